@@ -1,0 +1,47 @@
+//! What a daemon may ask of init over the control socket: one JSON line each way, at most [`MAX_LINE`] bytes.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Longest request or answer, in bytes, newline included.
+pub const MAX_LINE: usize = 256 * 1024;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ControlRequest {
+    /// Orderly shutdown, then boot again.
+    Reboot,
+    /// Orderly shutdown, then power off.
+    PowerOff,
+    /// Newest lines of the log ring.
+    Logs {
+        /// Only this service, else all.
+        unit: Option<String>,
+        /// At most this many lines.
+        lines: u32,
+    },
+    /// Stop and start one service.
+    Restart {
+        /// Name in the service table.
+        unit: String,
+    },
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum ControlAnswer {
+    /// The request is being carried out.
+    Accepted,
+    /// Lines, oldest first.
+    Logs {
+        /// `<uptime seconds> <unit>: <text>`
+        lines: Vec<String>,
+    },
+    /// The request was not carried out.
+    Refused {
+        /// Why, in plain words.
+        reason: String,
+    },
+}

@@ -1,0 +1,31 @@
+//! Fixed places and identities of the running system (docs/spec/boot.md).
+
+/// Folder for everything Hearth keeps at run time.
+pub const RUN: &str = "/run/hearth";
+/// [`crate::report::BootReport`], written once before the first service starts.
+pub const BOOT_REPORT: &str = "/run/hearth/boot.json";
+/// [`crate::report::ServicesReport`], rewritten at every change.
+pub const SERVICES_REPORT: &str = "/run/hearth/services.json";
+/// Datagram socket that speaks the sd_notify protocol.
+pub const NOTIFY_SOCKET: &str = "/run/hearth/notify";
+/// Stream socket on which init takes [`crate::control::ControlRequest`] lines.
+pub const CONTROL_SOCKET: &str = "/run/hearth/control";
+/// Where netd's D-Bus interface listens.
+pub const NET_BUS_SOCKET: &str = "/run/hearth/net/bus.sock";
+/// Where the test agent is bind-mounted in test images.
+pub const AGENT: &str = "/run/hearth/agent";
+/// Name of the agent's virtio-serial port.
+pub const AGENT_PORT: &str = "org.hearthos.agent.0";
+/// The web console's files in the root image.
+pub const CONSOLE: &str = "/usr/share/hearth/console";
+/// hostd's part of the data partition.
+pub const HOSTD_STATE: &str = "/data/state/hostd";
+/// netd's part of the data partition.
+pub const NETD_STATE: &str = "/data/state/netd";
+
+/// User and group id of netd.
+pub const NETD_UID: u32 = 901;
+/// User and group id of hostd.
+pub const HOSTD_UID: u32 = 902;
+/// Group that may connect to the daemons' D-Bus sockets.
+pub const BUS_GID: u32 = 910;
