@@ -1,2 +1,60 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the one entry to everything that is done with this repository.
+//!
+//! One file a subcommand; product logic lives in the crates (`image` builds images, `qemu-tests` runs machines).
+
+mod artifacts;
+mod bench;
+mod command;
+mod console;
+mod dependencies;
+mod host_packages;
+mod layers;
+mod lint;
+mod metadata;
+mod programs;
+mod run;
+mod test;
+
+use anyhow::Result;
+use clap::Parser;
+use clap::Subcommand;
+
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask", about = "Builds, runs, tests and measures Hearth")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// Builds the image and boots it in QEMU: prints the URL and the claim code
+    Run(run::RunArguments),
+    /// Builds target/hearth/<board>/hearth.img and what goes with it
+    Image(artifacts::ImageArguments),
+    /// Runs every check and every test; what CI runs
+    Test(test::TestArguments),
+    /// Measures size, boot cost and memory against Debian with systemd; writes target/bench/boot.json
+    Bench(bench::BenchArguments),
+    /// Formats the Rust sources
+    Fmt,
+    /// Format, clippy, text rules, layering, licences
+    Lint,
+    /// Checks who may depend on whom
+    CheckLayers,
+    /// Checks licences, banned crates and duplicate versions
+    Deny,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Run(arguments) => run::run(&arguments),
+        Task::Image(arguments) => artifacts::image(&arguments).map(|_| ()),
+        Task::Test(arguments) => test::test(&arguments),
+        Task::Bench(arguments) => bench::bench(&arguments),
+        Task::Fmt => command::cargo(["fmt", "--all"]).run(),
+        Task::Lint => lint::lint(),
+        Task::CheckLayers => layers::check(),
+        Task::Deny => dependencies::check(),
+    }
+}

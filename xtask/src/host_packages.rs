@@ -1,0 +1,103 @@
+//! The distribution packages that building, running and testing need on this machine.
+//!
+//! Missing ones are installed by the machine's own package manager, and said aloud.
+
+use crate::command::Program;
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+/// A package and what it is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HostPackage {
+    name: &'static str,
+    reason: &'static str,
+}
+
+const fn package(name: &'static str, reason: &'static str) -> HostPackage {
+    HostPackage { name, reason }
+}
+
+/// What `cargo xtask image` needs.
+pub(crate) const IMAGE: &[HostPackage] = &[
+    package("gcc", "links Rust programs"),
+    package("libc6-dev", "links Rust programs"),
+    package("xz-utils", "unpacks kernel modules"),
+    package("zstd", "compresses the image"),
+];
+
+/// What starting a machine needs, on top of [`IMAGE`].
+pub(crate) const MACHINE: &[HostPackage] = &[
+    package("qemu-system-x86", "runs the image"),
+    package("qemu-utils", "makes disk overlays"),
+    package("ovmf", "UEFI firmware for the machine"),
+    package("swtpm", "software TPM for the machine"),
+];
+
+/// What the tests need, on top of [`IMAGE`] and [`MACHINE`].
+pub(crate) const TEST: &[HostPackage] = &[
+    package("chromium", "walks through the console"),
+    package("fonts-dejavu-core", "letters for the screenshots"),
+    package("dnsmasq-base", "a real DHCP server for netd"),
+    package("radvd", "real router advertisements for netd"),
+    package("iproute2", "network namespaces"),
+    package("e2fsprogs", "judges the data partition"),
+    package("gdisk", "judges the partition table"),
+    package("sbsigntool", "judges signatures"),
+    package("openssl", "makes keys for Secure Boot tests"),
+    package("python3-venv", "holds the firmware variable editor"),
+];
+
+/// What the benchmark needs, on top of [`IMAGE`] and [`MACHINE`].
+pub(crate) const BENCH: &[HostPackage] = &[package("mmdebstrap", "builds the Debian system to compare with")];
+
+/// Installs what is missing of the given lists.
+///
+/// # Errors
+/// When this is no Debian-like machine, when packages are missing and neither root nor sudo is at hand, or when the
+/// package manager fails.
+pub(crate) fn ensure(lists: &[&[HostPackage]]) -> Result<()> {
+    let missing: Vec<HostPackage> =
+        lists.iter().flat_map(|list| list.iter()).copied().filter(|package| !is_installed(package.name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !Program::new("apt-get", ["--version"]).succeeds() {
+        bail!("this machine has no apt-get; please install by hand: {}", names(&missing).join(" "));
+    }
+    for package in &missing {
+        say(&format!("installing {} ({})", package.name, package.reason));
+    }
+    let install = ["install", "-y", "--no-install-recommends"].map(str::to_owned);
+    privileged(["update", "-q"].map(str::to_owned).to_vec()).context("updating the package lists")?;
+    privileged(install.into_iter().chain(names(&missing)).collect()).with_context(|| {
+        format!("installing {}; check the machine's package configuration and network", names(&missing).join(" "))
+    })
+}
+
+/// Tells the user what is being done.
+#[expect(clippy::print_stderr, reason = "xtask talks to a person")]
+pub(crate) fn say(text: &str) {
+    eprintln!("xtask: {text}");
+}
+
+fn names(packages: &[HostPackage]) -> Vec<String> {
+    packages.iter().map(|package| package.name.to_owned()).collect()
+}
+
+fn is_installed(name: &str) -> bool {
+    Program::new("dpkg-query", ["-W", "-f=${db:Status-Status}", name])
+        .output()
+        .is_ok_and(|status| status == "installed")
+}
+
+fn privileged(arguments: Vec<String>) -> Result<()> {
+    let program = if rustix::process::geteuid().is_root() {
+        Program::new("apt-get", arguments)
+    } else if Program::new("sudo", ["--version"]).succeeds() {
+        Program::new("sudo", ["apt-get".to_owned()].into_iter().chain(arguments))
+    } else {
+        bail!("packages are missing and this is neither root nor a user with sudo");
+    };
+    program.env("DEBIAN_FRONTEND", "noninteractive").run()
+}

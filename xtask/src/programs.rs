@@ -1,0 +1,49 @@
+//! Builds the programs that go into the image.
+
+use crate::command::cargo;
+use crate::command::target;
+use anyhow::Result;
+use std::path::PathBuf;
+
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// Where the built programs are.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// PID 1, static: stage 1 runs where there is no library yet.
+    pub(crate) init: PathBuf,
+    /// Network daemon.
+    pub(crate) netd: PathBuf,
+    /// Host daemon.
+    pub(crate) hostd: PathBuf,
+}
+
+/// Builds all programs of the image.
+///
+/// # Errors
+/// When the compiler fails.
+pub(crate) fn build() -> Result<Programs> {
+    build_static("init")?;
+    cargo(["build", "--release", "--package", "netd", "--package", "hostd"]).run()?;
+    let release = target().join("release");
+    Ok(Programs { init: static_program("init"), netd: release.join("netd"), hostd: release.join("hostd") })
+}
+
+/// Builds the agent that tests add to an image.
+///
+/// # Errors
+/// When the compiler fails.
+pub(crate) fn build_agent() -> Result<PathBuf> {
+    build_static("hearth-agent")?;
+    Ok(static_program("hearth-agent"))
+}
+
+fn build_static(package: &str) -> Result<()> {
+    cargo(["build", "--release", "--target", TRIPLE, "--package", package])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .run()
+}
+
+fn static_program(name: &str) -> PathBuf {
+    target().join(TRIPLE).join("release").join(name)
+}
