@@ -1,0 +1,6 @@
+//! Tests over real sockets: the glue with a fake backend, and sockets handed to a child process.
+
+#[cfg(test)]
+mod activation;
+#[cfg(test)]
+mod net1;

@@ -1,0 +1,201 @@
+//! `org.hearthos.Net1` over a socket pair, with a fake backend behind the glue.
+
+use futures_util::StreamExt;
+use hostapi::net1;
+use hostapi::net1::AllowedUids;
+use hostapi::net1::Link;
+use hostapi::net1::Net1Backend;
+use hostapi::net1::Net1Error;
+use hostapi::net1::Net1Proxy;
+use hostapi::net1::ServeError;
+use hostapi::net1::State;
+use hostapi::net1::Status;
+use model::names::HostName;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+struct FakeNetd {
+    status: watch::Sender<Arc<Status>>,
+    renewals: Mutex<u32>,
+}
+
+impl FakeNetd {
+    fn new() -> Arc<Self> {
+        let link = Link {
+            name: "eth0".to_owned(),
+            mac: "52:54:00:12:34:56".to_owned(),
+            state: "up".to_owned(),
+            addresses: vec!["10.0.2.15/24".to_owned(), "fec0::5054:ff:fe12:3456/64".to_owned()],
+            gateway: "10.0.2.2".to_owned(),
+            lease_expires_unix: 86_400,
+        };
+        let status = Status { links: vec![link], host_name: "hearth".to_owned(), ..Status::default() };
+        Arc::new(Self { status: watch::Sender::new(Arc::new(status)), renewals: Mutex::new(0) })
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut Status)) {
+        self.status.send_modify(|status| edit(Arc::make_mut(status)));
+    }
+}
+
+impl Net1Backend for FakeNetd {
+    fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    async fn set_host_name(&self, name: HostName) -> Result<(), Net1Error> {
+        self.change(|status| name.as_str().clone_into(&mut status.host_name));
+        Ok(())
+    }
+
+    async fn renew_leases(&self) -> Result<(), Net1Error> {
+        *self.renewals.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+type Served = JoinHandle<Result<(), ServeError>>;
+
+async fn proxy_to(netd: &Arc<FakeNetd>) -> (Net1Proxy<'static>, Served) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let own_uid = ours.peer_cred().unwrap().uid();
+    let netd = Arc::clone(netd);
+    let served = tokio::spawn(async move { net1::serve(theirs, netd, &AllowedUids::new([own_uid])).await });
+    (net1::open(ours).await.unwrap(), served)
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.expect("nothing happened before the deadline")
+}
+
+#[tokio::test]
+async fn properties_show_the_status_of_the_backend() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    assert_eq!(proxy.links().await.unwrap(), netd.status.borrow().links);
+    assert_eq!(proxy.host_name().await.unwrap(), "hearth");
+    assert_eq!(proxy.state().await.unwrap(), "ready");
+    assert_eq!(proxy.reasons().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_change_is_signalled_and_then_read() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    let mut states = proxy.receive_state_changed().await;
+    assert_eq!(within(states.next()).await.unwrap().get().await.unwrap(), "ready");
+    netd.change(|status| {
+        status.state = State::Degraded;
+        status.reasons = vec!["eth0 has no carrier".to_owned()];
+    });
+    assert_eq!(within(states.next()).await.unwrap().get().await.unwrap(), "degraded");
+    let mut reasons = proxy.receive_reasons_changed().await;
+    loop {
+        let now = within(reasons.next()).await.unwrap().get().await.unwrap();
+        if now == ["eth0 has no carrier"] {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_good_host_name_reaches_the_backend() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    proxy.set_host_name("attic").await.unwrap();
+    assert_eq!(netd.status.borrow().host_name, "attic");
+}
+
+#[tokio::test]
+async fn a_bad_host_name_is_refused_by_the_glue() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    for bad in ["", "Attic", "a.b", "-a", &"a".repeat(64)] {
+        let error = proxy.set_host_name(bad).await.unwrap_err();
+        assert!(matches!(error, Net1Error::InvalidHostName(_)), "{bad}: {error:?}");
+    }
+    assert_eq!(netd.status.borrow().host_name, "hearth");
+}
+
+#[tokio::test]
+async fn renewing_reaches_the_backend() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    proxy.renew_leases().await.unwrap();
+    assert_eq!(*netd.renewals.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_is_not_on_the_list_is_refused_before_the_handshake() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let own_uid = ours.peer_cred().unwrap().uid();
+    let nobody_else = AllowedUids::new([own_uid + 1]);
+    let netd = FakeNetd::new();
+    let served = tokio::spawn(async move { net1::serve(theirs, netd, &nobody_else).await });
+    let refused = within(served).await.unwrap().unwrap_err();
+    assert!(matches!(refused, ServeError::CallerRefused { uid } if uid == own_uid), "{refused:?}");
+    let error = net1::open(ours).await.unwrap_err();
+    assert!(matches!(error, net1::ConnectError::Bus { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn only_root_and_hostd_may_call_unless_told_otherwise() {
+    assert_eq!(AllowedUids::default(), AllowedUids::new([0, 902]));
+}
+
+#[tokio::test]
+async fn serving_ends_when_the_peer_goes() {
+    let netd = FakeNetd::new();
+    let (proxy, served) = proxy_to(&netd).await;
+    proxy.inner().connection().clone().close().await.unwrap();
+    drop(proxy);
+    within(served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_path_is_connected_to_and_an_absent_one_is_named_in_the_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus.sock");
+    let absent = net1::connect(&path).await.unwrap_err();
+    assert!(format!("{absent}").contains("bus.sock"), "{absent}");
+    let listener = UnixListener::bind(&path).unwrap();
+    let netd = FakeNetd::new();
+    let server = tokio::spawn(async move {
+        let (stream, _peer) = listener.accept().await.unwrap();
+        let own_uid = stream.peer_cred().unwrap().uid();
+        net1::serve(stream, netd, &AllowedUids::new([own_uid])).await
+    });
+    assert_eq!(net1::connect(&path).await.unwrap().host_name().await.unwrap(), "hearth");
+    server.abort();
+}
+
+/// Every change of the interface shows in review; write the new text with `HEARTH_BLESS=1`.
+#[tokio::test]
+async fn the_interface_is_the_one_in_the_checked_in_xml() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    let introspectable = zbus::fdo::IntrospectableProxy::builder(proxy.inner().connection())
+        .destination("org.hearthos.Net1")
+        .path(net1::PATH)
+        .build()
+        .await
+        .unwrap();
+    let xml = introspectable.introspect().await.unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("xml/org.hearthos.Net1.xml");
+    if std::env::var_os("HEARTH_BLESS").is_some() {
+        std::fs::write(&file, &xml).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        xml, checked_in,
+        "the interface changed: run this test with HEARTH_BLESS=1 and review the difference"
+    );
+}
