@@ -1,0 +1,92 @@
+//! Carries out requests.
+
+use crate::files;
+use crate::processes;
+use crate::protocol::Answer;
+use crate::protocol::Request;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Where init takes control requests (docs/spec/boot.md).
+const CONTROL_SOCKET: &str = "/run/hearth/control";
+/// How long init may take for an answer.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Answers one line; what cannot be done is an answer too.
+#[must_use]
+pub fn to_line(line: &[u8]) -> Answer {
+    match serde_json::from_slice::<Request>(line) {
+        Ok(request) => to_request(&request)
+            .unwrap_or_else(|error| Answer::Failed { reason: format!("{request:?}: {error}") }),
+        Err(error) => Answer::Failed { reason: format!("not a request: {error}") },
+    }
+}
+
+fn to_request(request: &Request) -> io::Result<Answer> {
+    match request {
+        Request::Ping => Ok(Answer::Done),
+        Request::ReadFile { path } => Ok(Answer::Text { text: files::read(path)? }),
+        Request::WriteFile { path, text } => {
+            File::options().write(true).open(path)?.write_all(text.as_bytes())?;
+            Ok(Answer::Done)
+        }
+        Request::MakeFolder { path } => {
+            fs::create_dir(path)?;
+            Ok(Answer::Done)
+        }
+        Request::Walk { path } => Ok(Answer::Entries { entries: files::walk(path)? }),
+        Request::Processes => Ok(Answer::Processes { processes: processes::list()? }),
+        Request::Kill { pid, signal } => kill(*pid, *signal),
+        Request::Control { line } => control(line),
+        Request::Sync => {
+            rustix::fs::sync();
+            Ok(Answer::Done)
+        }
+    }
+}
+
+fn kill(pid: u32, signal: i32) -> io::Result<Answer> {
+    let invalid = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| invalid("no such process id"))?;
+    let signal = Signal::from_named_raw(signal).ok_or_else(|| invalid("no such signal"))?;
+    rustix::process::kill_process(pid, signal)?;
+    Ok(Answer::Done)
+}
+
+fn control(line: &str) -> io::Result<Answer> {
+    let mut socket = UnixStream::connect(CONTROL_SOCKET)?;
+    socket.set_read_timeout(Some(CONTROL_PATIENCE))?;
+    socket.write_all(line.as_bytes())?;
+    socket.write_all(b"\n")?;
+    let mut text = String::new();
+    BufReader::new(socket).read_line(&mut text)?;
+    Ok(Answer::Text { text: text.trim_end().to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_an_answer_that_names_the_request() {
+        let answer = to_line(br#"{"ask":"read_file","path":"/does/not/exist"}"#);
+        let Answer::Failed { reason } = answer else { panic!("{answer:?}") };
+        assert!(reason.contains("/does/not/exist"), "{reason}");
+        assert!(matches!(to_line(b"{}"), Answer::Failed { .. }));
+        assert!(matches!(to_line(br#"{"ask":"kill","pid":0,"signal":9}"#), Answer::Failed { .. }));
+    }
+
+    #[test]
+    fn a_file_is_read() {
+        let answer = to_line(br#"{"ask":"read_file","path":"/proc/self/comm"}"#);
+        assert!(matches!(answer, Answer::Text { text } if !text.is_empty()));
+    }
+}

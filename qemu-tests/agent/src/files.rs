@@ -1,0 +1,107 @@
+//! Looks at files.
+
+use crate::protocol::Entry;
+use crate::protocol::Kind;
+use crate::protocol::MAX_FILE;
+use std::fs;
+use std::fs::File;
+use std::fs::Metadata;
+use std::io;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// How many bytes of each file a walk looks at.
+const HEAD: u64 = 4;
+
+/// Reads the first [`MAX_FILE`] bytes.
+///
+/// # Errors
+/// What the kernel says.
+pub fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_FILE as u64).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Lists everything below a folder on the same file system, the folder first.
+///
+/// # Errors
+/// What the kernel says about the first thing that cannot be looked at.
+pub fn walk(top: &Path) -> io::Result<Vec<Entry>> {
+    let device = fs::symlink_metadata(top)?.dev();
+    let mut entries = Vec::new();
+    let mut queue = vec![top.to_path_buf()];
+    while let Some(path) = queue.pop() {
+        let facts = fs::symlink_metadata(&path)?;
+        let is_here = facts.dev() == device;
+        entries.push(entry(&path, &facts)?);
+        if facts.is_dir() && is_here {
+            let mut names: Vec<PathBuf> = fs::read_dir(&path)?
+                .map(|found| found.map(|found| found.path()))
+                .collect::<io::Result<_>>()?;
+            names.sort_unstable();
+            queue.extend(names.into_iter().rev());
+        }
+    }
+    Ok(entries)
+}
+
+fn entry(path: &Path, facts: &Metadata) -> io::Result<Entry> {
+    let kind = match facts.file_type() {
+        kind if kind.is_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Folder,
+        kind if kind.is_symlink() => Kind::Link,
+        _ => Kind::Node,
+    };
+    Ok(Entry {
+        path: path.to_path_buf(),
+        kind,
+        mode: facts.mode() & 0o7777,
+        uid: facts.uid(),
+        gid: facts.gid(),
+        size: facts.size(),
+        head: if kind == Kind::File { head(path)? } else { String::new() },
+        target: if kind == Kind::Link { Some(fs::read_link(path)?) } else { None },
+    })
+}
+
+fn head(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(HEAD).read_to_end(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_walk_sees_modes_links_and_first_bytes() {
+        let folder = std::env::temp_dir().join(format!("hearth-agent-walk-{}", std::process::id()));
+        fs::create_dir_all(folder.join("sub")).unwrap();
+        fs::write(folder.join("sub/script"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(folder.join("sub/script"), fs::Permissions::from_mode(0o4755)).unwrap();
+        symlink("sub/script", folder.join("link")).unwrap();
+
+        let entries = walk(&folder).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+
+        let shown: Vec<_> = entries.iter().map(|e| (e.path.strip_prefix(&folder).unwrap(), e.kind)).collect();
+        assert_eq!(
+            shown,
+            [
+                (Path::new(""), Kind::Folder),
+                (Path::new("link"), Kind::Link),
+                (Path::new("sub"), Kind::Folder),
+                (Path::new("sub/script"), Kind::File)
+            ]
+        );
+        assert_eq!(entries[3].mode, 0o4755);
+        assert_eq!(entries[3].head, "23212f62");
+        assert_eq!(entries[1].target.as_deref(), Some(Path::new("sub/script")));
+    }
+}
