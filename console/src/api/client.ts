@@ -1,0 +1,103 @@
+/**
+ * The only place that talks to the box.
+ *
+ * Every call ends: with its answer, with an `ApiError` (the box said no and why), or with `Unreachable` (no answer
+ * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
+ */
+
+import type { Network, SetupRequest, SetupResult, Status, System, User } from "./types";
+
+/** The box answered and refused. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    /** Member of the request that is at fault, such as `owner.password`. */
+    readonly field?: string,
+    /** Tries left with this claim code. */
+    readonly triesLeft?: number,
+    /** Seconds to wait before the next try. */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** No answer came. Whether the request was carried out is not known. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The box does not answer.");
+  }
+}
+
+/** An idle box answers in milliseconds; this is long enough for one that is busy starting up. */
+const ANSWER_MS = 10_000;
+/** Hashing a password is slow on purpose, and a small board needs a while for it. */
+const HASHING_MS = 60_000;
+
+export const api = {
+  status: () => call<Status>("GET", "/status"),
+  setup: (request: SetupRequest) => call<SetupResult>("POST", "/setup", request, HASHING_MS),
+  login: (name: string, password: string) => call<{ user: User }>("POST", "/session", { name, password }, HASHING_MS),
+  session: () => call<{ user: User }>("GET", "/session"),
+  logout: () => call<void>("DELETE", "/session"),
+  system: () => call<System>("GET", "/system"),
+  network: () => call<Network>("GET", "/network"),
+  logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
+  reboot: () => call<void>("POST", "/system/reboot"),
+  powerOff: () => call<void>("POST", "/system/poweroff"),
+  certificate: () => request("GET", "/ca.crt").then((answer) => answer.text()),
+};
+
+export const CERTIFICATE_PATH = "/api/v1/ca.crt";
+
+async function call<T>(method: string, path: string, body?: unknown, withinMs = ANSWER_MS): Promise<T> {
+  const answer = await request(method, path, body, withinMs);
+  const text = await answer.text().catch(() => {
+    throw new Unreachable();
+  });
+  return (text === "" ? undefined : readJson(text, answer.status)) as T;
+}
+
+async function request(method: string, path: string, body?: unknown, withinMs = ANSWER_MS): Promise<Response> {
+  const init: RequestInit = { method, cache: "no-store", signal: AbortSignal.timeout(withinMs) };
+  if (body !== undefined) {
+    init.headers = { "Content-Type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  let answer: Response;
+  try {
+    answer = await fetch(`/api/v1${path}`, init);
+  } catch {
+    throw new Unreachable();
+  }
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
+}
+
+async function refusal(answer: Response): Promise<ApiError> {
+  const retryAfter = Number(answer.headers.get("Retry-After") ?? NaN);
+  const text = await answer.text().catch(() => "");
+  const { error } = readJson(text, answer.status) as { error?: Record<string, unknown> };
+  return new ApiError(
+    answer.status,
+    typeof error?.["code"] === "string" ? error["code"] : "unknown",
+    typeof error?.["message"] === "string" ? error["message"] : unreadable(answer.status),
+    typeof error?.["field"] === "string" ? error["field"] : undefined,
+    typeof error?.["tries_left"] === "number" ? error["tries_left"] : undefined,
+    Number.isFinite(retryAfter) ? retryAfter : undefined,
+  );
+}
+
+function readJson(text: string, status: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError(status, "unreadable", unreadable(status));
+  }
+}
+
+function unreadable(status: number): string {
+  return `The box gave an answer this page cannot read (status ${status}). Reload the page; if it stays, restart the box.`;
+}

@@ -1,0 +1,79 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { api, ApiError, Unreachable } from "./api/client";
+import type { Status, User } from "./api/types";
+import { startPower, type Power } from "./logic/power";
+import { HomePage } from "./pages/home";
+import { LockedPage } from "./pages/locked";
+import { LoginPage } from "./pages/login";
+import { LogsPage } from "./pages/logs";
+import { PowerPage } from "./pages/power";
+import { StartPage } from "./pages/start";
+import { SetupWizard } from "./setup/wizard";
+import { useView } from "./view";
+
+type Place =
+  | { kind: "start"; trouble?: Error }
+  | { kind: "setup"; hostname: string }
+  | { kind: "locked"; status: Status }
+  | { kind: "login"; hostname: string; loggedOut?: "by-you" | "by-box" }
+  | { kind: "home"; user: User }
+  | { kind: "power"; power: Power };
+
+/** Decides what to show: the box's state first, then whether somebody is logged in. */
+export function App() {
+  const [place, setPlace] = useState<Place>({ kind: "start" });
+  const [view, show] = useView();
+
+  const start = useCallback(() => {
+    setPlace({ kind: "start" });
+    whereTo().then(setPlace, (trouble: Error) => setPlace({ kind: "start", trouble }));
+  }, []);
+  useEffect(start, [start]);
+
+  const toLogin = useCallback(
+    (loggedOut: "by-you" | "by-box") => {
+      show({ page: "home" });
+      setPlace((old) => ({ kind: "login", hostname: old.kind === "login" ? old.hostname : location.hostname, loggedOut }));
+    },
+    [show],
+  );
+  const onLoggedOut = useCallback(() => toLogin("by-box"), [toLogin]);
+  const toHome = useCallback((user: User) => setPlace({ kind: "home", user }), []);
+
+  switch (place.kind) {
+    case "start":
+      return <StartPage {...(place.trouble ? { trouble: place.trouble } : {})} again={start} />;
+    case "setup":
+      return <SetupWizard hostname={place.hostname} onDone={toHome} onLogin={start} />;
+    case "locked":
+      return <LockedPage status={place.status} again={start} />;
+    case "login":
+      return <LoginPage hostname={place.hostname} {...(place.loggedOut ? { loggedOut: place.loggedOut } : {})} onLogin={toHome} />;
+    case "power":
+      return <PowerPage start={place.power} onBack={start} />;
+    case "home":
+      return view.page === "logs" ? (
+        <LogsPage unit={view.unit} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />
+      ) : (
+        <HomePage
+          user={place.user}
+          onLoggedOut={toLogin}
+          onLogs={(unit) => show({ page: "logs", unit })}
+          onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
+        />
+      );
+  }
+}
+
+async function whereTo(): Promise<Place> {
+  const status = await api.status();
+  if (status.state === "setup") return { kind: "setup", hostname: status.hostname || "hearth" };
+  if (status.state === "locked") return { kind: "locked", status };
+  try {
+    return { kind: "home", user: (await api.session()).user };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return { kind: "login", hostname: status.hostname };
+    if (error instanceof ApiError || error instanceof Unreachable) throw error;
+    throw new Error("This page met something it does not know. Reload it.", { cause: error });
+  }
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import type { Service } from "../api/types";
+import { linkName, linkState, parseLogLine, serviceDetail, serviceName, serviceState } from "./words";
+
+const SERVICE: Service = { name: "netd", state: "ready", restarts: 0, reason: null, status: null };
+const LINK = { name: "eth0", mac: "52:54:00:12:34:56", state: "up", addresses: ["10.0.2.15/24"], gateway: null, lease_expires_unix: null };
+
+describe("services", () => {
+  it("have a name and a state in plain words", () => {
+    expect(serviceName("netd")).toBe("Network");
+    expect(serviceName("new-thing")).toBe("new-thing");
+    expect(serviceState("degraded")).toEqual({ word: "Keeps failing", tone: "bad" });
+  });
+
+  it("show the reason while something is wrong and the status while not", () => {
+    expect(serviceDetail({ ...SERVICE, reason: "old", status: "lease from 10.0.2.2" })).toBe("Lease from 10.0.2.2");
+    expect(serviceDetail({ ...SERVICE, state: "backoff", reason: "exited with code 1", status: "x", restarts: 2 })).toBe(
+      "Exited with code 1 · started again 2 times",
+    );
+    expect(serviceDetail({ ...SERVICE, restarts: 1 })).toBe("Started again once");
+    expect(serviceDetail(SERVICE)).toBe("");
+  });
+});
+
+describe("links", () => {
+  it("are connected only with an address", () => {
+    expect(linkState(LINK).word).toBe("Connected");
+    expect(linkState({ ...LINK, addresses: [] }).word).toBe("Waiting for an address");
+    expect(linkState({ ...LINK, state: "down" }).word).toBe("No cable");
+  });
+
+  it("have names", () => {
+    expect(["eth0", "enp1s0", "wlan0", "br0"].map(linkName)).toEqual(["Network cable", "Network cable", "Wi-Fi", "br0"]);
+  });
+});
+
+describe("parseLogLine", () => {
+  it("splits time and text", () => {
+    expect(parseLogLine("12.3456 netd: link eth0: up", "netd")).toEqual({ at: "12.3", text: "link eth0: up" });
+  });
+
+  it("shows anything else as it came", () => {
+    expect(parseLogLine("12.3 hostd: hello", "netd")).toEqual({ at: "", text: "12.3 hostd: hello" });
+    expect(parseLogLine("", "netd")).toEqual({ at: "", text: "" });
+  });
+});

@@ -1,0 +1,64 @@
+/** Plain words for what the box reports in its own terms. */
+
+import type { Link, Service, ServiceState } from "../api/types";
+
+export type Tone = "good" | "busy" | "bad" | "off";
+
+const SERVICE_NAMES: Record<string, string> = {
+  hostd: "Console and accounts",
+  netd: "Network",
+  agent: "Test agent",
+};
+
+const STATES: Record<ServiceState, { word: string; tone: Tone }> = {
+  waiting: { word: "Waiting", tone: "busy" },
+  starting: { word: "Starting", tone: "busy" },
+  ready: { word: "Running", tone: "good" },
+  backoff: { word: "Failed, starting again soon", tone: "bad" },
+  degraded: { word: "Keeps failing", tone: "bad" },
+  stopping: { word: "Stopping", tone: "busy" },
+  stopped: { word: "Stopped", tone: "off" },
+};
+
+export function serviceName(service: string): string {
+  return SERVICE_NAMES[service] ?? service;
+}
+
+export function serviceState(state: ServiceState): { word: string; tone: Tone } {
+  return STATES[state] ?? { word: state, tone: "off" };
+}
+
+/** Why the service is as it is, and how often it was started again. */
+export function serviceDetail(service: Service): string {
+  const said = service.state === "ready" ? (service.status ?? service.reason) : (service.reason ?? service.status);
+  const again = service.restarts === 1 ? "started again once" : `started again ${service.restarts} times`;
+  const parts = [said ?? "", service.restarts > 0 ? again : ""].filter((part) => part !== "");
+  const text = parts.join(" · ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export function linkState(link: Link): { word: string; tone: Tone } {
+  if (link.state === "up" && link.addresses.length > 0) return { word: "Connected", tone: "good" };
+  if (link.state === "up") return { word: "Waiting for an address", tone: "busy" };
+  return { word: "No cable", tone: "off" };
+}
+
+/** Kernel names in words: `eth0`, `enp1s0` are sockets, `wlan0` is Wi-Fi. */
+export function linkName(name: string): string {
+  if (name.startsWith("wl")) return "Wi-Fi";
+  if (name.startsWith("e")) return "Network cable";
+  return name;
+}
+
+export interface LogLine {
+  /** Seconds since the box started, as printed. */
+  at: string;
+  text: string;
+}
+
+/** init writes `<uptime seconds> <unit>: <text>`; anything else is shown as it came. */
+export function parseLogLine(line: string, unit: string): LogLine {
+  const match = /^\[?\s*(\d+(?:\.\d+)?)\]?\s+([\w.@-]+): ?(.*)$/s.exec(line);
+  if (!match || match[2] !== unit) return { at: "", text: line };
+  return { at: Number(match[1]).toFixed(1), text: match[3] ?? "" };
+}

@@ -1,0 +1,10 @@
+import { render } from "preact";
+import { App } from "./app";
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/setup.css";
+import "./style/home.css";
+
+const place = document.getElementById("app");
+if (place) render(<App />, place);

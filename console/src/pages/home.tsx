@@ -1,0 +1,129 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { api, ApiError } from "../api/client";
+import type { Network, Status, System, User } from "../api/types";
+import { clockProblem, greeting } from "../logic/format";
+import type { Power } from "../logic/power";
+import { ConnectionNotice } from "../ui/lost";
+import { Brand } from "../ui/mark";
+import { Heading, useTitle } from "../ui/page";
+import { usePoll } from "../ui/poll";
+import { Reasons } from "../ui/reasons";
+import { Notice, Progress, StatusWord } from "../ui/status";
+import { NetworkCard } from "./network";
+import { PowerCard } from "./powercard";
+import { ServicesCard } from "./services";
+import { SystemCard } from "./system";
+
+const REFRESH_MS = 5000;
+
+interface Props {
+  user: User;
+  onLoggedOut: (how: "by-you" | "by-box") => void;
+  onLogs: (unit: string) => void;
+  onPower: (kind: Power["kind"]) => void;
+}
+
+interface Box {
+  status: Status;
+  system: System;
+  network: Network;
+}
+
+async function askBox(): Promise<Box> {
+  const [status, system, network] = await Promise.all([api.status(), api.system(), api.network()]);
+  return { status, system, network };
+}
+
+/** How the box is doing. */
+export function HomePage({ user, onLoggedOut, onLogs, onPower }: Props) {
+  const poll = usePoll(askBox, REFRESH_MS);
+  const [trouble, setTrouble] = useState<string>();
+  useTitle("Home");
+
+  const loggedOut = poll.refusal?.status === 401;
+  useEffect(() => {
+    if (loggedOut) onLoggedOut("by-box");
+  }, [loggedOut, onLoggedOut]);
+
+  const logout = useCallback(async () => {
+    try {
+      await api.logout();
+      onLoggedOut("by-you");
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) onLoggedOut("by-you");
+      else setTrouble("You are still logged in, because the box did not answer. Try again in a moment.");
+    }
+  }, [onLoggedOut]);
+
+  const box = poll.data;
+  return (
+    <div class="page">
+      <header class="page-head">
+        <Brand />
+        <span class="page-head-user">
+          <span class="user-name">{user.name}</span>
+          <button type="button" class="button button-quiet button-small" onClick={logout}>
+            Log out
+          </button>
+        </span>
+      </header>
+      <main>
+        <Heading>
+          {greeting(new Date().getHours())}, {user.name}
+        </Heading>
+        {trouble ? (
+          <Notice kind="bad" urgent>
+            <p>{trouble}</p>
+          </Notice>
+        ) : null}
+        {poll.refusal && !loggedOut ? (
+          <Notice kind="bad" urgent>
+            <p>{poll.refusal.message}</p>
+          </Notice>
+        ) : null}
+        {box ? <Overview box={box} user={user} onLogs={onLogs} onPower={onPower} /> : <Progress reason="Asking the box how it is." />}
+      </main>
+      <footer class="page-foot">
+        {box ? (
+          <span>
+            Hearth {box.system.version} on {box.system.board}
+          </span>
+        ) : null}
+        <a class="link" href="/assets/licences.txt">
+          Licences
+        </a>
+      </footer>
+      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
+    </div>
+  );
+}
+
+type OverviewProps = Pick<Props, "user" | "onLogs" | "onPower"> & { box: Box };
+
+function Overview({ box: { status, system, network }, user, onLogs, onPower }: OverviewProps) {
+  const clock = clockProblem(system.time_unix, Date.now() / 1000);
+  return (
+    <>
+      <p class="lead headline">
+        <span>
+          <strong>{status.hostname}</strong>.local
+        </span>
+        <StatusWord tone={status.state === "ready" ? "good" : "bad"}>
+          {status.state === "ready" ? "Everything is running" : "Something needs attention"}
+        </StatusWord>
+      </p>
+      <Reasons title="The box works, but not everything is as it should be:" reasons={status.reasons} />
+      {clock ? (
+        <Notice kind="warn">
+          <p>{clock} Logins and certificates may misbehave until it has found the time on the Internet.</p>
+        </Notice>
+      ) : null}
+      <div class="cards">
+        <SystemCard system={system} />
+        <ServicesCard services={system.services} onLogs={onLogs} />
+        <NetworkCard network={network} now={system.time_unix} />
+        {user.role === "owner" ? <PowerCard onPower={onPower} /> : null}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,95 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { api, ApiError } from "../api/client";
+import type { User } from "../api/types";
+import { formatDuration } from "../logic/format";
+import { Field, PasswordField } from "../ui/field";
+import { CardPage, Heading } from "../ui/page";
+import { Notice, Progress } from "../ui/status";
+
+interface Props {
+  hostname: string;
+  loggedOut?: "by-you" | "by-box";
+  onLogin: (user: User) => void;
+}
+
+const GREETING = {
+  "by-you": "You are logged out.",
+  "by-box": "You were logged out, because you were away for a while or logged out elsewhere. Please log in again.",
+};
+
+export function LoginPage({ hostname, loggedOut, onLogin }: Props) {
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [trouble, setTrouble] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const [wait, setWait] = useCountdown();
+  const form = useRef<HTMLFormElement>(null);
+
+  async function login() {
+    setTrouble(undefined);
+    setBusy(true);
+    try {
+      onLogin((await api.login(name.trim(), password)).user);
+    } catch (error) {
+      setBusy(false);
+      if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
+      setTrouble(explain(error));
+      form.current?.querySelector<HTMLElement>("input[autocomplete=current-password]")?.focus();
+    }
+  }
+
+  const missing = name.trim() === "" || password === "";
+  return (
+    <CardPage title="Log in">
+      <Heading>Log in</Heading>
+      <p class="lead">to {hostname}</p>
+      {loggedOut && !trouble && !busy ? (
+        <Notice kind="info">
+          <p>{GREETING[loggedOut]}</p>
+        </Notice>
+      ) : null}
+      {trouble ? (
+        <Notice kind="bad" urgent>
+          <p>{trouble}</p>
+        </Notice>
+      ) : null}
+      <form
+        ref={form}
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (busy || wait > 0) return;
+          if (missing) setTrouble("Type your name and your password, then log in.");
+          else void login();
+        }}
+      >
+        <Field label="Name" value={name} onValue={setName} input={{ autocomplete: "username", autocapitalize: "none", spellcheck: false }} />
+        <PasswordField label="Password" autocomplete="current-password" value={password} onValue={setPassword} />
+        {busy ? <Progress reason="Checking the password. The box takes its time for it, so that guessing is slow." /> : null}
+        <div class="actions">
+          <button type="submit" class="button button-wide" aria-disabled={busy || wait > 0}>
+            {wait > 0 ? `Wait ${formatDuration(wait)}` : "Log in"}
+          </button>
+        </div>
+      </form>
+    </CardPage>
+  );
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof ApiError)) return "The box does not answer. Check that it has power and that you are on its network, then try again.";
+  if (error.code === "wrong_credentials") return "This name and password do not go together. Check both, also capital letters, and try again.";
+  if (error.code === "too_many_tries") return "Too many wrong tries, so the box makes everybody wait for a moment. Then try again.";
+  return error.message;
+}
+
+/** Seconds still to wait; counts down by itself. */
+function useCountdown(): [number, (seconds: number) => void] {
+  const [left, setLeft] = useState(0);
+  useEffect(() => {
+    if (left <= 0) return undefined;
+    const timer = setTimeout(() => setLeft(left - 1), 1000);
+    return () => clearTimeout(timer);
+  }, [left]);
+  return [left, setLeft];
+}

@@ -1,0 +1,41 @@
+import { useEffect, useRef } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { Brand } from "./mark";
+
+/** Shell of a page that does one thing: the mark on top, one card in the middle. */
+export function CardPage({ title, before, children }: { title: string; before?: ComponentChildren; children: ComponentChildren }) {
+  useTitle(title);
+  return (
+    <div class="page page-narrow">
+      <header class="page-head">
+        <Brand />
+      </header>
+      <main class="card card-big">
+        {before}
+        {children}
+      </main>
+    </div>
+  );
+}
+
+/** A heading that takes the focus when `turn` changes, so that a screen reader starts reading where the page is new. */
+export function Heading({ turn, children }: { turn?: unknown; children: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const first = useRef(true);
+  useEffect(() => {
+    // The very first page is read from its top anyway; taking the focus there would skip its title.
+    if (!first.current) heading.current?.focus();
+    first.current = false;
+  }, [turn]);
+  return (
+    <h1 ref={heading} tabIndex={-1}>
+      {children}
+    </h1>
+  );
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · Hearth`;
+  }, [title]);
+}

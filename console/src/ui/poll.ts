@@ -1,0 +1,66 @@
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, Unreachable } from "../api/client";
+
+export interface Polled<T> {
+  data?: T;
+  /** The box refused the last try. */
+  refusal?: ApiError;
+  /** The last try got no answer; `data` is older than that. */
+  lost: boolean;
+  /** A try is under way. */
+  trying: boolean;
+  again: () => void;
+}
+
+/**
+ * Asks now and then every `everyMs`, one try at a time, and not at all while nobody looks at the page.
+ * `ask` must keep its identity between renders.
+ */
+export function usePoll<T>(ask: () => Promise<T>, everyMs: number): Polled<T> {
+  const [state, setState] = useState<Omit<Polled<T>, "again">>({ lost: false, trying: true });
+  const now = useRef<() => void>(() => undefined);
+
+  useEffect(() => {
+    let timer: number | undefined;
+    let running = false;
+    let ended = false;
+
+    async function once() {
+      if (running || ended) return;
+      running = true;
+      clearTimeout(timer);
+      setState((old) => ({ ...old, trying: true }));
+      try {
+        const data = await ask();
+        if (!ended) setState({ data, lost: false, trying: false });
+      } catch (error) {
+        if (!ended) setState((old) => after(old, error));
+      }
+      running = false;
+      if (!ended && !document.hidden) timer = window.setTimeout(once, everyMs);
+    }
+
+    function onVisibility() {
+      if (document.hidden) clearTimeout(timer);
+      else void once();
+    }
+
+    now.current = () => void once();
+    document.addEventListener("visibilitychange", onVisibility);
+    void once();
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", onVisibility);
+    };
+  }, [ask, everyMs]);
+
+  const again = useCallback(() => now.current(), []);
+  return { ...state, again };
+}
+
+function after<T>(old: Omit<Polled<T>, "again">, error: unknown): Omit<Polled<T>, "again"> {
+  if (error instanceof ApiError) return { ...old, refusal: error, lost: false, trying: false };
+  if (error instanceof Unreachable) return { ...old, lost: true, trying: false };
+  throw error;
+}
