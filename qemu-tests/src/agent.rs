@@ -1,0 +1,133 @@
+//! The test's end of the agent's port.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use hearth_agent::protocol::Answer;
+use hearth_agent::protocol::Entry;
+use hearth_agent::protocol::Process;
+use hearth_agent::protocol::Request;
+use model::control::ControlAnswer;
+use model::control::ControlRequest;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the agent may take, booting included.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A connection to the agent inside a box.
+#[derive(Debug)]
+pub struct Agent {
+    writer: UnixStream,
+    reader: BufReader<UnixStream>,
+}
+
+impl Agent {
+    /// Connects and waits until the agent answers.
+    ///
+    /// # Errors
+    /// When nobody answers in time.
+    pub fn connect(socket: &Path) -> Result<Self> {
+        let writer = UnixStream::connect(socket).context("cannot reach the agent's port")?;
+        writer.set_read_timeout(Some(PATIENCE)).context("cannot set the agent's time-out")?;
+        let reader = BufReader::new(writer.try_clone().context("cannot share the agent's port")?);
+        let mut agent = Self { writer, reader };
+        agent.ask(&Request::Ping).context("the agent does not answer")?;
+        Ok(agent)
+    }
+
+    /// Asks and returns the answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or when the agent could not do it; its reason is in the text.
+    pub fn ask(&mut self, request: &Request) -> Result<Answer> {
+        let mut line = serde_json::to_vec(request).context("cannot write a request")?;
+        line.push(b'\n');
+        self.writer.write_all(&line).context("cannot ask the agent")?;
+        let mut answer = Vec::new();
+        self.reader.read_until(b'\n', &mut answer).with_context(|| format!("no answer to {request:?}"))?;
+        let answer = serde_json::from_slice(&answer)
+            .with_context(|| format!("no sense in the answer to {request:?}"))?;
+        if let Answer::Failed { reason } = answer {
+            bail!("the agent says: {reason}");
+        }
+        Ok(answer)
+    }
+
+    /// The start of a file.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn read(&mut self, path: &str) -> Result<String> {
+        self.text(&Request::ReadFile { path: path.into() })
+    }
+
+    /// Writes to an existing file.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn write(&mut self, path: &str, text: &str) -> Result<()> {
+        self.ask(&Request::WriteFile { path: path.into(), text: text.to_owned() }).map(|_| ())
+    }
+
+    /// Everything below a folder on its file system.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn walk(&mut self, path: &str) -> Result<Vec<Entry>> {
+        let answer = self.ask(&Request::Walk { path: path.into() })?;
+        let Answer::Entries { entries } = answer else { bail!("not a list of files: {answer:?}") };
+        Ok(entries)
+    }
+
+    /// All processes.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn processes(&mut self) -> Result<Vec<Process>> {
+        let answer = self.ask(&Request::Processes)?;
+        let Answer::Processes { processes } = answer else { bail!("not a list of processes: {answer:?}") };
+        Ok(processes)
+    }
+
+    /// The one process that runs a program of this path's last part.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], or when there is none or more than one.
+    pub fn process(&mut self, name: &str) -> Result<Process> {
+        let mut found = self.processes()?;
+        found.retain(|process| process.program.as_deref().is_some_and(|program| program.ends_with(name)));
+        match <[Process; 1]>::try_from(found) {
+            Ok([process]) => Ok(process),
+            Err(found) => bail!("{} processes run {name}: {found:?}", found.len()),
+        }
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn kill(&mut self, pid: u32, signal: rustix::process::Signal) -> Result<()> {
+        self.ask(&Request::Kill { pid, signal: signal.as_raw() }).map(|_| ())
+    }
+
+    /// Asks init.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], or when init answers without sense.
+    pub fn control(&mut self, request: &ControlRequest) -> Result<ControlAnswer> {
+        let line = serde_json::to_string(request).context("cannot write a control request")?;
+        let answer = self.text(&Request::Control { line })?;
+        serde_json::from_str(&answer).with_context(|| format!("no sense in init's answer {answer}"))
+    }
+
+    fn text(&mut self, request: &Request) -> Result<String> {
+        let answer = self.ask(request)?;
+        let Answer::Text { text } = answer else { bail!("not a text: {answer:?}") };
+        Ok(text)
+    }
+}

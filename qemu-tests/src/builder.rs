@@ -1,0 +1,329 @@
+//! Describes a machine and starts it.
+
+use crate::artifacts::Artifacts;
+use crate::cpio;
+use crate::disk;
+use crate::machine::DiskBus;
+use crate::machine::Forward;
+use crate::machine::Machine;
+use crate::machine::Nic;
+use crate::machine::PacketLink;
+use crate::machine::Start;
+use crate::secure_boot::SecureBoot;
+use crate::serial::LineSink;
+use crate::serial::Serial;
+use crate::serial::Tolerance;
+use crate::uki::Uki;
+use crate::vm::Plan;
+use crate::vm::Vm;
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where Debian's package ovmf puts the firmware: code, code for Secure Boot, empty variables.
+const OVMF: [&str; 3] = [
+    "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+    "/usr/share/OVMF/OVMF_VARS_4M.fd",
+];
+
+/// What boots.
+#[derive(Clone, Debug)]
+pub enum Boot {
+    /// The slot's kernel, initrd and command line, handed over by QEMU: fast, without loader and boot counting.
+    Kernel,
+    /// The whole chain: firmware, loader, slot file.
+    Uefi,
+    /// The same with these keys enrolled.
+    SecureUefi(SecureBoot),
+}
+
+/// What the test adds to the initrd. Only for [`Boot::Kernel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// Nothing: the initrd as it is shipped.
+    Nothing,
+    /// The agent as one more service.
+    Agent,
+    /// The agent in the place of `/init`: nothing on the box reaches the disk before the kernel wants it to.
+    Unsynced,
+}
+
+/// What a machine has only when asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Extra {
+    BlockLog,
+    Capture,
+    Packets,
+    Tpm,
+    Watchdog,
+}
+
+/// A machine to be.
+#[derive(Clone)]
+pub struct VmBuilder {
+    artifacts: Artifacts,
+    folder: PathBuf,
+    boot: Boot,
+    inside: Inside,
+    words: String,
+    memory: u32,
+    disk: Option<PathBuf>,
+    disk_size: u64,
+    bus: DiskBus,
+    nic: Nic,
+    extras: BTreeSet<Extra>,
+    ports: [u16; 2],
+    tolerance: Tolerance,
+    sink: Option<LineSink>,
+}
+
+impl VmBuilder {
+    /// A machine with 512 MiB of memory, a disk of 2 GiB and one network card, all virtio, that boots the slot's kernel. Its
+    /// logs and disk are kept in the folder.
+    #[must_use]
+    pub fn new(folder: &Path, artifacts: &Artifacts) -> Self {
+        Self {
+            artifacts: artifacts.clone(),
+            folder: folder.to_path_buf(),
+            boot: Boot::Kernel,
+            inside: Inside::Nothing,
+            words: "hearth.log=console".to_owned(),
+            memory: 512,
+            disk: None,
+            disk_size: 2 << 30,
+            bus: DiskBus::Virtio,
+            nic: Nic::Virtio,
+            extras: BTreeSet::new(),
+            ports: [0, 0],
+            tolerance: Tolerance::Nothing,
+            sink: None,
+        }
+    }
+
+    /// What boots.
+    #[must_use]
+    pub fn boot(self, boot: Boot) -> Self {
+        Self { boot, ..self }
+    }
+
+    /// What the test adds to the initrd.
+    #[must_use]
+    pub fn inside(self, inside: Inside) -> Self {
+        Self { inside, ..self }
+    }
+
+    /// Further words on the kernel command line of a [`Boot::Kernel`].
+    #[must_use]
+    pub fn words(mut self, words: &str) -> Self {
+        self.words.push(' ');
+        self.words.push_str(words);
+        self
+    }
+
+    /// Memory in MiB.
+    #[must_use]
+    pub fn memory(self, memory: u32) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Boots this disk as it is, instead of a fresh copy of the image.
+    #[must_use]
+    pub fn disk(self, disk: &Path) -> Self {
+        Self { disk: Some(disk.to_path_buf()), ..self }
+    }
+
+    /// Size of a fresh disk in bytes.
+    #[must_use]
+    pub fn disk_size(self, disk_size: u64) -> Self {
+        Self { disk_size, ..self }
+    }
+
+    /// How the disk is attached.
+    #[must_use]
+    pub fn bus(self, bus: DiskBus) -> Self {
+        Self { bus, ..self }
+    }
+
+    /// The network card.
+    #[must_use]
+    pub fn nic(self, nic: Nic) -> Self {
+        Self { nic, ..self }
+    }
+
+    /// Records every write and flush of the disk.
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        self.with(Extra::BlockLog)
+    }
+
+    /// Keeps all packets of the network card in `network.pcap`.
+    #[must_use]
+    pub fn captured(self) -> Self {
+        self.with(Extra::Capture)
+    }
+
+    /// Adds a second network card whose other end is the test.
+    #[must_use]
+    pub fn packets(self) -> Self {
+        self.with(Extra::Packets)
+    }
+
+    /// Adds a software TPM.
+    #[must_use]
+    pub fn tpm(self) -> Self {
+        self.with(Extra::Tpm)
+    }
+
+    /// Adds a hardware watchdog.
+    #[must_use]
+    pub fn watchdog(self) -> Self {
+        self.with(Extra::Watchdog)
+    }
+
+    /// Ports of this machine that lead to the box's ports 80 and 443; 0 for free ones.
+    #[must_use]
+    pub fn ports(self, http: u16, https: u16) -> Self {
+        Self { ports: [http, https], ..self }
+    }
+
+    /// Lets the box refuse to boot, oops and panic.
+    #[must_use]
+    pub fn expects_refusal(self) -> Self {
+        Self { tolerance: Tolerance::Everything, ..self }
+    }
+
+    /// Calls this with every line of the serial console.
+    #[must_use]
+    pub fn on_line(self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { sink: Some(Arc::new(sink)), ..self }
+    }
+
+    /// Makes the disk, unless one was given, and returns it: for a test that changes it before the start.
+    ///
+    /// # Errors
+    /// When the image cannot be copied.
+    pub fn prepare_disk(&mut self) -> Result<PathBuf> {
+        if let Some(disk) = &self.disk {
+            return Ok(disk.clone());
+        }
+        fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
+        let disk = self.folder.join("disk.img");
+        disk::copy_sparse(&self.artifacts.image, &disk, self.disk_size)?;
+        self.disk = Some(disk.clone());
+        Ok(disk)
+    }
+
+    /// Starts the machine.
+    ///
+    /// # Errors
+    /// When a part is missing or QEMU does not start; the text says what and where its logs are.
+    pub fn start(mut self) -> Result<Vm> {
+        let disk = self.prepare_disk()?;
+        let sockets = tempfile::tempdir().context("cannot make a folder for sockets")?;
+        let socket = |name: &str| sockets.path().join(name);
+        let [http, https] = self.ports;
+        let machine = Machine {
+            start: self.start_of_box()?,
+            memory: self.memory,
+            disk,
+            bus: self.bus,
+            block_log: self.has(Extra::BlockLog).then(|| self.folder.join("writes.log")),
+            nic: self.nic,
+            forwards: vec![Forward { host: http, guest: 80 }, Forward { host: https, guest: 443 }],
+            capture: self.has(Extra::Capture).then(|| self.folder.join("network.pcap")),
+            packets: self
+                .has(Extra::Packets)
+                .then(|| PacketLink { machine: socket("net"), test: socket("net-test") }),
+            tpm: self.has(Extra::Tpm).then(|| socket("tpm")),
+            agent: (self.inside == Inside::Agent).then(|| socket("agent")),
+            monitor: socket("monitor"),
+            has_watchdog: self.has(Extra::Watchdog),
+        };
+        if let Some(log) = &machine.block_log {
+            fs::write(log, []).context("cannot make the write log")?;
+        }
+        let serial = Serial::create(&self.folder.join("serial.log"), self.tolerance, self.sink)?;
+        Vm::start(Plan { machine, folder: self.folder, _sockets: sockets }, serial)
+    }
+
+    fn with(mut self, extra: Extra) -> Self {
+        self.extras.insert(extra);
+        self
+    }
+
+    fn has(&self, extra: Extra) -> bool {
+        self.extras.contains(&extra)
+    }
+
+    fn start_of_box(&self) -> Result<Start> {
+        if self.inside != Inside::Nothing && !matches!(self.boot, Boot::Kernel) {
+            bail!("the agent goes into the initrd of a kernel boot; a slot file is booted as it is");
+        }
+        let [code, secure_code, variables] = OVMF.map(PathBuf::from);
+        match &self.boot {
+            Boot::Kernel => self.start_of_kernel(),
+            Boot::Uefi => self.start_of_firmware(code, &variables, false),
+            Boot::SecureUefi(keys) => self.start_of_firmware(secure_code, keys.variables(), true),
+        }
+    }
+
+    fn start_of_firmware(&self, code: PathBuf, variables: &Path, is_secure: bool) -> Result<Start> {
+        if !code.is_file() {
+            bail!("{} is missing; `cargo xtask test` installs ovmf", code.display());
+        }
+        let own = self.folder.join("firmware-variables.fd");
+        fs::copy(variables, &own).with_context(|| format!("cannot copy {}", variables.display()))?;
+        Ok(Start::Uefi { code, variables: own, is_secure })
+    }
+
+    fn start_of_kernel(&self) -> Result<Start> {
+        let slot = &self.artifacts.slot;
+        let bytes = fs::read(slot).with_context(|| format!("cannot read {}", slot.display()))?;
+        let uki = Uki::parse(bytes).with_context(|| format!("cannot read {}", slot.display()))?;
+        let command_line = uki.command_line().context("the slot file is not whole")?;
+        let version = command_line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("hearth.version="))
+            .context("the slot's command line names no version")?;
+        let command_line =
+            format!("{command_line} hearth.slot=hearth_{version} no_timer_check {}", self.words);
+        let (kernel, initrd) = (self.folder.join("kernel"), self.folder.join("initrd"));
+        fs::write(&kernel, uki.section(".linux")?).context("cannot write the kernel")?;
+        fs::write(&initrd, self.initrd(uki.section(".initrd")?)?).context("cannot write the initrd")?;
+        Ok(Start::Kernel { kernel, initrd, command_line })
+    }
+
+    fn initrd(&self, shipped: &[u8]) -> Result<Vec<u8>> {
+        let agent = || fs::read(&self.artifacts.agent).context("cannot read the test agent");
+        let added = match self.inside {
+            Inside::Nothing => return Ok(shipped.to_vec()),
+            Inside::Agent => cpio::archive(&[("agent", &agent()?)]),
+            Inside::Unsynced => {
+                let files = cpio::read(shipped).context("the slot's initrd is not whole")?;
+                let init =
+                    files.iter().find(|file| file.name == "init").context("the slot's initrd has no init")?;
+                let place = hearth_agent::REAL_INIT.trim_start_matches('/');
+                cpio::archive(&[("init", &agent()?), (place, init.content)])
+            }
+        };
+        let mut initrd = shipped.to_vec();
+        initrd.resize(initrd.len().next_multiple_of(4), 0);
+        initrd.extend(added);
+        Ok(initrd)
+    }
+}
+
+impl std::fmt::Debug for VmBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VmBuilder")
+            .field("folder", &self.folder)
+            .field("boot", &self.boot)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,287 @@
+//! What QEMU is told: a machine with every path and choice settled, as command line arguments.
+
+use std::path::PathBuf;
+
+/// What starts the box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// QEMU loads kernel and initrd; no firmware of note, no boot counting.
+    Kernel {
+        /// The kernel.
+        kernel: PathBuf,
+        /// The initrd.
+        initrd: PathBuf,
+        /// Its command line.
+        command_line: String,
+    },
+    /// UEFI firmware boots from the disk.
+    Uefi {
+        /// The firmware's code.
+        code: PathBuf,
+        /// Its variables; written to.
+        variables: PathBuf,
+        /// Whether Secure Boot is on: variables then belong to system management mode.
+        is_secure: bool,
+    },
+}
+
+/// How the disk is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskBus {
+    /// virtio-blk.
+    Virtio,
+    /// NVM Express.
+    Nvme,
+    /// Serial ATA.
+    Ahci,
+}
+
+/// The first network card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nic {
+    /// virtio-net.
+    Virtio,
+    /// Intel 82574L, as on many boards.
+    E1000e,
+}
+
+/// A forward from a port of this machine's loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Port here; 0 for a free one.
+    pub host: u16,
+    /// Port of the box.
+    pub guest: u16,
+}
+
+/// A network card whose other end is the test itself, frame by frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketLink {
+    /// Datagram socket of QEMU.
+    pub machine: PathBuf,
+    /// Datagram socket of the test.
+    pub test: PathBuf,
+}
+
+/// A machine, settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// What starts it.
+    pub start: Start,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// The disk, raw.
+    pub disk: PathBuf,
+    /// How it is attached.
+    pub bus: DiskBus,
+    /// Where every write and flush is recorded.
+    pub block_log: Option<PathBuf>,
+    /// The first network card: to this machine's loopback by forwards only.
+    pub nic: Nic,
+    /// Its forwards.
+    pub forwards: Vec<Forward>,
+    /// Where the packets of the first network card are kept.
+    pub capture: Option<PathBuf>,
+    /// A second network card.
+    pub packets: Option<PacketLink>,
+    /// Socket of the software TPM.
+    pub tpm: Option<PathBuf>,
+    /// Socket of the agent's port.
+    pub agent: Option<PathBuf>,
+    /// Socket of the monitor.
+    pub monitor: PathBuf,
+    /// Whether there is a hardware watchdog.
+    pub has_watchdog: bool,
+}
+
+impl Machine {
+    /// QEMU's arguments.
+    ///
+    /// One processor and no accelerator: the same everywhere, also where a virtual machine is refused or broken.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let mut list = Arguments::default();
+        let secure = matches!(self.start, Start::Uefi { is_secure: true, .. });
+        list.pair("-machine", if secure { "q35,smm=on" } else { "q35" });
+        list.pair("-accel", "tcg");
+        list.pair("-cpu", "max");
+        list.pair("-smp", "1");
+        list.pair("-m", &format!("{}M", self.memory));
+        list.words(&["-nodefaults", "-no-user-config", "-display", "none"]);
+        list.pair("-chardev", "stdio,id=serial,signal=off");
+        list.pair("-serial", "chardev:serial");
+        list.pair(
+            "-chardev",
+            &format!("socket,id=monitor,path={},server=on,wait=off", self.monitor.display()),
+        );
+        list.pair("-mon", "chardev=monitor,mode=control");
+        list.pair("-device", "virtio-rng-pci");
+        self.push_start(&mut list);
+        self.push_disk(&mut list);
+        self.push_network(&mut list);
+        self.push_extras(&mut list);
+        list.words
+    }
+
+    fn push_start(&self, list: &mut Arguments) {
+        match &self.start {
+            Start::Kernel { kernel, initrd, command_line } => {
+                list.pair("-kernel", &kernel.display().to_string());
+                list.pair("-initrd", &initrd.display().to_string());
+                list.pair("-append", command_line);
+            }
+            Start::Uefi { code, variables, is_secure } => {
+                // OVMF wants the code in unit 0 and the variables in unit 1.
+                list.pair(
+                    "-drive",
+                    &format!("if=pflash,format=raw,unit=0,readonly=on,file={}", code.display()),
+                );
+                list.pair("-drive", &format!("if=pflash,format=raw,unit=1,file={}", variables.display()));
+                if *is_secure {
+                    list.pair("-global", "driver=cfi.pflash01,property=secure,value=on");
+                } else {
+                    // A loaded host makes an emulated timer look broken; the loader takes this word only without Secure Boot.
+                    let word = "io.systemd.stub.kernel-cmdline-extra=no_timer_check";
+                    list.pair("-smbios", &format!("type=11,value={word}"));
+                }
+            }
+        }
+    }
+
+    fn push_disk(&self, list: &mut Arguments) {
+        list.pair("-blockdev", &format!("driver=file,node-name=file,filename={}", self.disk.display()));
+        list.pair("-blockdev", "driver=raw,node-name=raw,file=file");
+        let node = match &self.block_log {
+            None => "raw",
+            Some(log) => {
+                list.pair("-blockdev", &format!("driver=file,node-name=log,filename={}", log.display()));
+                list.pair(
+                    "-blockdev",
+                    "driver=blklogwrites,node-name=recorded,file=raw,log=log,log-sector-size=512",
+                );
+                "recorded"
+            }
+        };
+        let device = match self.bus {
+            DiskBus::Virtio => "virtio-blk-pci",
+            DiskBus::Nvme => "nvme,serial=hearth",
+            DiskBus::Ahci => "ide-hd,bus=ide.0",
+        };
+        list.pair("-device", &format!("{device},drive={node},bootindex=0"));
+    }
+
+    fn push_network(&self, list: &mut Arguments) {
+        // restrict: the box reaches nothing but the forwards that reach it.
+        let mut user = "user,id=user,restrict=on".to_owned();
+        for Forward { host, guest } in &self.forwards {
+            user.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+        }
+        list.pair("-netdev", &user);
+        let device = match self.nic {
+            Nic::Virtio => "virtio-net-pci",
+            Nic::E1000e => "e1000e",
+        };
+        // No option ROM: network boot is never wanted, and firmware would spend a minute on it.
+        list.pair("-device", &format!("{device},netdev=user,romfile="));
+        if let Some(file) = &self.capture {
+            list.pair("-object", &format!("filter-dump,id=capture,netdev=user,file={}", file.display()));
+        }
+        if let Some(PacketLink { machine, test }) = &self.packets {
+            let ends = format!(
+                "local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                machine.display(),
+                test.display()
+            );
+            list.pair("-netdev", &format!("dgram,id=packets,{ends}"));
+            list.pair("-device", "virtio-net-pci,netdev=packets,mac=52:54:00:12:34:99,romfile=");
+        }
+    }
+
+    fn push_extras(&self, list: &mut Arguments) {
+        if let Some(socket) = &self.tpm {
+            list.pair("-chardev", &format!("socket,id=tpm,path={}", socket.display()));
+            list.pair("-tpmdev", "emulator,id=tpm,chardev=tpm");
+            list.pair("-device", "tpm-crb,tpmdev=tpm");
+        }
+        if let Some(socket) = &self.agent {
+            list.pair("-chardev", &format!("socket,id=agent,path={},server=on,wait=off", socket.display()));
+            list.pair("-device", "virtio-serial-pci");
+            list.pair("-device", &format!("virtserialport,chardev=agent,name={}", hearth_agent::PORT));
+        }
+        if self.has_watchdog {
+            list.pair("-device", "i6300esb");
+            list.pair("-action", "watchdog=reset");
+        }
+    }
+}
+
+#[derive(Default)]
+struct Arguments {
+    words: Vec<String>,
+}
+
+impl Arguments {
+    fn pair(&mut self, option: &str, value: &str) {
+        self.words(&[option, value]);
+    }
+
+    fn words(&mut self, words: &[&str]) {
+        self.words.extend(words.iter().map(|word| (*word).to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            start: Start::Kernel {
+                kernel: "/k".into(),
+                initrd: "/i".into(),
+                command_line: "a=1 b".to_owned(),
+            },
+            memory: 512,
+            disk: "/d".into(),
+            bus: DiskBus::Virtio,
+            block_log: None,
+            nic: Nic::Virtio,
+            forwards: vec![Forward { host: 0, guest: 80 }, Forward { host: 8443, guest: 443 }],
+            capture: None,
+            packets: None,
+            tpm: None,
+            agent: None,
+            monitor: "/m".into(),
+            has_watchdog: false,
+        }
+    }
+
+    fn values<'a>(arguments: &'a [String], option: &str) -> Vec<&'a str> {
+        arguments.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1].as_str()).collect()
+    }
+
+    #[test]
+    fn the_network_reaches_the_loopback_only() {
+        let arguments = machine().arguments();
+        let expected = "user,id=user,restrict=on,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:8443-:443";
+        assert_eq!(values(&arguments, "-netdev"), [expected]);
+        assert_eq!(values(&arguments, "-append"), ["a=1 b"]);
+        assert_eq!(values(&arguments, "-smp"), ["1"]);
+    }
+
+    #[test]
+    fn a_recorded_disk_is_attached_through_its_log() {
+        let machine = Machine { block_log: Some("/l".into()), bus: DiskBus::Nvme, ..machine() };
+        let arguments = machine.arguments();
+        assert!(values(&arguments, "-device").contains(&"nvme,serial=hearth,drive=recorded,bootindex=0"));
+        assert_eq!(values(&arguments, "-blockdev").len(), 4);
+    }
+
+    #[test]
+    fn secure_variables_belong_to_management_mode() {
+        let start = Start::Uefi { code: "/c".into(), variables: "/v".into(), is_secure: true };
+        let arguments = Machine { start, ..machine() }.arguments();
+        assert_eq!(values(&arguments, "-machine"), ["q35,smm=on"]);
+        assert!(values(&arguments, "-smbios").is_empty());
+    }
+}
