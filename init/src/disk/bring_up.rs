@@ -1,0 +1,280 @@
+//! Brings the data partition up: the I/O around the decisions of `choose`, `layout` and `superblock`.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
+
+use ioctls::block;
+use ioctls::block::Bytes;
+use ioctls::block::Extent;
+use ioctls::block::PartitionNumber;
+use rustix::event::PollFd;
+use rustix::event::PollFlags;
+use rustix::event::Timespec;
+use rustix::mount::MountFlags;
+
+use super::choose;
+use super::choose::NotChosen;
+use super::format;
+use super::gpt;
+use super::layout;
+use super::layout::Content;
+use super::layout::NoData;
+use super::layout::Seen;
+use super::layout::Step;
+use super::probe;
+use super::probe::Disk;
+use super::superblock;
+use super::superblock::Check;
+use super::tools::ToolError;
+use super::tools::Tools;
+use crate::console;
+use crate::console::Level;
+use crate::devices::loader::Loader;
+use crate::devices::uevent::Socket;
+use crate::mounts;
+
+/// Where the data partition is mounted.
+pub const DATA: &str = "/data";
+/// Where the ESP is mounted.
+pub const BOOT: &str = "/boot";
+
+/// How long a disk may take to appear: spinning disks and USB bridges need up to 15 s.
+const DISK_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why there is no data partition in this boot.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// No disk, or more than one.
+    #[error(transparent)]
+    NotChosen(#[from] NotChosen),
+    /// The disk's table.
+    #[error("{disk}")]
+    Layout {
+        /// Disk.
+        disk: String,
+        /// What is wrong with it.
+        source: NoData,
+    },
+    /// Reading or writing.
+    #[error("{doing} {device}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        device: String,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A tool.
+    #[error("{device}")]
+    Tool {
+        /// Partition.
+        device: String,
+        /// What happened.
+        source: ToolError,
+    },
+    /// The mount.
+    #[error(transparent)]
+    Mount(#[from] mounts::MountError),
+    /// A folder.
+    #[error(transparent)]
+    Folder(#[from] format::FolderError),
+}
+
+/// The disk we booted from.
+#[derive(Debug)]
+pub struct BootDisk {
+    disk: Disk,
+    seen: Seen,
+}
+
+/// A data partition that is mounted.
+#[derive(Debug)]
+pub struct Mounted {
+    /// Device node.
+    pub device: String,
+    /// Whether this boot made the file system.
+    pub created: bool,
+    /// What went wrong without harm to the data.
+    pub reasons: Vec<String>,
+}
+
+/// Finds the disk, loading drivers for what appears meanwhile.
+///
+/// # Errors
+/// When it does not come in time, or more than one fits.
+pub fn find(
+    booted_from: Option<[u8; 16]>,
+    loader: &mut Loader,
+    events: &Socket,
+    while_waiting: &mut dyn FnMut(),
+) -> Result<BootDisk, DataError> {
+    let deadline = Instant::now() + DISK_PATIENCE;
+    loop {
+        // Events first: what came before this look is then part of it.
+        loader.take_events(events);
+        let looked: Vec<(Disk, Seen)> = probe::disks(Path::new("/sys"))
+            .into_iter()
+            .filter_map(|disk| disk.look().ok().map(|seen| (disk, seen)))
+            .collect();
+        match choose::choose(&looked, booted_from, |disk| disk.name.clone()) {
+            Ok((disk, seen)) => return Ok(BootDisk { disk: disk.clone(), seen: seen.clone() }),
+            Err(NotChosen::NotYet(_)) if Instant::now() < deadline => {}
+            Err(refused) => return Err(refused.into()),
+        }
+        wait_for_a_disk(loader, events, deadline, while_waiting);
+    }
+}
+
+/// Waits for the next event of a block device, at most until the deadline.
+fn wait_for_a_disk(loader: &mut Loader, events: &Socket, deadline: Instant, while_waiting: &mut dyn FnMut()) {
+    while Instant::now() < deadline {
+        while_waiting();
+        let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+        let ready = rustix::event::poll(&mut [PollFd::new(events, PollFlags::IN)], Some(&second));
+        if matches!(ready, Ok(1..)) && loader.take_events(events).block {
+            return;
+        }
+    }
+}
+
+impl BootDisk {
+    /// Mounts the ESP read-only on `/boot`, when the disk has one.
+    ///
+    /// # Errors
+    /// When it has one that cannot be mounted.
+    pub fn mount_esp(&self) -> Result<(), DataError> {
+        let esp = crate::efi::guid(gpt::TYPE_ESP);
+        let partitions = self.seen.table().map(gpt::Table::partitions).unwrap_or_default();
+        let Some(entry) = partitions.iter().find(|entry| Some(entry.type_guid) == esp) else { return Ok(()) };
+        let number = entry.index + 1;
+        let geometry = self.seen.geometry;
+        let length = geometry.offset(entry.last.saturating_sub(entry.first).saturating_add(1));
+        let disk = File::open(self.disk.path()).map_err(|source| self.io("opening", source))?;
+        self.tell_kernel(&disk, number, geometry.offset(entry.first), length)?;
+        let device = format!("/dev/{}", self.disk.partition_name(number));
+        let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        Ok(mounts::mount(&device, BOOT, "vfat", flags, Some(c"umask=0077"))?)
+    }
+
+    /// Makes or checks, mounts and grows the data partition.
+    ///
+    /// # Errors
+    /// When the box has to run without it.
+    pub fn mount_data(&mut self, tools: &mut Tools<'_>) -> Result<Mounted, DataError> {
+        let name = self.disk.name.clone();
+        let plan = layout::plan(&self.seen).map_err(|source| DataError::Layout { disk: name, source })?;
+        let number = plan.index + 1;
+        let node = self.disk.path();
+        let disk =
+            File::options().read(true).write(true).open(node).map_err(|source| self.io("opening", source))?;
+        self.write(&disk, &plan.steps)?;
+        self.tell_kernel(&disk, number, plan.start, plan.length)?;
+        let device = unlock(format!("/dev/{}", self.disk.partition_name(number)));
+        let mounted = match plan.content {
+            Content::Nothing => create(&device, plan.length, tools)?,
+            Content::FileSystem => open(&device, plan.length, tools)?,
+        };
+        format::ensure_folders()?;
+        if plan.content == Content::Nothing {
+            sync_mount(&mounted)?;
+            disk.sync_all().map_err(|source| self.io("syncing", source))?;
+            self.seen = layout::look(&disk, self.seen.geometry);
+            self.write(&disk, &layout::plan_rename(&self.seen, &plan))?;
+        }
+        Ok(mounted)
+    }
+
+    fn write(&self, disk: &File, steps: &[Step]) -> Result<(), DataError> {
+        for step in steps {
+            match step {
+                Step::Write { offset, bytes } => disk.write_all_at(bytes, *offset),
+                Step::Sync => disk.sync_all(),
+            }
+            .map_err(|source| self.io("writing the partition table of", source))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the kernel's view of a partition that of the table.
+    fn tell_kernel(&self, disk: &File, number: usize, start: u64, length: u64) -> Result<(), DataError> {
+        let extent = Extent { start: Bytes(start), length: Bytes(length) };
+        let pno = PartitionNumber(u32::try_from(number).unwrap_or(u32::MAX));
+        match self.disk.known_partition(number) {
+            Some(known) if known.start == start && known.length == length => Ok(()),
+            Some(_) => block::resize_partition(disk, pno, extent),
+            None => block::add_partition(disk, pno, extent),
+        }
+        .map_err(|error| self.io("telling the kernel of a partition on", error.into()))
+    }
+
+    fn io(&self, doing: &'static str, source: io::Error) -> DataError {
+        DataError::Io { doing, device: self.disk.name.clone(), source }
+    }
+}
+
+/// The place where encryption will sit: from the partition's device to the one that carries the file system.
+fn unlock(partition: String) -> String {
+    partition
+}
+
+fn create(device: &str, length: u64, tools: &mut Tools<'_>) -> Result<Mounted, DataError> {
+    console::note(Level::Info, &format!("making the data file system on {device}"));
+    tools.make(device, length).map_err(|source| DataError::Tool { device: device.to_owned(), source })?;
+    mount(device)?;
+    Ok(Mounted { device: device.to_owned(), created: true, reasons: Vec::new() })
+}
+
+fn open(device: &str, length: u64, tools: &mut Tools<'_>) -> Result<Mounted, DataError> {
+    let mut reasons = Vec::new();
+    let before = read_superblock(device)?;
+    let mut check = |reasons: &mut Vec<String>| -> Result<(), DataError> {
+        let checked = tools.check(device);
+        let checked = checked.map_err(|source| DataError::Tool { device: device.to_owned(), source })?;
+        reasons.push(format!("the data partition was checked after damage: {checked:?}").to_lowercase());
+        Ok(())
+    };
+    let unhealthy = !matches!(before, Ok(superblock) if superblock.check == Check::NotNeeded);
+    if unhealthy {
+        check(&mut reasons)?;
+    }
+    match mount(device) {
+        Err(_) if !unhealthy => {
+            check(&mut reasons)?;
+            mount(device)?;
+        }
+        result => result?,
+    }
+    if let Ok(superblock) = before
+        && length >= superblock.length.saturating_add(1 << 20)
+        && let Err(error) = tools.grow(device)
+    {
+        reasons.push(format!("the data partition could not be grown: {}", console::chain(&error)));
+    }
+    Ok(Mounted { device: device.to_owned(), created: false, reasons })
+}
+
+fn read_superblock(device: &str) -> Result<Result<superblock::Superblock, superblock::NotExt4>, DataError> {
+    let failed = |source| DataError::Io { doing: "reading", device: device.to_owned(), source };
+    let mut bytes = [0; superblock::LENGTH];
+    File::open(device).and_then(|file| file.read_exact_at(&mut bytes, superblock::OFFSET)).map_err(failed)?;
+    Ok(superblock::parse(&bytes))
+}
+
+fn mount(device: &str) -> Result<(), mounts::MountError> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
+    // A file system with errors turns read-only at once: hostd reports it, nothing gets worse.
+    mounts::mount(device, DATA, "ext4", flags, Some(c"errors=remount-ro"))
+}
+
+fn sync_mount(mounted: &Mounted) -> Result<(), DataError> {
+    File::open(DATA).and_then(|root| Ok(rustix::fs::syncfs(root)?)).map_err(|source| DataError::Io {
+        doing: "syncing",
+        device: mounted.device.clone(),
+        source,
+    })
+}

@@ -1,0 +1,158 @@
+//! The e2fsprogs that init runs, and what their exit codes mean.
+
+use std::fs::File;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::reaper::Ending;
+use crate::reaper::Reaper;
+use crate::reaper::RunError;
+
+/// Making a file system on the largest and slowest disk.
+const MAKE_LIMIT: Duration = Duration::from_secs(600);
+/// Checking or resizing a large file system on a slow disk.
+const CHECK_LIMIT: Duration = Duration::from_secs(3600);
+
+/// A tool that did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// It did not run to its end.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// It failed.
+    #[error("{tool} {ending}")]
+    Failed {
+        /// Program.
+        tool: &'static str,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// The file system has damage that is not repaired without asking.
+    #[error("the file system is damaged and could not be repaired by itself ({0})")]
+    Damaged(&'static str),
+}
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// Nothing wrong.
+    Clean,
+    /// Repaired.
+    Repaired,
+}
+
+/// Runs tools through the one reaper.
+pub struct Tools<'a> {
+    /// The reaper.
+    pub reaper: &'a mut Reaper,
+    /// Called while a tool runs.
+    pub while_waiting: &'a mut dyn FnMut(),
+}
+
+impl std::fmt::Debug for Tools<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tools").finish_non_exhaustive()
+    }
+}
+
+impl Tools<'_> {
+    /// Makes an ext4 file system.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub fn make(&mut self, device: &str, length: u64) -> Result<(), ToolError> {
+        let ending = self.run("/usr/sbin/mke2fs", &make_arguments(device, length), MAKE_LIMIT)?;
+        if ending == Ending::Code(0) { Ok(()) } else { Err(ToolError::Failed { tool: "mke2fs", ending }) }
+    }
+
+    /// Checks an ext4 file system and repairs what needs no question.
+    ///
+    /// # Errors
+    /// When damage is left, or the tool fails.
+    pub fn check(&mut self, device: &str) -> Result<Checked, ToolError> {
+        let ending = self.run("/usr/sbin/e2fsck", &["-p".to_owned(), device.to_owned()], CHECK_LIMIT)?;
+        check_result(ending)
+    }
+
+    /// Grows a mounted ext4 file system to its partition.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub fn grow(&mut self, device: &str) -> Result<(), ToolError> {
+        let ending = self.run("/usr/sbin/resize2fs", &[device.to_owned()], CHECK_LIMIT)?;
+        if ending == Ending::Code(0) { Ok(()) } else { Err(ToolError::Failed { tool: "resize2fs", ending }) }
+    }
+
+    fn run(&mut self, program: &str, arguments: &[String], limit: Duration) -> Result<Ending, ToolError> {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().stdin(Stdio::null()).stdout(kernel_log()).stderr(kernel_log());
+        Ok(self.reaper.run(&mut command, limit, self.while_waiting)?)
+    }
+}
+
+/// The kernel log keeps what a tool said about a damaged disk.
+fn kernel_log() -> Stdio {
+    File::options().write(true).open("/dev/kmsg").map_or_else(|_| Stdio::null(), Stdio::from)
+}
+
+/// `-F`: what was there before is known to be worthless. Inode tables are written later, in the background. Small
+/// partitions get a small journal: mke2fs writes it out, and 64 MiB of it is a tenth of a small card.
+fn make_arguments(device: &str, length: u64) -> Vec<String> {
+    const SMALL: u64 = 16 << 30;
+    let mut arguments = vec!["-q", "-F", "-t", "ext4", "-L", "hearth-data", "-m", "1"];
+    arguments.extend(["-E", "lazy_itable_init=1,discard"]);
+    if length < SMALL {
+        arguments.extend(["-J", "size=16"]);
+    }
+    arguments.push(device);
+    arguments.into_iter().map(str::to_owned).collect()
+}
+
+/// e2fsck(8), "EXIT CODE": a sum of conditions.
+fn check_result(ending: Ending) -> Result<Checked, ToolError> {
+    match ending {
+        Ending::Code(0) => Ok(Checked::Clean),
+        // 1: corrected. 2: corrected, and a reboot is wanted if it is mounted, which it is not.
+        Ending::Code(1..=3) => Ok(Checked::Repaired),
+        Ending::Code(code) if code & (8 | 16 | 32 | 128) != 0 => {
+            Err(ToolError::Failed { tool: "e2fsck", ending })
+        }
+        Ending::Code(code) if code & 4 != 0 => Err(ToolError::Damaged("e2fsck left errors uncorrected")),
+        Ending::Code(_) | Ending::Signal(_) => Err(ToolError::Failed { tool: "e2fsck", ending }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_of_a_check_are_understood() {
+        for (code, expected) in
+            [(0, Checked::Clean), (1, Checked::Repaired), (2, Checked::Repaired), (3, Checked::Repaired)]
+        {
+            assert_eq!(check_result(Ending::Code(code)).unwrap(), expected);
+        }
+        for code in [4, 5, 6] {
+            assert!(matches!(check_result(Ending::Code(code)), Err(ToolError::Damaged(_))), "{code}");
+        }
+        for ending in [
+            Ending::Code(8),
+            Ending::Code(12),
+            Ending::Code(16),
+            Ending::Code(32),
+            Ending::Code(128),
+            Ending::Signal(9),
+        ] {
+            assert!(matches!(check_result(ending), Err(ToolError::Failed { .. })), "{ending}");
+        }
+    }
+
+    #[test]
+    fn the_journal_of_a_small_disk_is_small_and_always_there() {
+        assert!(make_arguments("/dev/vda2", 1 << 30).join(" ").contains("-J size=16 /dev/vda2"));
+        let large = make_arguments("/dev/vda2", 1 << 40).join(" ");
+        assert!(large.contains("-t ext4") && !large.contains("-J") && large.ends_with("/dev/vda2"));
+    }
+}
