@@ -4,11 +4,11 @@ import { Heading } from "../ui/page";
 import type { StepProps } from "./wizard";
 
 /** Step 3: the first account, which may do everything. */
-export function AccountStep({ wizard, edit, turn }: StepProps) {
+export function AccountStep({ wizard, edit }: StepProps) {
   const { draft, errors } = wizard;
   return (
     <>
-      <Heading turn={turn}>Your account</Heading>
+      <Heading>Your account</Heading>
       <p class="lead">You are the owner: this account looks after the box. The password is kept on the box only, and never in plain.</p>
       <Field
         label="Your name"

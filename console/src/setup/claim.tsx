@@ -5,7 +5,7 @@ import { Heading } from "../ui/page";
 import type { StepProps } from "./wizard";
 
 /** Step 1: whoever knows the code has the box in front of them. */
-export function ClaimStep({ wizard, edit, turn }: StepProps) {
+export function ClaimStep({ wizard, edit }: StepProps) {
   const input = useRef<HTMLInputElement>(null);
   const caret = useRef<number | null>(null);
 
@@ -26,7 +26,7 @@ export function ClaimStep({ wizard, edit, turn }: StepProps) {
 
   return (
     <>
-      <Heading turn={turn}>Welcome home</Heading>
+      <Heading>Welcome home</Heading>
       <p class="lead">This is your own server. A few short steps and it is ready; everything stays in this house.</p>
       <Field
         label="Claim code"

@@ -4,12 +4,12 @@ import { Heading } from "../ui/page";
 import type { StepProps } from "./wizard";
 
 /** Step 2: the name under which the home network finds the box. */
-export function NameStep({ wizard, edit, turn }: StepProps) {
+export function NameStep({ wizard, edit }: StepProps) {
   const name = wizard.draft.hostname;
   const problem = hostnameProblem(name);
   return (
     <>
-      <Heading turn={turn}>Name your box</Heading>
+      <Heading>Name your box</Heading>
       <p class="lead">The name becomes its address at home. Keep “hearth” if this is your only one.</p>
       <Field
         label="Name of the box"

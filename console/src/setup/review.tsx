@@ -4,11 +4,11 @@ import { Notice, Progress } from "../ui/status";
 import type { StepProps } from "./wizard";
 
 /** Step 4: everything at a glance, then the one request that sets the box up. */
-export function ReviewStep({ wizard, turn, go }: StepProps & { go: (step: Step) => void }) {
+export function ReviewStep({ wizard, go }: StepProps & { go: (step: Step) => void }) {
   const { draft, notice, phase } = wizard;
   return (
     <>
-      <Heading turn={turn}>All set?</Heading>
+      <Heading>All set?</Heading>
       <p class="lead">Have a last look. You can change it all later.</p>
       {notice ? (
         <Notice kind="bad" urgent>

@@ -14,8 +14,6 @@ import { TakenPage } from "./taken";
 export interface StepProps {
   wizard: Wizard;
   edit: (field: Field, value: string) => void;
-  /** Changes whenever another step is shown. */
-  turn: string;
 }
 
 interface Props {
@@ -29,6 +27,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
   const [wizard, send] = useReducer(advance, hostname, startWizard);
   const form = useRef<HTMLFormElement>(null);
 
+  // Runs after the effects of the step shown, so the field at fault wins over the step's heading.
   useEffect(() => {
     if (wizard.attempt > 0) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
   }, [wizard.attempt]);
@@ -48,7 +47,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
 
   const { step, phase } = wizard;
   const sending = phase === "sending";
-  const props: StepProps = { wizard, edit: (field, value) => send({ kind: "edit", field, value }), turn: step };
+  const props: StepProps = { wizard, edit: (field, value) => send({ kind: "edit", field, value }) };
   return (
     <CardPage title="Set up" before={<StepList current={step} />}>
       <form

@@ -71,14 +71,9 @@ export function PasswordField({ autocomplete, ...field }: PasswordProps) {
   const [shown, setShown] = useState(false);
   return (
     <Field {...field} input={{ type: shown ? "text" : "password", autocomplete, spellcheck: false, autocapitalize: "none" }}>
-      <button
-        type="button"
-        class="field-button"
-        aria-pressed={shown}
-        aria-label={`Show: ${field.label.toLowerCase()}`}
-        onClick={() => setShown(!shown)}
-      >
+      <button type="button" class="field-button" onClick={() => setShown(!shown)}>
         {shown ? "Hide" : "Show"}
+        <span class="unseen"> {field.label.toLowerCase()}</span>
       </button>
     </Field>
   );

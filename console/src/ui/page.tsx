@@ -18,14 +18,18 @@ export function CardPage({ title, before, children }: { title: string; before?: 
   );
 }
 
-/** A heading that takes the focus when `turn` changes, so that a screen reader starts reading where the page is new. */
+/** Whether this document has shown a heading yet. */
+let opened = false;
+
+/**
+ * The page's heading. It takes the focus whenever it appears or `turn` changes, so that a screen reader starts
+ * reading where the page is new; but not on opening the document, which is read from its top anyway.
+ */
 export function Heading({ turn, children }: { turn?: unknown; children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  const first = useRef(true);
   useEffect(() => {
-    // The very first page is read from its top anyway; taking the focus there would skip its title.
-    if (!first.current) heading.current?.focus();
-    first.current = false;
+    if (opened) heading.current?.focus();
+    opened = true;
   }, [turn]);
   return (
     <h1 ref={heading} tabIndex={-1}>

@@ -1,0 +1,191 @@
+// A box in memory: what the API answers and what a test may do to it.
+
+import { randomBytes } from "node:crypto";
+import { checkSetup, plainCode, readBody, Refusal } from "./contract.mjs";
+
+const TRIES = 5;
+const CODES = ["K7QM-2XVD-9FTH", "3WPZ-80RC-N5JE", "B6YA-T4GK-1VSX"];
+const GIGA = 1000 ** 3;
+
+export class Box {
+  hostname = "hearth";
+  owner = undefined;
+  sessions = new Set();
+  reasons = [];
+  locked = false;
+  /** While true no request gets an answer at all. */
+  unreachable = false;
+  /** How long a restart takes, and how slow set-up and login are. */
+  rebootMs = 5000;
+  hashingMs = 400;
+  /** Requests answered, by "METHOD path"; tests look at it. */
+  seen = [];
+  wrongLogins = 0;
+  lockedOutUntil = 0;
+
+  #codes = [...CODES];
+  #triesLeft = TRIES;
+  #started = Date.now() - 93_000;
+
+  services = [
+    { name: "netd", state: "ready", restarts: 0, reason: null, status: "lease from 10.0.2.2 on eth0" },
+    { name: "hostd", state: "ready", restarts: 0, reason: null, status: "serving https://hearth.local" },
+  ];
+  diskUsed = 0.07;
+
+  constructor(ca) {
+    this.ca = ca;
+  }
+
+  get claimCode() {
+    return this.#codes[0];
+  }
+
+  get state() {
+    if (this.locked) return "locked";
+    if (!this.owner) return "setup";
+    return this.reasons.length > 0 ? "degraded" : "ready";
+  }
+
+  get uptime() {
+    return (Date.now() - this.#started) / 1000;
+  }
+
+  /** The answer to one request, as `{status, body, headers}`. */
+  async answer(request, path, query) {
+    const key = `${request.method} ${path}`;
+    this.seen.push(key);
+    const handler = this.#handlers[key];
+    if (!handler) throw new Refusal(404, "not_found", "There is nothing at this address.");
+    return handler(request, query);
+  }
+
+  #handlers = {
+    "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.reasons }),
+    "POST /setup": (request) => this.#setup(request),
+    "POST /session": (request) => this.#login(request),
+    "GET /session": (request) => ok({ user: this.#user(request) }),
+    "DELETE /session": (request) => this.#logout(request),
+    "GET /system": (request) => this.#user(request) && ok(this.#system()),
+    "GET /network": (request) => this.#user(request) && ok(this.#network()),
+    "GET /logs": (request, query) => this.#user(request) && ok({ lines: this.#logs(query.get("unit")) }),
+    "POST /system/reboot": (request) => this.#user(request) && this.#leave(this.rebootMs),
+    "POST /system/poweroff": (request) => this.#user(request) && this.#leave(Infinity),
+    "GET /ca.crt": () => ({ status: 200, text: this.ca, headers: { "Content-Type": "application/x-pem-file" } }),
+  };
+
+  #identity() {
+    return { version: "0.1.0", board: "x86_64", slot: "hearth_0.1.0" };
+  }
+
+  async #setup(request) {
+    if (this.owner) throw new Refusal(409, "already_set_up", "This box has an owner already. Log in instead.");
+    const body = await readBody(request, { claim_code: "string", hostname: "string", owner: { name: "string", password: "string" } });
+    checkSetup(body);
+    await sleep(this.hashingMs);
+    if (plainCode(body.claim_code) !== plainCode(this.claimCode)) throw this.#wrongCode();
+    this.hostname = body.hostname;
+    this.owner = body.owner;
+    const user = { name: this.owner.name, role: "owner" };
+    return { status: 201, body: { user, hostname: this.hostname, url: `https://${this.hostname}.local` }, headers: this.#cookie() };
+  }
+
+  #wrongCode() {
+    this.#triesLeft -= 1;
+    const triesLeft = this.#triesLeft;
+    if (triesLeft === 0) {
+      this.#codes.push(this.#codes.shift());
+      this.#triesLeft = TRIES;
+    }
+    return new Refusal(403, "wrong_claim_code", "This is not the claim code on the console.", {
+      field: "claim_code",
+      extra: { tries_left: triesLeft },
+    });
+  }
+
+  async #login(request) {
+    const wait = Math.ceil((this.lockedOutUntil - Date.now()) / 1000);
+    if (wait > 0) {
+      throw new Refusal(429, "too_many_tries", "Too many wrong tries. Wait and try again.", { headers: { "Retry-After": String(wait) } });
+    }
+    const { name, password } = await readBody(request, { name: "string", password: "string" });
+    await sleep(this.hashingMs);
+    if (name !== this.owner?.name || password !== this.owner.password) {
+      this.wrongLogins += 1;
+      if (this.wrongLogins >= TRIES) this.lockedOutUntil = Date.now() + 30_000;
+      throw new Refusal(401, "wrong_credentials", "This name and password do not go together.");
+    }
+    this.wrongLogins = 0;
+    return { status: 200, body: { user: { name, role: "owner" } }, headers: this.#cookie() };
+  }
+
+  #logout(request) {
+    this.sessions.delete(tokenOf(request));
+    return { status: 204, headers: { "Set-Cookie": "__Host-hearth=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0" } };
+  }
+
+  #cookie() {
+    const token = randomBytes(32).toString("base64url");
+    this.sessions.add(token);
+    return { "Set-Cookie": `__Host-hearth=${token}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=604800` };
+  }
+
+  #user(request) {
+    if (!this.sessions.has(tokenOf(request))) throw new Refusal(401, "not_logged_in", "Log in first.");
+    return { name: this.owner.name, role: "owner" };
+  }
+
+  #system() {
+    return {
+      ...this.#identity(),
+      uptime_seconds: Math.floor(this.uptime),
+      memory: { total_bytes: 0.48 * GIGA, available_bytes: 0.39 * GIGA },
+      disk: { total_bytes: 128 * GIGA, available_bytes: Math.round(128 * GIGA * (1 - this.diskUsed)) },
+      services: this.services,
+      time_unix: Math.floor(Date.now() / 1000),
+    };
+  }
+
+  #network() {
+    const link = {
+      name: "eth0",
+      mac: "52:54:00:12:34:56",
+      state: "up",
+      addresses: ["10.0.2.15/24", "fec0::5054:ff:fe12:3456/64"],
+      gateway: "10.0.2.2",
+      lease_expires_unix: Math.floor(Date.now() / 1000) + 86_000,
+    };
+    return { hostname: this.hostname, links: [link] };
+  }
+
+  #logs(unit) {
+    if (!this.services.some((service) => service.name === unit)) {
+      throw new Refusal(404, "not_found", "There is no service of this name.");
+    }
+    const said = ["INFO starting", "INFO link eth0: up, 1000 Mbit/s", "INFO lease 10.0.2.15/24 from 10.0.2.2 for 86400 s", "INFO ready"];
+    return Array.from({ length: 60 }, (_, index) => `${(3.1 + index * 1.37).toFixed(3)} ${unit}: ${said[index % said.length]}`);
+  }
+
+  #leave(ms) {
+    setTimeout(() => (this.unreachable = true), 300);
+    if (Number.isFinite(ms)) {
+      setTimeout(() => {
+        this.unreachable = false;
+        this.#started = Date.now();
+      }, ms);
+    }
+    return { status: 202 };
+  }
+}
+
+function ok(body) {
+  return { status: 200, body };
+}
+
+function tokenOf(request) {
+  return /(?:^|;\s*)__Host-hearth=([^;]+)/.exec(request.headers.cookie ?? "")?.[1];
+}
+
+function sleep(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
