@@ -1,0 +1,4 @@
+//! The store from outside, over real folders and the real sled.
+
+#[cfg(test)]
+mod contract;
