@@ -1,1 +1,40 @@
-//! Placeholder.
+//! From a board manifest and the distribution's packages to a bootable image.
+//!
+//! [`build::build`] is the whole way; `xtask` and `hearth-image` call it. Tests make variants of what it leaves behind with
+//! [`slot::build_slot`] and [`disk::write`]. Pure decisions stand apart from files and programs:
+//!
+//! | module | pure | touches files |
+//! |---|---|---|
+//! | [`manifest`] | parsing, merging | reading |
+//! | [`apt`], [`parts`] | sources, offers | the package manager, cache |
+//! | [`modinfo`], [`modules`] | selection, tables | index |
+//! | [`root`], [`deny`], [`elf`] | `/etc`, judging | staging |
+//! | [`cpio`], [`pe`], [`slot`], [`sign`] | all | reading parts |
+//! | [`disk`] | identifiers | the image file |
+//! | [`sbom`] | document | cargo |
+//!
+//! Nothing here needs root rights, loop devices or mounts, and equal inputs give equal bytes.
+
+pub mod apt;
+pub mod build;
+pub mod cpio;
+pub mod deny;
+pub mod digest;
+pub mod disk;
+pub mod elf;
+pub mod erofs;
+pub mod manifest;
+pub mod modinfo;
+pub mod modules;
+pub mod parts;
+pub mod pe;
+pub mod progress;
+pub mod root;
+pub mod sbom;
+pub mod sign;
+pub mod slot;
+pub mod tool;
+
+pub use build::BuildInputs;
+pub use build::BuiltImage;
+pub use build::build;

@@ -1,0 +1,401 @@
+//! The whole way from a board's name to a bootable disk image.
+//!
+//! ```text
+//! manifest ─ parts ─ modules ─ root tree ─ root.erofs ─ initrd ─ slot.efi ─ hearth.img ─ hearth.img.zst
+//! ```
+//! Everything is written to `<out>/`, what a slot is made from to `<out>/parts/`. The results depend on the inputs only: no clock, no
+//! random number, no machine name.
+
+pub mod record;
+
+use crate::digest::Sha256;
+use crate::disk;
+use crate::disk::DiskError;
+use crate::disk::DiskPlan;
+use crate::disk::Loader;
+use crate::disk::SlotFile;
+use crate::erofs;
+use crate::erofs::ErofsError;
+use crate::manifest;
+use crate::manifest::Arch;
+use crate::manifest::Manifest;
+use crate::manifest::ManifestError;
+use crate::modules::SelectError;
+use crate::modules::Selection;
+use crate::modules::index;
+use crate::modules::index::IndexError;
+use crate::parts::Choice;
+use crate::parts::PartSet;
+use crate::parts::PartsError;
+use crate::parts::Request;
+use crate::progress::Progress;
+use crate::root;
+use crate::root::Programs;
+use crate::root::RootError;
+use crate::root::RootInputs;
+use crate::sbom;
+use crate::sbom::SbomError;
+use crate::sign::SignError;
+use crate::sign::Signer;
+use crate::slot;
+use crate::slot::SlotError;
+use crate::slot::SlotInputs;
+use crate::slot::SlotParts;
+use std::collections::BTreeSet;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Of the downloadable image: most of it is compressed already, higher levels gain nothing.
+const ZSTD_LEVEL: i32 = 6;
+
+/// What to build.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildInputs<'a> {
+    /// The repository: `board-configs/` and the crates for the bill of materials.
+    pub repo: &'a Path,
+    /// Board, by name.
+    pub board: &'a str,
+    /// Version of the image.
+    pub version: &'a str,
+    /// Folder for the results.
+    pub out: &'a Path,
+    /// Folder that keeps fetched packages between builds.
+    pub cache: &'a Path,
+    /// Our programs, built for the board.
+    pub programs: &'a Programs,
+    /// The built console (`index.html`, `assets/`).
+    pub console: &'a Path,
+    /// Whether package versions may change.
+    pub choice: Choice,
+    /// Signs slot and loader for Secure Boot.
+    pub signer: Option<&'a Signer>,
+    /// Told where the build stands.
+    pub progress: &'a dyn Progress,
+}
+
+/// What was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltImage {
+    /// Folder of the results.
+    pub folder: PathBuf,
+    /// `hearth.img`
+    pub image: PathBuf,
+    /// `hearth.img.zst`
+    pub compressed: PathBuf,
+    /// `slot.efi`
+    pub slot: PathBuf,
+    /// The slot's parts, for variants of it.
+    pub parts: SlotParts,
+    /// The loader on the image's disk, signed if the slot is.
+    pub loader: Loader,
+    /// Size of the EFI system partition, MiB.
+    pub esp_mib: u32,
+    /// Size of the data entry, MiB.
+    pub data_mib: u32,
+    /// Digest of `root.erofs`.
+    pub root_sha256: Sha256,
+    /// Version of the image.
+    pub version: String,
+    /// Name of the board.
+    pub board: String,
+}
+
+/// An image cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Packages cannot be had.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// The kernel's modules cannot be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The list of modules cannot be resolved.
+    #[error(transparent)]
+    Modules(#[from] SelectError),
+    /// The root cannot be put together.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// The root cannot be packed.
+    #[error(transparent)]
+    Erofs(#[from] ErofsError),
+    /// The slot cannot be built.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
+    /// The loader cannot be signed.
+    #[error("cannot sign the loader")]
+    SignLoader(#[source] SignError),
+    /// The disk cannot be written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The bill of materials cannot be made.
+    #[error(transparent)]
+    Sbom(#[from] SbomError),
+    /// A file cannot be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// File or folder.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A record cannot be written as JSON.
+    #[error("cannot write {name}")]
+    Json {
+        /// File name.
+        name: &'static str,
+        /// Cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The machine that builds has an architecture we know no tools for.
+    #[error("no images can be built on this architecture")]
+    Machine,
+}
+
+/// The packages of a build.
+struct Fetched {
+    board: PartSet,
+    tools: PartSet,
+}
+
+/// The kernel's modules of a build.
+struct Chosen {
+    folder: PathBuf,
+    release: String,
+    root: Selection,
+    initrd: Selection,
+}
+
+/// Builds the image.
+///
+/// # Errors
+/// When anything on the way fails; the message says what to do where something can be done.
+pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
+    let progress = inputs.progress;
+    let manifest = manifest::load(&inputs.repo.join("board-configs"), inputs.board)?;
+    let cache = absolute(inputs.cache)?;
+    let fetched = fetch(&manifest, &cache, inputs)?;
+    progress.step("Resolving kernel modules");
+    let chosen = choose_modules(&manifest, &fetched.board, &cache)?;
+
+    let parts = SlotParts::new(&inputs.out.join("parts"));
+    let modules = parts.path("modules");
+    if modules.exists() {
+        fs::remove_dir_all(&modules).map_err(at(&modules))?;
+    }
+    fs::create_dir_all(&modules).map_err(at(&modules))?;
+
+    progress.step("Putting the root together");
+    let packages = record::shipped(&fetched.board, &manifest);
+    let root_record = record::Root::of(inputs.version, &manifest, &packages, &chosen.root, &chosen.release);
+    let stage = inputs.out.join("root");
+    root::assemble(
+        &stage,
+        &RootInputs {
+            manifest: &manifest,
+            parts: &fetched.board,
+            kernel_modules: &chosen.folder,
+            release: &chosen.release,
+            selection: &chosen.root,
+            programs: inputs.programs,
+            console: inputs.console,
+            version: inputs.version,
+            record: &json("manifest.json", &root_record)?,
+        },
+    )?;
+
+    progress.step("Packing the root");
+    let root_image = parts.path("root.erofs");
+    erofs::pack(&stage, &root_image, &manifest.root, &fetched.tools)?;
+    let root_sha256 = Sha256::of_file(&root_image).map_err(at(&root_image))?;
+
+    progress.step("Writing the slot file");
+    let loader_file = slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
+    let slot = inputs.out.join("slot.efi");
+    let slot_inputs =
+        SlotInputs { parts: &parts, root: None, cmdline: None, extra: &[], signer: inputs.signer };
+    write(&slot, &slot::build_slot(&slot_inputs)?)?;
+
+    progress.step("Writing the disk image");
+    let boot = &manifest.parts.boot;
+    let loader = Loader {
+        file: loader_file,
+        removable_name: boot.removable_name.clone(),
+        installed_name: boot.installed_name.clone(),
+    };
+    let image = inputs.out.join("hearth.img");
+    let name = format!("hearth_{}.efi", inputs.version);
+    let plan = DiskPlan {
+        loader: loader.clone(),
+        slots: vec![SlotFile { name, file: slot.clone() }],
+        esp_mib: manifest.disk.esp_mib,
+        data_mib: manifest.disk.data_mib,
+    };
+    disk::write(&plan, &image)?;
+
+    progress.step("Compressing the disk image");
+    let compressed = inputs.out.join("hearth.img.zst");
+    compress(&image, &compressed, progress)?;
+
+    progress.step("Writing the bill of materials");
+    let sbom = sbom::document(inputs.repo, inputs.version, &manifest, &packages)?;
+    write(&inputs.out.join("sbom.spdx.json"), &json("sbom.spdx.json", &sbom)?)?;
+    let files = record::files(&[&image, &compressed, &slot, &root_image, &inputs.out.join("sbom.spdx.json")])
+        .map_err(|(path, source)| BuildError::File { path, source })?;
+    let image_record =
+        record::Image { root: &root_record, root_sha256, tools: record::all(&fetched.tools), files };
+    write(&inputs.out.join("manifest.json"), &json("manifest.json", &image_record)?)?;
+    Ok(BuiltImage {
+        folder: inputs.out.to_owned(),
+        image,
+        compressed,
+        slot,
+        parts,
+        loader,
+        esp_mib: plan.esp_mib,
+        data_mib: plan.data_mib,
+        root_sha256,
+        version: inputs.version.to_owned(),
+        board: manifest.board.name,
+    })
+}
+
+fn fetch(manifest: &Manifest, cache: &Path, inputs: &BuildInputs<'_>) -> Result<Fetched, BuildError> {
+    let parts = &manifest.parts;
+    let packages: BTreeSet<String> =
+        parts.files.keys().chain(&parts.libraries).chain([&parts.boot.package]).cloned().collect();
+    let board = Request {
+        arch: manifest.board.arch,
+        suites: parts.suites.clone(),
+        packages: packages.into_iter().collect(),
+        kernel: Some(parts.kernel.clone()),
+    };
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => Arch::Amd64,
+        "aarch64" => Arch::Arm64,
+        _ => return Err(BuildError::Machine),
+    };
+    let tools =
+        Request { arch: machine, suites: parts.suites.clone(), packages: parts.tools.clone(), kernel: None };
+    Ok(Fetched {
+        board: PartSet::prepare(cache, &board, inputs.choice, inputs.progress)?,
+        tools: PartSet::prepare(cache, &tools, inputs.choice, inputs.progress)?,
+    })
+}
+
+fn choose_modules(manifest: &Manifest, parts: &PartSet, cache: &Path) -> Result<Chosen, BuildError> {
+    let kernel = parts.kernel()?;
+    let mut digest = kernel.package.sha256.to_string();
+    digest.truncate(16);
+    let index = index::load(&kernel.folder, &cache.join(format!("modules-{digest}.json")))?;
+    let (folder, release) = index::folder(&kernel.folder)?;
+    Ok(Chosen {
+        folder,
+        release,
+        root: index.select(&manifest.kernel.modules)?,
+        initrd: index.select(&manifest.kernel.initrd_modules)?,
+    })
+}
+
+/// Writes everything in `parts/` but the root, and returns the loader that goes on the disk.
+fn slot_parts(
+    inputs: &BuildInputs<'_>,
+    manifest: &Manifest,
+    fetched: &Fetched,
+    chosen: &Chosen,
+    parts: &SlotParts,
+    root: Sha256,
+) -> Result<PathBuf, BuildError> {
+    let boot = fetched.board.get(&manifest.parts.boot.package)?;
+    let kernel = fetched.board.kernel()?.file(&format!("/boot/vmlinuz-{}", chosen.release))?;
+    let loader = boot.file(&manifest.parts.boot.loader)?;
+    for (name, from) in [
+        ("vmlinuz", &kernel),
+        ("stub.efi", &boot.file(&manifest.parts.boot.stub)?),
+        ("loader.efi", &loader),
+        ("init", &inputs.programs.init),
+    ] {
+        let bytes = fs::read(from).map_err(at(from))?;
+        write(&parts.path(name), &bytes)?;
+    }
+    let mut order = String::new();
+    for module in &chosen.initrd.modules {
+        let name = module.file_name();
+        write(
+            &parts.path(&format!("modules/{name}")),
+            &index::module_bytes(&chosen.folder.join(&module.path))?,
+        )?;
+        order.push_str(&name);
+        order.push('\n');
+    }
+    let words: Vec<String> = manifest.kernel.cmdline.iter().map(|word| word.value.clone()).collect();
+    let cmdline = slot::cmdline(&words, root, inputs.version, inputs.board);
+    let os_release = root::etc::os_release(inputs.version, inputs.board);
+    for (name, text) in [
+        ("modules/order", &order),
+        ("cmdline", &format!("{cmdline}\n")),
+        ("os-release", &os_release),
+        ("uname", &chosen.release),
+    ] {
+        write(&parts.path(name), text.as_bytes())?;
+    }
+    write(&parts.path("initrd"), &slot::build_initrd(parts, None, &[])?)?;
+    let Some(signer) = inputs.signer else {
+        return Ok(parts.path("loader.efi"));
+    };
+    let signed = signer.sign(&parts.read("loader.efi")?).map_err(BuildError::SignLoader)?;
+    let path = parts.path("loader.signed.efi");
+    write(&path, &signed)?;
+    Ok(path)
+}
+
+fn compress(image: &Path, compressed: &Path, progress: &dyn Progress) -> Result<(), BuildError> {
+    let mut from = File::open(image).map_err(at(image))?;
+    let size = from.metadata().map_err(at(image))?.len().max(1);
+    let to = File::create(compressed).map_err(at(compressed))?;
+    let error = at(compressed);
+    let mut encoder = zstd::Encoder::new(to, ZSTD_LEVEL).map_err(&error)?;
+    // Two workers whatever the machine has: the same bytes everywhere.
+    encoder.multithread(2).map_err(&error)?;
+    encoder.include_checksum(true).map_err(&error)?;
+    encoder.long_distance_matching(true).map_err(&error)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut done = 0;
+    loop {
+        let count = from.read(&mut buffer).map_err(at(image))?;
+        if count == 0 {
+            break;
+        }
+        encoder.write_all(buffer.get(..count).unwrap_or_default()).map_err(&error)?;
+        done += u64::try_from(count).unwrap_or(0);
+        progress.permille(u32::try_from(done * 1000 / size).unwrap_or(1000));
+    }
+    encoder.finish().and_then(|file| file.sync_all()).map_err(error)
+}
+
+fn json<T: serde::Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, BuildError> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|source| BuildError::Json { name, source })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    fs::write(path, bytes).map_err(at(path))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, BuildError> {
+    std::path::absolute(path).map_err(at(path))
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> BuildError {
+    move |source| BuildError::File { path: path.to_owned(), source }
+}

@@ -1,0 +1,79 @@
+//! Packing the staged root with mkfs.erofs of the parts, so that equal trees give equal bytes.
+
+use crate::manifest::Root;
+use crate::parts::PartSet;
+use crate::parts::PartsError;
+use crate::tool;
+use crate::tool::ToolError;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// The same in every image: nothing looks a root up by its UUID.
+const UUID: &str = "68656172-7468-4000-8000-000000000001";
+
+/// The root cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum ErofsError {
+    /// The tools' parts lack something.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// mkfs.erofs failed.
+    #[error("cannot pack the root")]
+    Pack(#[source] ToolError),
+    /// An image of an earlier build is in the way.
+    #[error("cannot remove {path}")]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine that builds has an architecture without a known loader.
+    #[error("no images can be built on this architecture")]
+    Machine,
+}
+
+/// The loader of the machine that builds, as packages install it.
+const LOADER: Option<&str> = if cfg!(target_arch = "x86_64") {
+    Some("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+} else if cfg!(target_arch = "aarch64") {
+    Some("/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1")
+} else {
+    None
+};
+
+/// Packs `stage` into `image`.
+pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> Result<(), ErofsError> {
+    if let Err(source) = fs::remove_file(image)
+        && source.kind() != io::ErrorKind::NotFound
+    {
+        return Err(ErofsError::Remove { path: image.to_owned(), source });
+    }
+    // The tools are of a newer suite than the machine: they run with the C library of their own suite.
+    let loader = LOADER.ok_or(ErofsError::Machine)?;
+    let program = tools.get("erofs-utils")?.file("/usr/bin/mkfs.erofs")?;
+    let folder = Path::new(loader).parent().unwrap_or(Path::new("/"));
+    let libraries: BTreeSet<String> = tools
+        .iter()
+        .flat_map(|part| {
+            [folder, folder.strip_prefix("/usr").unwrap_or(folder)].map(|f| join(&part.folder, f))
+        })
+        .filter(|folder| folder.is_dir())
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .collect();
+    let libraries = libraries.into_iter().collect::<Vec<_>>().join(":");
+    let mut command = tool::command(tools.get("libc6")?.file(loader)?);
+    command.arg("--library-path").arg(libraries).arg(program);
+    command.arg(format!("-z{}", root.compression)).arg(format!("-C{}", root.cluster_bytes));
+    // No times, no owners, no extended attributes: nothing of the machine that builds.
+    command.args(["-T0", "--all-root", "-x-1", "--quiet", "-U", UUID]);
+    tool::output(command.arg(image).arg(stage)).map(|_| ()).map_err(ErofsError::Pack)
+}
+
+fn join(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path.strip_prefix("/").unwrap_or(path))
+}

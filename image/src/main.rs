@@ -1,0 +1,123 @@
+//! `hearth-image`: builds an image from programs that are already built, and prints manifests. Most people want `cargo xtask image`.
+
+use anyhow::Context;
+use clap::Parser;
+use clap::Subcommand;
+use image::BuildInputs;
+use image::manifest;
+use image::parts::Choice;
+use image::progress::Progress;
+use image::root::Programs;
+use image::sign::Signer;
+use std::io;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Builds Hearth images.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// The repository.
+    #[arg(long, default_value = ".")]
+    repo: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the expanded manifest of a board.
+    Manifest {
+        /// Name of the board.
+        #[arg(long)]
+        board: String,
+    },
+    /// Build an image.
+    Build(Build),
+}
+
+#[derive(Debug, clap::Args)]
+struct Build {
+    /// Name of the board.
+    #[arg(long)]
+    board: String,
+    /// Version of the image.
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    version: String,
+    /// Static init.
+    #[arg(long)]
+    init: PathBuf,
+    /// Network daemon.
+    #[arg(long)]
+    netd: PathBuf,
+    /// Host daemon.
+    #[arg(long)]
+    hostd: PathBuf,
+    /// The built console.
+    #[arg(long)]
+    console: PathBuf,
+    /// Folder for the results, by default `target/hearth/<board>` in the repository.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Take the newest packages instead of those of the last build.
+    #[arg(long)]
+    newest: bool,
+    /// Key that signs the slot and the loader (PEM, PKCS #8).
+    #[arg(long, requires = "certificate")]
+    key: Option<PathBuf>,
+    /// Its certificate (PEM).
+    #[arg(long, requires = "key")]
+    certificate: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    match args.command {
+        Command::Manifest { board } => {
+            let manifest = manifest::load(&args.repo.join("board-configs"), &board)?;
+            let mut text = serde_json::to_vec_pretty(&manifest)?;
+            text.push(b'\n');
+            io::stdout().write_all(&text).context("cannot print the manifest")
+        }
+        Command::Build(build) => run(&args.repo, &build),
+    }
+}
+
+fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
+    let hearth = repo.join("target/hearth");
+    let out = build.out.clone().unwrap_or_else(|| hearth.join(&build.board));
+    let signer = match (&build.key, &build.certificate) {
+        (Some(key), Some(certificate)) => Some(Signer::load(key, certificate)?),
+        _ => None,
+    };
+    let built = image::build(&BuildInputs {
+        repo,
+        board: &build.board,
+        version: &build.version,
+        out: &out,
+        cache: &hearth.join("parts-cache"),
+        programs: &Programs {
+            init: build.init.clone(),
+            netd: build.netd.clone(),
+            hostd: build.hostd.clone(),
+        },
+        console: &build.console,
+        choice: if build.newest { Choice::Newest } else { Choice::Kept },
+        signer: signer.as_ref(),
+        progress: &Lines,
+    })?;
+    writeln!(io::stdout(), "{}", built.image.display()).context("cannot print the result")
+}
+
+/// Steps as lines; the bars are drawn by `cargo xtask image`.
+#[derive(Debug)]
+struct Lines;
+
+impl Progress for Lines {
+    fn step(&self, what: &str) {
+        // Nobody may be reading; the build goes on.
+        drop(writeln!(io::stderr(), "{what}"));
+    }
+
+    fn permille(&self, _done: u32) {}
+}

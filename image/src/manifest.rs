@@ -1,0 +1,261 @@
+//! Board manifests: everything that differs between boards, as data.
+//!
+//! A file in `board-configs/` is a fragment: all keys optional, unknown ones refused with file and line. [`load`] finds the file of
+//! a board by its name, reads what it inherits (each file once: cycles and diamonds are refused, because the order of lists would
+//! not be clear), merges in order and checks the whole: a [`Manifest`] has no optional value left. Every file that was read is
+//! recorded with its digest.
+
+mod fragment;
+
+mod expand;
+
+#[cfg(test)]
+mod tests;
+
+use crate::digest::Sha256;
+use serde::Serialize;
+use serde::Serializer;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+pub use expand::load;
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// File, relative to `board-configs/`.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+}
+
+/// An entry of a list, with the place it was written at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The text.
+    pub value: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A whole, checked manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Manifest {
+    /// Format of the manifest.
+    pub version: u32,
+    /// What the board is.
+    pub board: Board,
+    /// Which packages the image is made from.
+    pub parts: Parts,
+    /// Kernel words and modules.
+    pub kernel: Kernel,
+    /// The compressed root.
+    pub root: Root,
+    /// The disk.
+    pub disk: Disk,
+    /// Every file that was read, in the order it was merged.
+    pub inputs: Vec<Input>,
+}
+
+/// What the board is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Board {
+    /// Name, as in `--board` and on the console.
+    pub name: String,
+    /// The distribution's name of the architecture.
+    pub arch: Arch,
+    /// One line for people.
+    pub description: String,
+}
+
+/// An architecture that images are made for, by the distribution's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    /// 64-bit PC.
+    Amd64,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+/// Which packages the image is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parts {
+    /// Suites by name; the newest version in any of them is taken.
+    pub suites: Vec<String>,
+    /// Package that depends on the newest kernel image.
+    pub kernel: String,
+    /// Boot stub and loader.
+    pub boot: Boot,
+    /// Files that ship, by package.
+    pub files: BTreeMap<String, Vec<String>>,
+    /// Packages whose shared libraries ship when something needs them.
+    pub libraries: Vec<String>,
+    /// Packages whose programs run while building.
+    pub tools: Vec<String>,
+}
+
+/// Boot stub and loader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Boot {
+    /// Package that has both.
+    pub package: String,
+    /// Path of the stub that a slot file starts with.
+    pub stub: String,
+    /// Path of the loader.
+    pub loader: String,
+    /// The loader's name where firmware looks on removable media.
+    pub removable_name: String,
+    /// The loader's own name.
+    pub installed_name: String,
+}
+
+/// Kernel words and modules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kernel {
+    /// Command line words.
+    pub cmdline: Vec<Entry>,
+    /// Modules that stage 1 loads, with what they need.
+    pub initrd_modules: Vec<Entry>,
+    /// Modules in the root, with what they need.
+    pub modules: Vec<Entry>,
+}
+
+/// The compressed root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Root {
+    /// As `mkfs.erofs -z` takes it.
+    pub compression: String,
+    /// Most bytes that are compressed together.
+    pub cluster_bytes: u32,
+}
+
+/// The disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// Size of the EFI system partition, MiB.
+    pub esp_mib: u32,
+    /// Size of the data entry before the first boot, MiB.
+    pub data_mib: u32,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Relative to `board-configs/`.
+    pub file: String,
+    /// Of its bytes.
+    pub sha256: Sha256,
+}
+
+/// A manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// No file of that name.
+    #[error("there is no board {board:?} in {folder} (there are: {known})")]
+    UnknownBoard {
+        /// The name asked for.
+        board: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// The names that exist.
+        known: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is no manifest: wrong syntax, wrong type, unknown key.
+    #[error("{file}:{line}: {what}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A value makes no sense.
+    #[error("{file}:{line}: {what}", file = .origin.file, line = .origin.line)]
+    Value {
+        /// Where it stands.
+        origin: Origin,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file inherits itself.
+    #[error("{file} inherits itself: {chain}")]
+    Cycle {
+        /// The file.
+        file: String,
+        /// The way round.
+        chain: String,
+    },
+    /// A file is inherited on two ways.
+    #[error("{file} is inherited twice, by {first} and by {second}")]
+    Diamond {
+        /// The file.
+        file: String,
+        /// Who inherited it first.
+        first: String,
+        /// Who inherited it again.
+        second: String,
+    },
+    /// A key that no file has set.
+    #[error("{board}: no file sets {key}")]
+    Missing {
+        /// The board's file.
+        board: String,
+        /// The key.
+        key: &'static str,
+    },
+}
+
+impl Arch {
+    /// Parses the distribution's name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "amd64" => Some(Self::Amd64),
+            "arm64" => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+
+    /// The distribution's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// Folder of shared libraries, below `/usr/lib`.
+    #[must_use]
+    pub fn library_folder(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-linux-gnu",
+            Self::Arm64 => "aarch64-linux-gnu",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.value)
+    }
+}
