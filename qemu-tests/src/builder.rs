@@ -41,6 +41,15 @@ pub enum Boot {
     Uefi,
     /// The same with these keys enrolled.
     SecureUefi(SecureBoot),
+    /// Another system's kernel, to compare with.
+    Given {
+        /// Kernel image.
+        kernel: PathBuf,
+        /// Initrd.
+        initrd: PathBuf,
+        /// Kernel command line.
+        command_line: String,
+    },
 }
 
 /// What the test adds to the initrd. Only for [`Boot::Kernel`].
@@ -270,6 +279,11 @@ impl VmBuilder {
             Boot::Kernel => self.start_of_kernel(),
             Boot::Uefi => self.start_of_firmware(code, &variables, false),
             Boot::SecureUefi(keys) => self.start_of_firmware(secure_code, keys.variables(), true),
+            Boot::Given { kernel, initrd, command_line } => Ok(Start::Kernel {
+                kernel: kernel.clone(),
+                initrd: initrd.clone(),
+                command_line: command_line.clone(),
+            }),
         }
     }
 

@@ -76,9 +76,10 @@ impl Serial {
         })
     }
 
-    /// Reads a machine's console until it ends. One machine at a time.
+    /// Reads a machine's console until it ends. The console of an earlier machine is read to its end first.
     pub fn follow(&self, mut source: impl Read + Send + 'static) {
-        self.lock().open = true;
+        let ended = self.shared.changed.wait_while(self.lock(), |state| state.open);
+        ended.unwrap_or_else(PoisonError::into_inner).open = true;
         let serial = self.clone();
         // Ends by itself with the machine, whose output it reads.
         thread::spawn(move || {
@@ -152,10 +153,12 @@ impl Serial {
     /// Whether the guest can still do anything.
     ///
     /// # Errors
-    /// When it has panicked or refused to boot and the test does not look for that.
+    /// When the machine has ended, or when the guest has panicked or refused to boot and the test does not look for that.
     pub fn check(&self) -> Result<()> {
-        match &self.lock().fatal {
+        let state = self.lock();
+        match &state.fatal {
             Some(line) => bail!("the guest is dead: {line}"),
+            None if !state.open => bail!("the machine has ended"),
             None => Ok(()),
         }
     }

@@ -1,6 +1,9 @@
 //! A machine that runs, and one whose power was cut.
 
 use crate::agent::Agent;
+use crate::guest::BOOT;
+use crate::guest::Guest;
+use crate::guest::Ports;
 use crate::machine::Machine;
 use crate::process::Owned;
 use crate::qmp;
@@ -8,23 +11,19 @@ use crate::qmp::Qmp;
 use crate::serial::Serial;
 use crate::tpm::Tpm;
 use crate::wait_until;
-use crate::web;
-use crate::web::Web;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use serde_json::json;
 use std::fs;
 use std::fs::File;
+use std::ops::Deref;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// How long a boot may take on a machine that does much else.
-pub const BOOT: Duration = Duration::from_secs(600);
 
 /// All that is needed to start a machine again.
 #[derive(Debug)]
@@ -42,9 +41,7 @@ pub struct Vm {
     qemu: Owned,
     _tpm: Option<Tpm>,
     qmp: Qmp,
-    serial: Serial,
-    mark: usize,
-    ports: Ports,
+    guest: Guest,
     plan: Plan,
 }
 
@@ -53,24 +50,6 @@ pub struct Vm {
 pub struct Off {
     plan: Plan,
     serial: Serial,
-}
-
-/// Ports of this machine's loopback that lead to the box.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ports {
-    /// To port 80.
-    pub http: u16,
-    /// To port 443.
-    pub https: u16,
-}
-
-/// The console line that says where the box stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateLine {
-    /// `setup`, `ready`, `degraded` or `locked`.
-    pub state: String,
-    /// The address to open.
-    pub url: String,
 }
 
 impl Vm {
@@ -108,30 +87,18 @@ impl Vm {
             qmp::forwarded_port(&table, guest).with_context(|| format!("no forward to {guest}: {table}"))
         };
         let ports = Ports { http: port(80)?, https: port(443)? };
-        Ok(Self { qemu, _tpm: tpm, qmp, serial, mark, ports, plan })
+        Ok(Self { qemu, _tpm: tpm, qmp, guest: Guest { serial, mark, ports }, plan })
     }
 
-    /// The console.
+    /// The box as its neighbours see it; can be given to threads.
     #[must_use]
-    pub fn serial(&self) -> &Serial {
-        &self.serial
-    }
-
-    /// Where the console of this boot begins: searches start here.
-    #[must_use]
-    pub fn mark(&self) -> usize {
-        self.mark
+    pub fn guest(&self) -> &Guest {
+        &self.guest
     }
 
     /// The monitor.
     pub fn qmp(&mut self) -> &mut Qmp {
         &mut self.qmp
-    }
-
-    /// The forwarded ports.
-    #[must_use]
-    pub fn ports(&self) -> Ports {
-        self.ports
     }
 
     /// The folder with everything about this machine.
@@ -144,76 +111,6 @@ impl Vm {
     #[must_use]
     pub fn machine(&self) -> &Machine {
         &self.plan.machine
-    }
-
-    /// Waits for a line on the console since this machine was started.
-    ///
-    /// # Errors
-    /// When the guest dies or the line does not come.
-    pub fn wait_line(&self, text: &str) -> Result<String> {
-        self.serial.wait_line(self.mark, text, BOOT)
-    }
-
-    /// Waits until the box says where it stands, and returns the first such line from a place on.
-    ///
-    /// # Errors
-    /// When the guest dies or does not get there.
-    pub fn wait_state(&self, mark: usize) -> Result<StateLine> {
-        let line = self.serial.wait_for(mark, "a state line", BOOT, |line| parse_state(line).is_some())?;
-        parse_state(&line).context("the state line is gone")
-    }
-
-    /// Waits for a claim code on the console from a place on.
-    ///
-    /// # Errors
-    /// When the guest dies or shows none.
-    pub fn wait_claim_code(&self, mark: usize) -> Result<String> {
-        let line = self.serial.wait_line(mark, "hearth: claim code: ", BOOT)?;
-        let code = line.rsplit(' ').next().unwrap_or_default();
-        if code.len() != 14 {
-            bail!("no claim code in: {line}");
-        }
-        Ok(code.to_owned())
-    }
-
-    /// Waits, and gives up at once when the guest is dead.
-    ///
-    /// # Errors
-    /// As [`wait_until`], or when the guest has died.
-    pub fn wait_until<T>(&self, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        wait_until(BOOT, what, || {
-            self.serial.check().with_context(|| format!("while waiting for {what}"))?;
-            look()
-        })
-    }
-
-    /// Waits until the page answers over HTTPS and returns a client that trusts the household CA.
-    ///
-    /// # Errors
-    /// When the guest dies or does not get there; the last reason is in the text.
-    pub fn wait_web(&self) -> Result<Web> {
-        let mut last = None;
-        let found = self.wait_until("the page over HTTPS", || {
-            match self.web().and_then(|web| web.get("/").map(|_| web)) {
-                Ok(web) => Ok(Some(web)),
-                Err(error) => {
-                    last = Some(error);
-                    Ok(None)
-                }
-            }
-        });
-        match last {
-            Some(last) => found.with_context(|| format!("the last try: {last:#}")),
-            None => found,
-        }
-    }
-
-    /// A client that trusts the household CA as fetched from the welcome page.
-    ///
-    /// # Errors
-    /// When the box does not answer over plain HTTP or has no certificate.
-    pub fn web(&self) -> Result<Web> {
-        Web::trusting(self.ports, &web::fetch_authority(self.ports)?)
     }
 
     /// Connects to the agent, as often as wanted, one at a time.
@@ -235,9 +132,9 @@ impl Vm {
     /// Cuts the power: SIGKILL, nothing is written any more.
     #[must_use]
     pub fn power_cut(self) -> Off {
-        let Self { qemu, plan, serial, .. } = self;
+        let Self { qemu, plan, guest, .. } = self;
         drop(qemu);
-        Off { plan, serial }
+        Off { plan, serial: guest.serial }
     }
 
     /// Waits until the box has switched itself off.
@@ -252,6 +149,14 @@ impl Vm {
         Ok(self.power_cut())
     }
 
+    /// Whether the machine has ended, for instance because the box switched itself off.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn is_off(&mut self) -> Result<bool> {
+        Ok(self.qemu.ended()?.is_some())
+    }
+
     /// Ends QEMU in order: its files are whole, the guest notices nothing.
     ///
     /// # Errors
@@ -259,6 +164,14 @@ impl Vm {
     pub fn quit(mut self) -> Result<Off> {
         self.qmp.execute("quit", &json!({}))?;
         self.wait_off(BOOT)
+    }
+}
+
+impl Deref for Vm {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        &self.guest
     }
 }
 
@@ -277,31 +190,15 @@ impl Off {
         &self.plan.machine.disk
     }
 
+    /// What QEMU was told.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.plan.machine
+    }
+
     /// The console of all boots so far.
     #[must_use]
     pub fn serial(&self) -> &Serial {
         &self.serial
-    }
-}
-
-/// Reads `hearth: state=… url=…`.
-#[must_use]
-pub fn parse_state(line: &str) -> Option<StateLine> {
-    let rest = line.split_once("hearth: state=")?.1;
-    let (state, rest) = rest.split_once(' ')?;
-    let url = rest.strip_prefix("url=")?.split_whitespace().next()?;
-    Some(StateLine { state: state.to_owned(), url: url.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_state_line_is_read() {
-        let expected = StateLine { state: "setup".to_owned(), url: "https://hearth.local".to_owned() };
-        assert_eq!(parse_state("hearth: state=setup url=https://hearth.local"), Some(expected));
-        assert_eq!(parse_state("hearth: state=setup"), None);
-        assert_eq!(parse_state("hearth: claim code: 0000-0000-0000"), None);
     }
 }

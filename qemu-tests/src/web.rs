@@ -2,7 +2,7 @@
 //!
 //! It is small on purpose: tests also send what no proper client would send.
 
-use crate::vm::Ports;
+use crate::guest::Ports;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;

@@ -1,1 +1,24 @@
-//! placeholder
+//! Tests that boot the real image in QEMU, by subject. Each gets its folder in `target/qemu-tests/`, named after the test.
+
+#[cfg(test)]
+mod boot_chain;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod hardening;
+#[cfg(test)]
+mod household;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod secure_boot;
+#[cfg(test)]
+mod services;
+#[cfg(test)]
+mod setup;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod wizard;

@@ -1,0 +1,222 @@
+//! The plug is pulled: at random moments, and at every moment at which a disk may have stopped.
+
+use crate::household::expect_usable;
+use crate::household::set_up;
+use crate::household::state;
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use qemu_tests::Artifacts;
+use qemu_tests::BOOT;
+use qemu_tests::Off;
+use qemu_tests::Vm;
+use qemu_tests::VmBuilder;
+use qemu_tests::blocklog;
+use qemu_tests::blocklog::BlockLog;
+use qemu_tests::builder::Inside;
+use qemu_tests::disk;
+use qemu_tests::machine::Machine;
+use qemu_tests::scenario::scenario;
+use qemu_tests::wait_until;
+use std::env;
+use std::fs;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Power cuts at random moments.
+const CUTS: u32 = 20;
+/// How long the box goes on after set-up before the latest cuts: hostd and the kernel may still write.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+/// Repeats the moments of an earlier run.
+const SEED: &str = "HEARTH_POWER_CUT_SEED";
+
+#[test]
+fn the_box_survives_power_cuts_at_random_moments() {
+    scenario("power_cut-random", |folder| {
+        let artifacts = Artifacts::load()?;
+        let mut random = Random::from_environment()?;
+        let whole = measure(folder, &artifacts)?;
+        let mut kept = 0;
+        for round in 0..CUTS {
+            let moment = whole * random.next_fraction();
+            let place = folder.join(format!("round-{round}"));
+            let was_set_up = cut_once(&place, &artifacts, moment).with_context(|| {
+                format!("round {round}, cut {moment:.2} CPU seconds after the start of init")
+            })?;
+            kept += u32::from(was_set_up);
+            fs::remove_file(place.join("disk.img"))?;
+        }
+        println!("{kept} of {CUTS} boxes were set up when they came back");
+        Ok(())
+    });
+}
+
+/// CPU seconds from the start of init to some time after set-up.
+fn measure(folder: &Path, artifacts: &Artifacts) -> Result<f64> {
+    let vm = VmBuilder::new(folder, artifacts).start()?;
+    vm.wait_line("hearth: version=")?;
+    let start = vm.cpu_seconds()?;
+    let mut web = vm.wait_web()?;
+    set_up(&vm, &mut web)?;
+    thread::sleep(AFTERWARDS);
+    Ok(vm.cpu_seconds()? - start)
+}
+
+/// Boots a new box, sets it up as soon as it can be, cuts the power, boots again. Returns whether it came back set up.
+fn cut_once(folder: &Path, artifacts: &Artifacts, moment: f64) -> Result<bool> {
+    let vm = VmBuilder::new(folder, artifacts).start()?;
+    vm.wait_line("hearth: version=")?;
+    let start = vm.cpu_seconds()?;
+    let guest = vm.guest().clone();
+    // Fails when the power goes first, which it mostly does.
+    let owner = thread::spawn(move || {
+        let mut web = guest.wait_web()?;
+        set_up(&guest, &mut web)
+    });
+    let mut acknowledged = None;
+    wait_until(BOOT, "the moment of the cut", || {
+        if acknowledged.is_none() && owner.is_finished() {
+            acknowledged = Some(Instant::now());
+        }
+        let is_late = acknowledged.is_some_and(|since| since.elapsed() >= AFTERWARDS);
+        Ok((is_late || vm.cpu_seconds()? - start >= moment).then_some(()))
+    })?;
+    let off = vm.power_cut();
+    let is_acknowledged = owner.join().is_ok_and(|set_up| set_up.is_ok());
+    let vm = off.boot_again()?;
+    let was_set_up = expect_usable(&vm, &mut vm.wait_web()?)?;
+    ensure!(was_set_up || !is_acknowledged, "an acknowledged set-up is lost");
+    Ok(was_set_up)
+}
+
+/// A set-up recorded write by write, as numbers of log entries.
+struct Recording {
+    /// The machine's log, still beside its disk.
+    off: Off,
+    /// Before the set-up was asked for.
+    asked: u64,
+    /// When it was acknowledged.
+    acknowledged: u64,
+}
+
+impl Recording {
+    /// Boots a new box with its disk recorded and sets it up.
+    fn make(folder: &Path, artifacts: &Artifacts, inside: Inside) -> Result<Self> {
+        let vm = VmBuilder::new(folder, artifacts).inside(inside).recorded().start()?;
+        let mut web = vm.wait_web()?;
+        let asked = recorded(&vm)?;
+        set_up(&vm, &mut web)?;
+        let acknowledged = recorded(&vm)?;
+        Ok(Self { off: vm.quit()?, asked, acknowledged })
+    }
+
+    /// A disk with the first writes of the recording.
+    fn rebuild(&self, artifacts: &Artifacts, disk: &Path, count: u64) -> Result<()> {
+        let log = log_file(self.off.machine())?;
+        let size = self.off.disk().metadata()?.len();
+        disk::copy_sparse(&artifacts.image, disk, size)?;
+        BlockLog::read(log)?.replay(log, disk, count)?;
+        Ok(())
+    }
+
+    fn flush_points(&self) -> Result<Vec<u64>> {
+        Ok(BlockLog::read(log_file(self.off.machine())?)?.flush_points())
+    }
+}
+
+fn recorded(vm: &Vm) -> Result<u64> {
+    Ok(blocklog::length(log_file(vm.machine())?)?)
+}
+
+fn log_file(machine: &Machine) -> Result<&Path> {
+    machine.block_log.as_deref().context("the disk is not recorded")
+}
+
+#[test]
+fn the_box_survives_every_flush_of_the_set_up_being_the_last() {
+    scenario("power_cut-flushes", |folder| {
+        let artifacts = Artifacts::load()?;
+        let recording = Recording::make(&folder.join("recorded"), &artifacts, Inside::Nothing)?;
+        let points = recording.flush_points()?;
+        let during =
+            points.iter().filter(|point| **point > recording.asked && **point <= recording.acknowledged);
+        ensure!(
+            during.count() >= 1,
+            "nothing was flushed between {} and {}",
+            recording.asked,
+            recording.acknowledged
+        );
+        println!("flush points {points:?}, set-up from {} to {}", recording.asked, recording.acknowledged);
+        for point in points {
+            let place = folder.join(format!("flush-{point}"));
+            fs::create_dir_all(&place)?;
+            let disk = place.join("disk.img");
+            recording.rebuild(&artifacts, &disk, point)?;
+            let was_set_up = boot_rebuilt(&place, &artifacts, &disk)
+                .with_context(|| format!("cut after entry {point}"))?;
+            let is_acknowledged = point >= recording.acknowledged;
+            ensure!(was_set_up || !is_acknowledged, "the acknowledged set-up is lost after entry {point}");
+            ensure!(
+                !was_set_up || point > recording.asked,
+                "set up before it was asked for, at entry {point}"
+            );
+            fs::remove_file(&disk)?;
+        }
+        Ok(())
+    });
+}
+
+fn boot_rebuilt(folder: &Path, artifacts: &Artifacts, disk: &Path) -> Result<bool> {
+    let vm = VmBuilder::new(folder, artifacts).disk(disk).start()?;
+    expect_usable(&vm, &mut vm.wait_web()?)
+}
+
+/// The control: on a box whose programs believe that they sync and do not, both tests above must find the set-up lost.
+#[test]
+fn without_syncs_the_same_cuts_lose_the_set_up() {
+    scenario("power_cut-control", |folder| {
+        let artifacts = Artifacts::load()?;
+        let recording = Recording::make(&folder.join("recorded"), &artifacts, Inside::Unsynced)?;
+        let last = recording.flush_points()?.into_iter().rfind(|point| *point <= recording.acknowledged);
+        let disk = folder.join("flushed.img");
+        recording.rebuild(&artifacts, &disk, last.unwrap_or_default())?;
+        for (what, disk) in [("the last flush", disk.as_path()), ("a cut", recording.off.disk())] {
+            let place = folder.join(what.replace(' ', "-"));
+            let vm = VmBuilder::new(&place, &artifacts).disk(disk).start()?;
+            let web = vm.wait_web()?;
+            ensure!(
+                state(&web)? == "setup",
+                "the set-up survived {what} without a sync: these tests cannot fail"
+            );
+        }
+        Ok(())
+    });
+}
+
+/// Numbers that repeat with their seed (xorshift64, Marsaglia 2003).
+struct Random(u64);
+
+impl Random {
+    fn from_environment() -> Result<Self> {
+        let seed = match env::var(SEED) {
+            Ok(text) => text.parse().with_context(|| format!("{SEED} is no number"))?,
+            Err(_unset) => RandomState::new().hash_one(SEED) >> 32,
+        };
+        println!("{SEED}={seed}");
+        // The generator stands still at 0.
+        Ok(Self(seed | 1 << 63))
+    }
+
+    /// From 0 to 1.
+    fn next_fraction(&mut self) -> f64 {
+        for (left, distance) in [(true, 13), (false, 7), (true, 17)] {
+            self.0 ^= if left { self.0 << distance } else { self.0 >> distance };
+        }
+        let bits = u32::try_from(self.0 >> 32).unwrap_or_default();
+        f64::from(bits) / f64::from(u32::MAX)
+    }
+}
