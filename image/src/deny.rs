@@ -96,7 +96,8 @@ fn walk(root: &Path, folder: &Path) -> Result<(), DenyError> {
 }
 
 /// Judges one file by its name, mode and first bytes.
-fn judge(name: &str, mode: u32, is_folder: bool, start: &[u8]) -> Option<Reason> {
+#[must_use]
+pub fn judge(name: &str, mode: u32, is_folder: bool, start: &[u8]) -> Option<Reason> {
     if mode & 0o6000 != 0 {
         return Some(Reason::Setuid);
     }

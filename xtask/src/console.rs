@@ -47,10 +47,15 @@ fn install(folder: &Path) -> Result<()> {
         .context("the web console is built with npm; please install Node.js 20 or newer")?;
     let major = version.trim().split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < NPM_MAJOR) {
-        bail!("npm {} is too old for the web console; please install npm {NPM_MAJOR} or newer", version.trim());
+        bail!(
+            "npm {} is too old for the web console; please install npm {NPM_MAJOR} or newer",
+            version.trim()
+        );
     }
     let stamp = folder.join("node_modules/.package-lock.json");
-    if modified(&stamp).is_some_and(|installed| modified(&folder.join("package-lock.json")) <= Some(installed)) {
+    if modified(&stamp)
+        .is_some_and(|installed| modified(&folder.join("package-lock.json")) <= Some(installed))
+    {
         return Ok(());
     }
     say("installing the web console's build tools");

@@ -46,7 +46,8 @@ pub(crate) fn check() -> Result<()> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let deny: Deny = toml::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
     let metadata = Metadata::load()?;
-    let foreign: Vec<&Package> = metadata.packages.iter().filter(|package| package.source.is_some()).collect();
+    let foreign: Vec<&Package> =
+        metadata.packages.iter().filter(|package| package.source.is_some()).collect();
     let mut faults = licence_faults(&foreign, &deny.licenses.allow);
     for ban in &deny.bans.deny {
         if foreign.iter().any(|package| package.name == ban.krate) {
@@ -58,7 +59,8 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn licence_faults(packages: &[&Package], allow: &[String]) -> Vec<String> {
-    let allowed: Vec<spdx::Licensee> = allow.iter().filter_map(|name| spdx::Licensee::parse(name).ok()).collect();
+    let allowed: Vec<spdx::Licensee> =
+        allow.iter().filter_map(|name| spdx::Licensee::parse(name).ok()).collect();
     let mut faults: Vec<String> = allow
         .iter()
         .filter(|name| spdx::Licensee::parse(name).is_err())
@@ -70,7 +72,8 @@ fn licence_faults(packages: &[&Package], allow: &[String]) -> Vec<String> {
             parsed.evaluate(|requirement| allowed.iter().any(|licensee| licensee.satisfies(requirement)))
         });
         if !fits {
-            faults.push(format!("{} {}: licence `{expression}` is not allowed", package.name, package.version));
+            faults
+                .push(format!("{} {}: licence `{expression}` is not allowed", package.name, package.version));
         }
     }
     faults

@@ -57,8 +57,12 @@ pub(crate) const BENCH: &[HostPackage] = &[package("mmdebstrap", "builds the Deb
 /// When this is no Debian-like machine, when packages are missing and neither root nor sudo is at hand, or when the
 /// package manager fails.
 pub(crate) fn ensure(lists: &[&[HostPackage]]) -> Result<()> {
-    let missing: Vec<HostPackage> =
-        lists.iter().flat_map(|list| list.iter()).copied().filter(|package| !is_installed(package.name)).collect();
+    let missing: Vec<HostPackage> = lists
+        .iter()
+        .flat_map(|list| list.iter())
+        .copied()
+        .filter(|package| !is_installed(package.name))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -71,8 +75,24 @@ pub(crate) fn ensure(lists: &[&[HostPackage]]) -> Result<()> {
     let install = ["install", "-y", "--no-install-recommends"].map(str::to_owned);
     privileged(["update", "-q"].map(str::to_owned).to_vec()).context("updating the package lists")?;
     privileged(install.into_iter().chain(names(&missing)).collect()).with_context(|| {
-        format!("installing {}; check the machine's package configuration and network", names(&missing).join(" "))
+        format!(
+            "installing {}; check the machine's package configuration and network",
+            names(&missing).join(" ")
+        )
     })
+}
+
+/// Makes sure that the package manager knows what there is: a new machine has never asked.
+///
+/// # Errors
+/// When the lists cannot be fetched.
+pub(crate) fn ensure_lists() -> Result<()> {
+    let known = Program::new("apt-get", ["indextargets", "Created-By: Packages"]).output()?;
+    if known.trim().is_empty() {
+        say("fetching the package lists");
+        privileged(["update", "-q"].map(str::to_owned).to_vec()).context("updating the package lists")?;
+    }
+    Ok(())
 }
 
 /// Tells the user what is being done.

@@ -23,7 +23,11 @@ const RULES: &[Rule] = &[
         never: &["tokio", "zbus", "rustix", "nix", "libc", "sled", "hyper"],
         reason: "shared types do no I/O",
     },
-    Rule { krate: "netd", never: &["hostd", "init", "image", "store"], reason: "daemons know each other over D-Bus" },
+    Rule {
+        krate: "netd",
+        never: &["hostd", "init", "image", "store"],
+        reason: "daemons know each other over D-Bus",
+    },
     Rule { krate: "hostd", never: &["netd", "init", "image"], reason: "daemons know each other over D-Bus" },
     Rule {
         krate: "image",
@@ -31,7 +35,11 @@ const RULES: &[Rule] = &[
         reason: "the builder takes programs as files",
     },
     Rule { krate: "ioctls", never: &["tokio", "serde"], reason: "the unsafe crate stays small" },
-    Rule { krate: "hearth-agent", never: &["tokio", "init", "netd", "hostd"], reason: "the agent is one small program" },
+    Rule {
+        krate: "hearth-agent",
+        never: &["tokio", "init", "netd", "hostd"],
+        reason: "the agent is one small program",
+    },
 ];
 
 /// Checks every rule.

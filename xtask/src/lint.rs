@@ -27,14 +27,16 @@ pub(crate) fn lint() -> Result<()> {
     text_rules()?;
     layers::check()?;
     dependencies::check()?;
-    cargo(["clippy", "--release", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]).run()
+    cargo(["clippy", "--release", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+        .run()
 }
 
 /// Checks the text rules of all crates.
 fn text_rules() -> Result<()> {
     let mut faults = Vec::new();
     for manifest in manifests(&repository())? {
-        let text = fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
+        let text =
+            fs::read_to_string(&manifest).with_context(|| format!("reading {}", manifest.display()))?;
         let folder = manifest.parent().unwrap_or(&manifest);
         let sources = sources(folder)?;
         faults.extend(manifest_faults(&manifest, &text, &sources)?);
@@ -59,7 +61,11 @@ fn manifests(root: &Path) -> Result<Vec<PathBuf>> {
         .and_then(|workspace| workspace.get("members"))
         .and_then(toml::Value::as_array)
         .context("the workspace's Cargo.toml has no members")?;
-    Ok(members.iter().filter_map(toml::Value::as_str).map(|member| root.join(member).join("Cargo.toml")).collect())
+    Ok(members
+        .iter()
+        .filter_map(toml::Value::as_str)
+        .map(|member| root.join(member).join("Cargo.toml"))
+        .collect())
 }
 
 /// All `.rs` files of a crate; a folder below with a manifest of its own is another crate.
@@ -70,12 +76,15 @@ fn sources(folder: &Path) -> Result<Vec<Source>> {
         for entry in fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
             let path = entry.with_context(|| format!("listing {}", folder.display()))?.path();
             if path.is_dir() {
-                let skipped = path.join("Cargo.toml").exists() || path.ends_with("node_modules") || path.ends_with("target");
+                let skipped = path.join("Cargo.toml").exists()
+                    || path.ends_with("node_modules")
+                    || path.ends_with("target");
                 if !skipped {
                     queue.push(path);
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+                let text =
+                    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
                 found.push(Source { path, text });
             }
         }
@@ -92,7 +101,9 @@ fn manifest_faults(manifest: &Path, text: &str, sources: &[Source]) -> Result<Ve
         faults.push(format!("{shown}: does not take the workspace's lints"));
     }
     for section in ["dependencies", "dev-dependencies"] {
-        for name in table.get(section).and_then(toml::Value::as_table).into_iter().flatten().map(|(name, _)| name) {
+        for name in
+            table.get(section).and_then(toml::Value::as_table).into_iter().flatten().map(|(name, _)| name)
+        {
             let identifier = name.replace('-', "_");
             if !sources.iter().any(|source| source.text.contains(&identifier)) {
                 faults.push(format!("{shown}: nothing uses `{name}`"));
@@ -121,9 +132,13 @@ fn source_faults(source: &Source, all: &[Source]) -> Vec<String> {
         let place = format!("{shown}:{}", number + 1);
         // Pieces, so that this file does not find itself.
         if line.contains(concat!("%", "err")) || line.contains(concat!("= %", "e,")) {
-            faults.push(format!("{place}: logs an error without its causes; write `error = &err as &dyn Error`"));
+            faults.push(format!(
+                "{place}: logs an error without its causes; write `error = &err as &dyn Error`"
+            ));
         }
-        if line.contains(concat!("expect(", "unsafe_code")) && !previous.trim_start().starts_with("// UNSAFETY:") {
+        if line.contains(concat!("expect(", "unsafe_code"))
+            && !previous.trim_start().starts_with("// UNSAFETY:")
+        {
             faults.push(format!("{place}: unsafe code without an `UNSAFETY:` comment above"));
         }
         if line.trim_start().starts_with(concat!("#[", "ignore]")) {
@@ -136,9 +151,14 @@ fn source_faults(source: &Source, all: &[Source]) -> Vec<String> {
 
 /// Whether no other file declares this one; roots of targets need no declaration.
 fn is_orphan(source: &Source, stem: &str, all: &[Source]) -> bool {
-    let folder = source.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+    let folder =
+        source.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
     let roots: BTreeSet<&str> = ["main", "lib", "build"].into();
-    if roots.contains(stem) || ["tests", "examples", "benches", "bin", "fuzz_targets"].contains(&folder.as_str()) && stem != "tests" && !declared(stem, all) {
+    if roots.contains(stem)
+        || ["tests", "examples", "benches", "bin", "fuzz_targets"].contains(&folder.as_str())
+            && stem != "tests"
+            && !declared(stem, all)
+    {
         return false;
     }
     !declared(stem, all)
@@ -163,7 +183,11 @@ mod tests {
 
     #[test]
     fn an_undeclared_file_is_an_orphan() {
-        let all = [source("x/src/lib.rs", "mod known;\n"), source("x/src/known.rs", ""), source("x/src/lost.rs", "")];
+        let all = [
+            source("x/src/lib.rs", "mod known;\n"),
+            source("x/src/known.rs", ""),
+            source("x/src/lost.rs", ""),
+        ];
         assert!(source_faults(&all[0], &all).is_empty());
         assert!(source_faults(&all[1], &all).is_empty());
         assert_eq!(source_faults(&all[2], &all).len(), 1);

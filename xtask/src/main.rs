@@ -3,6 +3,7 @@
 //! One file a subcommand; product logic lives in the crates (`image` builds images, `qemu-tests` runs machines).
 
 mod artifacts;
+mod bars;
 mod bench;
 mod command;
 mod console;

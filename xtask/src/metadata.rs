@@ -60,19 +60,29 @@ impl Metadata {
     /// # Errors
     /// When cargo fails or answers in another shape.
     pub(crate) fn load() -> Result<Self> {
-        let text = cargo(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
-            .output()?;
+        let text = cargo([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
+        .output()?;
         serde_json::from_str(&text).context("reading the answer of `cargo metadata`")
     }
 
     /// The workspace's own package of that name.
     pub(crate) fn member(&self, name: &str) -> Option<&Package> {
-        self.packages.iter().find(|package| package.name == name && self.workspace_members.contains(&package.id))
+        self.packages
+            .iter()
+            .find(|package| package.name == name && self.workspace_members.contains(&package.id))
     }
 
     /// Names of everything that ends up in a program built from `root`: normal dependencies, all the way down.
     pub(crate) fn linked_by(&self, root: &Package) -> BTreeSet<&str> {
-        let nodes: BTreeMap<&str, &Node> = self.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+        let nodes: BTreeMap<&str, &Node> =
+            self.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
         let names: BTreeMap<&str, &str> =
             self.packages.iter().map(|package| (package.id.as_str(), package.name.as_str())).collect();
         let mut seen = BTreeSet::new();
@@ -82,7 +92,8 @@ impl Metadata {
                 continue;
             }
             let dependencies = nodes.get(id).map_or(&[][..], |node| &node.deps);
-            let normal = |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none());
+            let normal =
+                |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none());
             queue.extend(dependencies.iter().filter(normal).map(|dependency| dependency.pkg.as_str()));
         }
         seen.into_iter().filter(|id| *id != root.id).filter_map(|id| names.get(id).copied()).collect()

@@ -3,20 +3,10 @@
 use crate::command::cargo;
 use crate::command::target;
 use anyhow::Result;
+use image::root::Programs;
 use std::path::PathBuf;
 
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
-
-/// Where the built programs are.
-#[derive(Debug)]
-pub(crate) struct Programs {
-    /// PID 1, static: stage 1 runs where there is no library yet.
-    pub(crate) init: PathBuf,
-    /// Network daemon.
-    pub(crate) netd: PathBuf,
-    /// Host daemon.
-    pub(crate) hostd: PathBuf,
-}
 
 /// Builds all programs of the image.
 ///
@@ -26,6 +16,7 @@ pub(crate) fn build() -> Result<Programs> {
     build_static("init")?;
     cargo(["build", "--release", "--package", "netd", "--package", "hostd"]).run()?;
     let release = target().join("release");
+    // Static: stage 1 runs where there is no library yet.
     Ok(Programs { init: static_program("init"), netd: release.join("netd"), hostd: release.join("hostd") })
 }
 

@@ -1,0 +1,71 @@
+//! `cargo xtask image`: builds the programs and the console, and hands them to the image builder.
+
+use crate::bars::Bars;
+use crate::command::repository;
+use crate::command::target;
+use crate::console;
+use crate::host_packages;
+use crate::host_packages::say;
+use crate::programs;
+use anyhow::Result;
+use clap::Args;
+use image::BuildInputs;
+use image::BuiltImage;
+use image::parts::Choice;
+use image::sign::Signer;
+use std::path::PathBuf;
+
+/// Which image.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ImageArguments {
+    /// Board, as named in board-configs
+    #[arg(long, default_value = "x86_64")]
+    pub(crate) board: String,
+    /// Takes the newest distribution packages instead of those of the last build
+    #[arg(long)]
+    newest: bool,
+    /// Key that signs slot and loader for Secure Boot (PEM, PKCS #8)
+    #[arg(long, requires = "certificate")]
+    key: Option<PathBuf>,
+    /// Its certificate (PEM)
+    #[arg(long, requires = "key")]
+    certificate: Option<PathBuf>,
+}
+
+impl Default for ImageArguments {
+    fn default() -> Self {
+        Self { board: "x86_64".to_owned(), newest: false, key: None, certificate: None }
+    }
+}
+
+/// Builds everything that the board's image needs, and the image.
+///
+/// # Errors
+/// When a program, the console or the image cannot be built; the text says what to do.
+pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
+    host_packages::ensure(&[host_packages::IMAGE])?;
+    host_packages::ensure_lists()?;
+    let programs = programs::build()?;
+    let console = console::build()?;
+    let signer = match (&arguments.key, &arguments.certificate) {
+        (Some(key), Some(certificate)) => Some(Signer::load(key, certificate)?),
+        _ => None,
+    };
+    let hearth = target().join("hearth");
+    let bars = Bars::new();
+    let built = image::build(&BuildInputs {
+        repo: &repository(),
+        board: &arguments.board,
+        version: env!("CARGO_PKG_VERSION"),
+        out: &hearth.join(&arguments.board),
+        cache: &hearth.join("parts-cache"),
+        programs: &programs,
+        console: &console,
+        choice: if arguments.newest { Choice::Newest } else { Choice::Kept },
+        signer: signer.as_ref(),
+        progress: &bars,
+    })?;
+    bars.finish();
+    say(&format!("built {}", built.image.display()));
+    Ok(built)
+}

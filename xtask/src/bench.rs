@@ -1,0 +1,60 @@
+//! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle.
+//!
+//! Costs are processor seconds of QEMU under TCG: they depend little on what else this computer does. Rounds of both
+//! systems alternate, and the table shows medians. Nothing here passes or fails: figures go to `target/bench/boot.json`
+//! and into the README.
+
+mod debian;
+mod hearth;
+mod report;
+
+use crate::artifacts;
+use crate::artifacts::ImageArguments;
+use crate::bars::Bars;
+use crate::command::target;
+use crate::host_packages;
+use crate::programs;
+use anyhow::Result;
+use clap::Args;
+use image::progress::Progress;
+
+/// How much to measure.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArguments {
+    /// Boots of each system
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Leaves the README as it is
+    #[arg(long)]
+    no_readme: bool,
+}
+
+/// Measures everything and writes the report.
+///
+/// # Errors
+/// When something cannot be built, booted or written.
+pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
+    host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::BENCH])?;
+    artifacts::image(&ImageArguments::default())?;
+    programs::build_agent()?;
+    let bars = Bars::new();
+    let folder = target().join("bench");
+    let peer = debian::System::prepare(&folder.join("debian"), &bars)?;
+    let mut boots = report::Boots::default();
+    for round in 1..=arguments.rounds.max(1) {
+        bars.step(&format!("round {round}: Hearth boots"));
+        boots.hearth.push(hearth::boot(&folder.join("hearth"))?);
+        bars.step(&format!("round {round}: Debian boots"));
+        boots.debian.push(peer.boot()?);
+    }
+    bars.step("Hearth at rest");
+    let rest = hearth::rest(&folder.join("rest"))?;
+    bars.finish();
+    let report = report::Report::new(&boots, rest, hearth::sizes()?)?;
+    report.write(&folder.join("boot.json"))?;
+    if !arguments.no_readme {
+        report.fill_readme()?;
+    }
+    report.show();
+    Ok(())
+}

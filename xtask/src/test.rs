@@ -1,0 +1,91 @@
+//! `cargo xtask test`: every check and every test, in the order in which a mistake is found soonest.
+
+use crate::artifacts;
+use crate::artifacts::ImageArguments;
+use crate::command::cargo;
+use crate::console;
+use crate::host_packages;
+use crate::host_packages::say;
+use crate::lint;
+use crate::programs;
+use anyhow::Context;
+use anyhow::Result;
+use clap::Args;
+use clap::ValueEnum;
+use std::time::Instant;
+
+/// What to run.
+#[derive(Args, Debug)]
+pub(crate) struct TestArguments {
+    /// Only these stages
+    #[arg(long, value_enum)]
+    only: Vec<Stage>,
+    /// Passed on to nextest, such as a part of a test's name
+    #[arg(last = true)]
+    filter: Vec<String>,
+}
+
+/// A part of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// Format, clippy, text rules, layering, licences
+    Lint,
+    /// The web console: types, unit tests, a walk through it against a mock
+    Console,
+    /// Unit and bus tests of all crates
+    Unit,
+    /// Tests that need root: network namespaces
+    Rooted,
+    /// The real image in QEMU
+    Vm,
+}
+
+const STAGES: [Stage; 5] = [Stage::Lint, Stage::Console, Stage::Unit, Stage::Rooted, Stage::Vm];
+
+/// Runs the stages; stops at the first that fails.
+///
+/// # Errors
+/// Names the stage that failed.
+pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
+    host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::TEST])?;
+    ensure_nextest()?;
+    let mut done = Vec::new();
+    for stage in
+        STAGES.into_iter().filter(|stage| arguments.only.is_empty() || arguments.only.contains(stage))
+    {
+        let begun = Instant::now();
+        say(&format!("stage {stage:?}"));
+        run_stage(stage, &arguments.filter).with_context(|| format!("stage {stage:?} failed"))?;
+        done.push(format!("{stage:?} {} s", begun.elapsed().as_secs()));
+    }
+    say(&format!("all stages passed: {}", done.join(", ")));
+    Ok(())
+}
+
+fn run_stage(stage: Stage, filter: &[String]) -> Result<()> {
+    match stage {
+        Stage::Lint => lint::lint(),
+        Stage::Console => console::test(),
+        Stage::Unit => nextest("default", filter),
+        Stage::Rooted => nextest("rooted", filter),
+        Stage::Vm => {
+            artifacts::image(&ImageArguments::default())?;
+            programs::build_agent()?;
+            nextest("vm", filter)
+        }
+    }
+}
+
+/// One set of test programs, built once; the profiles in `.config/nextest.toml` choose among the tests.
+fn nextest(profile: &str, filter: &[String]) -> Result<()> {
+    let fixed = ["nextest", "run", "--release", "--workspace", "--all-features", "--profile", profile];
+    cargo(fixed.into_iter().map(str::to_owned).chain(filter.iter().cloned())).run()
+}
+
+fn ensure_nextest() -> Result<()> {
+    if cargo(["nextest", "--version"]).succeeds() {
+        return Ok(());
+    }
+    say("building cargo-nextest, the test runner (a few minutes, once)");
+    cargo(["install", "cargo-nextest", "--locked"]).run()
+}
