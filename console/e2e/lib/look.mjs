@@ -13,6 +13,10 @@ const NARROWEST = { width: 320, height: 640 };
 /** Takes the pictures of `name` into `folder` and throws if a page cannot be used by everybody. */
 export async function look(page, folder, name) {
   mkdirSync(folder, { recursive: true });
+  // Off every button, or one of them is pictured as if it were about to be pressed.
+  await page.mouse.move(0, 0);
+  // A dialog covers the window, not the page.
+  const fullPage = (await page.getByRole("dialog").count()) === 0;
   const found = [];
   for (const scheme of ["dark", "light"]) {
     await page.emulateMedia({ colorScheme: scheme });
@@ -20,7 +24,7 @@ export async function look(page, folder, name) {
       await page.setViewportSize(viewport);
       await settle(page);
       found.push(...(await audit(page)).map((fault) => `${size}, ${scheme}: ${fault}`));
-      await page.screenshot({ path: join(folder, `${name}-${size}-${scheme}.png`), fullPage: true, animations: "disabled", caret: "hide" });
+      await page.screenshot({ path: join(folder, `${name}-${size}-${scheme}.png`), fullPage, animations: "disabled", caret: "hide" });
     }
   }
   await page.setViewportSize(NARROWEST);

@@ -54,9 +54,11 @@ export interface System {
   time_unix: number;
 }
 
+/** The last three members may be empty, 0 or null: no address, no router, no lease. */
 export interface Link {
   name: string;
   mac: string;
+  /** `up`, `down` or `no-carrier`. */
   state: string;
   addresses: string[];
   gateway: string | null;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { derOf, fingerprint, fingerprintLines } from "./fingerprint";
+import { derOf, fingerprint, fingerprintGroups } from "./fingerprint";
 
 const PEM = "intro\n-----BEGIN CERTIFICATE-----\naGVh\ncnRo\n-----END CERTIFICATE-----\n";
 
@@ -15,6 +15,6 @@ it("refuses what is no certificate", () => {
   expect(() => derOf("<html>")).toThrow(/PEM/);
 });
 
-it("breaks in the middle", () => {
-  expect(fingerprintLines("A:B:C:D")).toEqual(["A:B", "C:D"]);
+it("is shown in groups of eight", () => {
+  expect(fingerprintGroups("A:B:C:D:E:F:G:H:I")).toEqual(["A:B:C:D:E:F:G:H", "I"]);
 });

@@ -12,9 +12,8 @@ export function derOf(pem: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(body.replace(/\s+/g, "")), (character) => character.charCodeAt(0));
 }
 
-/** Sixteen pairs a line: two lines are easier to compare than one that wraps anywhere. */
-export function fingerprintLines(text: string): string[] {
+/** Eight pairs each: short enough for a phone, and easier to compare than lines that break anywhere. */
+export function fingerprintGroups(text: string): string[] {
   const pairs = text.split(":");
-  const half = Math.ceil(pairs.length / 2);
-  return [pairs.slice(0, half).join(":"), pairs.slice(half).join(":")];
+  return Array.from({ length: Math.ceil(pairs.length / 8) }, (_, index) => pairs.slice(index * 8, index * 8 + 8).join(":"));
 }

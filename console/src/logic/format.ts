@@ -61,12 +61,6 @@ export function clockProblem(boxUnix: number, hereUnix: number): string | undefi
 }
 
 export function greeting(hour: number): string {
-  if (hour < 5) return "Good night";
-  if (hour < 12) return "Good morning";
-  return hour < 18 ? "Good afternoon" : "Good evening";
-}
-
-/** `hearth_1.2.0` → what people read. */
-export function slotName(slot: string): string {
-  return slot.replace(/^hearth_/, "");
+  if (hour >= 5 && hour < 12) return "Good morning";
+  return hour >= 12 && hour < 18 ? "Good afternoon" : "Good evening";
 }

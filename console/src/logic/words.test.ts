@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Service } from "../api/types";
-import { linkName, linkState, parseLogLine, serviceDetail, serviceName, serviceState } from "./words";
+import { linkName, linkState, parseLogLine, reasonSentence, serviceDetail, serviceName, serviceState } from "./words";
 
 const SERVICE: Service = { name: "netd", state: "ready", restarts: 0, reason: null, status: null };
 const LINK = { name: "eth0", mac: "52:54:00:12:34:56", state: "up", addresses: ["10.0.2.15/24"], gateway: null, lease_expires_unix: null };
@@ -26,12 +26,22 @@ describe("links", () => {
   it("are connected only with an address", () => {
     expect(linkState(LINK).word).toBe("Connected");
     expect(linkState({ ...LINK, addresses: [] }).word).toBe("Waiting for an address");
-    expect(linkState({ ...LINK, state: "down" }).word).toBe("No cable");
+    expect(linkState({ ...LINK, state: "no-carrier" }).word).toBe("No cable");
+    expect(linkState({ ...LINK, name: "wlan0", state: "no-carrier" }).word).toBe("Not connected");
+    expect(linkState({ ...LINK, state: "down" }).word).toBe("Switched off");
   });
 
   it("have names", () => {
     expect(["eth0", "enp1s0", "wlan0", "br0"].map(linkName)).toEqual(["Network cable", "Network cable", "Wi-Fi", "br0"]);
   });
+});
+
+it.each([
+  ["netd: exited with code 1", "Network: exited with code 1."],
+  ["the disk is full!", "The disk is full!"],
+  ["other: thing", "Other: thing."],
+])("the reason %j reads %j", (reason, sentence) => {
+  expect(reasonSentence(reason)).toBe(sentence);
 });
 
 describe("parseLogLine", () => {

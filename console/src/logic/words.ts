@@ -40,7 +40,8 @@ export function serviceDetail(service: Service): string {
 export function linkState(link: Link): { word: string; tone: Tone } {
   if (link.state === "up" && link.addresses.length > 0) return { word: "Connected", tone: "good" };
   if (link.state === "up") return { word: "Waiting for an address", tone: "busy" };
-  return { word: "No cable", tone: "off" };
+  if (link.state === "down") return { word: "Switched off", tone: "off" };
+  return { word: link.name.startsWith("wl") ? "Not connected" : "No cable", tone: "off" };
 }
 
 /** Kernel names in words: `eth0`, `enp1s0` are sockets, `wlan0` is Wi-Fi. */
@@ -48,6 +49,13 @@ export function linkName(name: string): string {
   if (name.startsWith("wl")) return "Wi-Fi";
   if (name.startsWith("e")) return "Network cable";
   return name;
+}
+
+/** Reasons come as clauses, often led by a service: "netd: exited with code 1" → "Network: exited with code 1." */
+export function reasonSentence(reason: string): string {
+  const [, unit = "", rest = ""] = /^([\w-]+): (.+)$/s.exec(reason) ?? [];
+  const text = unit in SERVICE_NAMES ? `${serviceName(unit)}: ${rest}` : reason.charAt(0).toUpperCase() + reason.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 export interface LogLine {

@@ -81,7 +81,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onPower }: Props) {
             <p>{poll.refusal.message}</p>
           </Notice>
         ) : null}
-        {box ? <Overview box={box} user={user} onLogs={onLogs} onPower={onPower} /> : <Progress reason="Asking the box how it is." />}
+        {box ? <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onPower={onPower} /> : <Progress reason="Asking the box how it is." />}
       </main>
       <footer class="page-foot">
         {box ? (
@@ -98,9 +98,9 @@ export function HomePage({ user, onLoggedOut, onLogs, onPower }: Props) {
   );
 }
 
-type OverviewProps = Pick<Props, "user" | "onLogs" | "onPower"> & { box: Box };
+type OverviewProps = Pick<Props, "user" | "onLogs" | "onPower"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, network }, user, onLogs, onPower }: OverviewProps) {
+function Overview({ box: { status, system, network }, lost, user, onLogs, onPower }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -108,9 +108,7 @@ function Overview({ box: { status, system, network }, user, onLogs, onPower }: O
         <span>
           <strong>{status.hostname}</strong>.local
         </span>
-        <StatusWord tone={status.state === "ready" ? "good" : "bad"}>
-          {status.state === "ready" ? "Everything is running" : "Something needs attention"}
-        </StatusWord>
+        <Overall healthy={status.state === "ready"} lost={lost} />
       </p>
       <Reasons title="The box works, but not everything is as it should be:" reasons={status.reasons} />
       {clock ? (
@@ -119,11 +117,21 @@ function Overview({ box: { status, system, network }, user, onLogs, onPower }: O
         </Notice>
       ) : null}
       <div class="cards">
-        <SystemCard system={system} />
-        <ServicesCard services={system.services} onLogs={onLogs} />
-        <NetworkCard network={network} now={system.time_unix} />
-        {user.role === "owner" ? <PowerCard onPower={onPower} /> : null}
+        <div class="column">
+          <SystemCard system={system} />
+          <NetworkCard network={network} now={system.time_unix} />
+        </div>
+        <div class="column">
+          <ServicesCard services={system.services} onLogs={onLogs} />
+          {user.role === "owner" ? <PowerCard onPower={onPower} /> : null}
+        </div>
       </div>
     </>
   );
+}
+
+/** The box in one line. Without an answer nothing is claimed. */
+function Overall({ healthy, lost }: { healthy: boolean; lost: boolean }) {
+  if (lost) return <StatusWord tone="off">No answer at the moment</StatusWord>;
+  return healthy ? <StatusWord tone="good">Everything is running</StatusWord> : <StatusWord tone="bad">Something needs attention</StatusWord>;
 }

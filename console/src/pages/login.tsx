@@ -42,7 +42,9 @@ export function LoginPage({ hostname, loggedOut, onLogin }: Props) {
   return (
     <CardPage title="Log in">
       <Heading>Log in</Heading>
-      <p class="lead">to {hostname}</p>
+      <p class="lead">
+        Welcome back to <strong>{hostname.replace(/\.local$/, "")}</strong>.
+      </p>
       {loggedOut && !trouble && !busy ? (
         <Notice kind="info">
           <p>{GREETING[loggedOut]}</p>

@@ -51,11 +51,11 @@ function LinkRow({ link, now }: { link: Link; now: number }) {
 }
 
 function linkDetail(link: Link, now: number): string {
-  const left = link.lease_expires_unix === null ? 0 : link.lease_expires_unix - now;
+  const left = (link.lease_expires_unix ?? 0) - now;
   const parts = [
     link.gateway ? `Router ${link.gateway}` : "",
     left > 0 ? `address lent for another ${formatDuration(left)}` : "",
-    `hardware address ${link.mac}`,
+    link.mac ? `hardware address ${link.mac}` : "",
   ];
   const text = parts.filter(Boolean).join(" · ");
   return text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,5 +1,5 @@
 import type { Amount, System } from "../api/types";
-import { formatDuration, slotName, used } from "../logic/format";
+import { formatDuration, used } from "../logic/format";
 import { Meter } from "../ui/status";
 
 /** Version, uptime, and how full memory and disk are. */
@@ -18,7 +18,7 @@ export function SystemCard({ system }: { system: System }) {
         </div>
         <div>
           <dt>System slot</dt>
-          <dd>{slotName(system.slot)}</dd>
+          <dd>{system.slot}</dd>
         </div>
         <div>
           <dt>Made for</dt>

@@ -44,14 +44,20 @@ export function ClaimStep({ wizard, edit }: StepProps) {
           inputMode: "text",
         }}
       />
-      <div class="aside">
-        <h2>Where do I find the code?</h2>
-        <ul>
-          <li>On the screen attached to the box, in the line that begins with “claim code”.</li>
-          <li>No screen? The program that wrote the card or disk printed it at the end.</li>
-        </ul>
-        <p>It makes sure that nobody else on your network can take the box before you do.</p>
-      </div>
     </>
+  );
+}
+
+/** Stands below the button: who has the code at hand needs none of it. */
+export function ClaimHelp() {
+  return (
+    <div class="aside">
+      <h2>Where do I find the code?</h2>
+      <ul>
+        <li>On the screen attached to the box, in the line that begins with “claim code”.</li>
+        <li>No screen? The program that wrote the card or disk printed it at the end.</li>
+      </ul>
+      <p>It makes sure that nobody else on your network can take the box before you do.</p>
+    </div>
   );
 }

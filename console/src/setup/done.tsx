@@ -3,6 +3,7 @@ import { api } from "../api/client";
 import type { SetupResult, User } from "../api/types";
 import { fingerprint } from "../logic/fingerprint";
 import { Certificate } from "../ui/certificate";
+import { LitMark } from "../ui/mark";
 import { CardPage, Heading } from "../ui/page";
 
 /** The end of the set-up: where the box lives from now on and how to be rid of the browser's warning. */
@@ -10,7 +11,7 @@ export function DonePage({ result, onHome }: { result: SetupResult; onHome: (use
   const moved = new URL(result.url).host !== location.host;
   const print = useFingerprint();
   return (
-    <CardPage title="Ready">
+    <CardPage title="Ready" before={<LitMark />}>
       <Heading>Your box is ready, {result.user.name}</Heading>
       {moved ? (
         <>

@@ -9,7 +9,7 @@ export function ReviewStep({ wizard, go }: StepProps & { go: (step: Step) => voi
   return (
     <>
       <Heading>All set?</Heading>
-      <p class="lead">Have a last look. You can change it all later.</p>
+      <p class="lead">Have a last look. One press, and the box is yours.</p>
       {notice ? (
         <Notice kind="bad" urgent>
           <p>{notice}</p>

@@ -4,7 +4,7 @@ import type { User } from "../api/types";
 import { advance, setupRequest, startWizard, type Field, type Wizard } from "../logic/wizard";
 import { CardPage } from "../ui/page";
 import { AccountStep } from "./account";
-import { ClaimStep } from "./claim";
+import { ClaimHelp, ClaimStep } from "./claim";
 import { DonePage } from "./done";
 import { NameStep } from "./name";
 import { ReviewStep } from "./review";
@@ -75,6 +75,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
             {step !== "review" ? "Continue" : sending ? "Setting up…" : "Set up my box"}
           </button>
         </div>
+        {step === "claim" ? <ClaimHelp /> : null}
       </form>
     </CardPage>
   );

@@ -1,5 +1,5 @@
 import { CERTIFICATE_PATH } from "../api/client";
-import { fingerprintLines } from "../logic/fingerprint";
+import { fingerprintGroups } from "../logic/fingerprint";
 
 const STEPS: [string, string][] = [
   ["iPhone, iPad", "Open the downloaded file, then Settings → Profile downloaded → Install. After that Settings → General → About → Certificate trust settings: switch it on."],
@@ -25,7 +25,7 @@ export function Certificate({ fingerprint }: { fingerprint: string | Error | und
         ) : fingerprint === undefined ? (
           "Asking the box…"
         ) : (
-          fingerprintLines(fingerprint).map((line) => <span key={line}>{line} </span>)
+          fingerprintGroups(fingerprint).map((group) => <span key={group}>{group} </span>)
         )}
       </p>
       <p>

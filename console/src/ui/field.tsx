@@ -30,7 +30,8 @@ export function Field({ label, value, onValue, hint, error, suffix, input, input
   const id = useId();
   const hintId = `${id}-hint`;
   const errorId = `${id}-error`;
-  const described = [error ? errorId : "", hint ? hintId : ""].filter(Boolean).join(" ");
+  // An error says what the hint says, and more.
+  const described = error ? errorId : hint ? hintId : "";
   return (
     <div class={error ? "field field-wrong" : "field"}>
       <label for={id}>{label}</label>
@@ -53,7 +54,7 @@ export function Field({ label, value, onValue, hint, error, suffix, input, input
           {error}
         </p>
       ) : null}
-      {hint ? (
+      {hint && !error ? (
         <p class="field-hint" id={hintId}>
           {hint}
         </p>

@@ -9,3 +9,12 @@ export function Brand() {
     </span>
   );
 }
+
+/** The fire is lit: shown once, when the box has become its owner's. */
+export function LitMark() {
+  return (
+    <div class="lit">
+      <img src={mark} alt="" width="84" height="84" />
+    </div>
+  );
+}

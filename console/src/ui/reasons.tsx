@@ -1,3 +1,4 @@
+import { reasonSentence } from "../logic/words";
 import { Notice } from "./status";
 
 /** Why the box is not as it should be, in its own words. */
@@ -10,15 +11,9 @@ export function Reasons({ title, reasons }: { title: string; reasons: string[] }
       </p>
       <ul>
         {reasons.map((reason) => (
-          <li key={reason}>{sentence(reason)}</li>
+          <li key={reason}>{reasonSentence(reason)}</li>
         ))}
       </ul>
     </Notice>
   );
-}
-
-/** Reasons come as clauses ("netd: exited with code 1"). */
-function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(first) ? first : `${first}.`;
 }

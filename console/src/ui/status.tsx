@@ -11,14 +11,15 @@ export function StatusWord({ tone, children }: { tone: Tone; children: Component
   );
 }
 
-const SIGNS: Record<Tone, string> = {
+const SIGNS: Record<Tone | "info", string> = {
+  info: "M8 7.2v4.3M8 4.4v.1",
   good: "M3.5 8.5l3 3 6-7",
-  busy: "M8 4v4.5l3 2",
+  busy: "M4.2 8h.01M8 8h.01M11.8 8h.01",
   bad: "M8 4v5M8 11.8v.4",
   off: "M4.5 8h7",
 };
 
-function StatusSign({ tone }: { tone: Tone }) {
+function StatusSign({ tone }: { tone: keyof typeof SIGNS }) {
   return (
     <svg class="sign" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
       <circle cx="8" cy="8" r="8" />
@@ -31,7 +32,7 @@ function StatusSign({ tone }: { tone: Tone }) {
 export function Notice({ kind, urgent, children }: { kind: "info" | "warn" | "bad"; urgent?: boolean; children: ComponentChildren }) {
   return (
     <div class={`notice notice-${kind}`} {...(urgent ? { role: "alert" } : {})}>
-      <StatusSign tone={kind === "info" ? "busy" : "bad"} />
+      <StatusSign tone={kind === "info" ? "info" : "bad"} />
       <div class="notice-text">{children}</div>
     </div>
   );
