@@ -149,7 +149,7 @@ impl Reaper {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
-                    self.ended.extend(ending(status).map(|ending| Exit { pid, ending }))
+                    self.ended.extend(ending(status).map(|ending| Exit { pid, ending }));
                 }
                 Err(Errno::INTR) => {}
                 Ok(None) | Err(_) => return,

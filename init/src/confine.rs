@@ -1,0 +1,122 @@
+//! The trampoline: `init service <name>` confines itself as the table says and becomes the service.
+//!
+//! It runs in the new process, after a plain start without any code between fork and exec. That is why init needs no
+//! unsafe code, and why nothing it allocates or opens here can harm PID 1. The order matters, each step needs rights
+//! that a later one takes away:
+//!
+//! ```text
+//! cgroup → limits → bounding set → groups, user → kept capabilities → no_new_privs → Landlock → seccomp → exec
+//! ```
+
+pub mod filter;
+pub mod landlock;
+pub mod privileges;
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use model::paths;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+
+use crate::service::cgroup;
+use crate::service::table;
+use crate::service::table::Service;
+
+/// Why a service could not be confined or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfineError {
+    /// No such row.
+    #[error("there is no service {0:?}")]
+    Unknown(OsString),
+    /// Its control group.
+    #[error("entering the control group of {0}")]
+    Cgroup(&'static str, #[source] io::Error),
+    /// A limit.
+    #[error("setting a resource limit")]
+    Limit(#[source] io::Error),
+    /// User, groups, capabilities.
+    #[error(transparent)]
+    Privileges(#[from] privileges::PrivilegeError),
+    /// Landlock.
+    #[error("restricting the file system")]
+    Landlock(#[from] ::landlock::RulesetError),
+    /// seccomp.
+    #[error("restricting system calls")]
+    Filter(#[from] filter::FilterError),
+    /// The program.
+    #[error("running {0}")]
+    Exec(&'static str, #[source] io::Error),
+}
+
+/// Becomes the service of that name; returns only when that fails.
+///
+/// # Errors
+/// When a step fails; nothing runs with less confinement than its row has.
+pub fn become_service(name: &OsString) -> Result<Infallible, ConfineError> {
+    let service = name.to_str().and_then(table::find).ok_or_else(|| ConfineError::Unknown(name.clone()))?;
+    // "0" is the writer itself (cgroup-v2.rst, "cgroup.procs").
+    fs::write(cgroup::folder(service.name).join("cgroup.procs"), "0")
+        .map_err(|error| ConfineError::Cgroup(service.name, error))?;
+    limit(service)?;
+    privileges::drop_to(service)?;
+    if let Some(sandbox) = &service.sandbox {
+        landlock::restrict(service.program, sandbox)?;
+        filter::install(sandbox.families)?;
+    }
+    let mut program = Command::new(service.program);
+    program.env_clear().envs(environment(service, std::process::id())).current_dir("/");
+    Err(ConfineError::Exec(service.program, program.exec()))
+}
+
+/// Exactly what docs/spec/boot.md promises. The process id is ours: exec keeps it.
+fn environment(service: &Service, pid: u32) -> Vec<(&'static str, String)> {
+    let mut all = vec![("NOTIFY_SOCKET", paths::NOTIFY_SOCKET.to_owned()), ("RUST_LOG", "info".to_owned())];
+    if !service.sockets.is_empty() {
+        let names: Vec<&str> = service.sockets.iter().map(|socket| socket.name).collect();
+        all.push(("LISTEN_PID", pid.to_string()));
+        all.push(("LISTEN_FDS", names.len().to_string()));
+        all.push(("LISTEN_FDNAMES", names.join(":")));
+    }
+    all
+}
+
+fn limit(service: &Service) -> Result<(), ConfineError> {
+    let fixed = |value| Rlimit { current: Some(value), maximum: Some(value) };
+    // No core files: they would hold keys.
+    for (resource, limit) in [(Resource::Nofile, fixed(service.limits.files)), (Resource::Core, fixed(0))] {
+        rustix::process::setrlimit(resource, limit).map_err(|error| ConfineError::Limit(error.into()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_what_the_specification_says() {
+        let hostd = environment(table::find("hostd").unwrap(), 42);
+        assert_eq!(
+            hostd.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+            [
+                "NOTIFY_SOCKET=/run/hearth/notify",
+                "RUST_LOG=info",
+                "LISTEN_PID=42",
+                "LISTEN_FDS=2",
+                "LISTEN_FDNAMES=http:https"
+            ]
+        );
+        assert_eq!(environment(table::find("agent").unwrap(), 42).len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_service_is_refused_before_anything_else() {
+        let refused = become_service(&OsString::from("sshd")).unwrap_err();
+        assert!(matches!(refused, ConfineError::Unknown(_)));
+    }
+}

@@ -1,0 +1,71 @@
+//! What a service reaches in the file system (Documentation/userspace-api/landlock.rst).
+//!
+//! The newest rules that this page was written for are asked for, and the kernel gives what it has: an older one
+//! restricts less, which the service's log then says. On the kernels that images carry all of it is there.
+
+use landlock::ABI;
+use landlock::Access;
+use landlock::AccessFs;
+use landlock::AccessNet;
+use landlock::BitFlags;
+use landlock::PathBeneath;
+use landlock::PathFd;
+use landlock::Ruleset;
+use landlock::RulesetAttr;
+use landlock::RulesetCreatedAttr;
+use landlock::RulesetError;
+use landlock::RulesetStatus;
+use landlock::Scope;
+
+use crate::console;
+use crate::console::Level;
+use crate::service::table::Sandbox;
+
+/// Landlock of Linux 6.12: files, devices, TCP ports, signals and abstract sockets.
+const WRITTEN_FOR: ABI = ABI::V6;
+
+/// Program loaders of the architectures Hearth runs on; the kernel opens them for execution.
+const LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+
+/// Restricts this process. No rule allows a TCP port: services are given their sockets.
+///
+/// # Errors
+/// When the kernel has Landlock and refuses the rules.
+pub fn restrict(program: &str, sandbox: &Sandbox) -> Result<(), RulesetError> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    // Devices and named pipes are nothing that a service makes.
+    let write = AccessFs::from_write(WRITTEN_FOR)
+        & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeFifo | AccessFs::IoctlDev);
+    let execute = AccessFs::Execute | AccessFs::ReadFile;
+    let mut ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(WRITTEN_FOR))?
+        .handle_access(AccessNet::BindTcp)?
+        .scope(Scope::from_all(WRITTEN_FOR))?
+        .create()?;
+    for path in sandbox.read {
+        ruleset = allow(ruleset, path, read)?;
+    }
+    for path in sandbox.write {
+        ruleset = allow(ruleset, path, read | write)?;
+    }
+    for path in LOADERS.iter().copied().chain([program]) {
+        ruleset = allow(ruleset, path, execute)?;
+    }
+    let status = ruleset.restrict_self()?;
+    if status.ruleset != RulesetStatus::FullyEnforced {
+        console::note(Level::Warning, &format!("{program}: Landlock is {:?}", status.ruleset));
+    }
+    Ok(())
+}
+
+/// Adds a rule. A path that is not there grants nothing: `/data` may have failed, and its service still runs.
+fn allow(
+    ruleset: landlock::RulesetCreated,
+    path: &str,
+    access: BitFlags<AccessFs>,
+) -> Result<landlock::RulesetCreated, RulesetError> {
+    let Ok(opened) = PathFd::new(path) else { return Ok(ruleset) };
+    let folder = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let access = if folder { access } else { access & AccessFs::from_file(WRITTEN_FOR) };
+    ruleset.add_rule(PathBeneath::new(opened, access))
+}

@@ -1,0 +1,248 @@
+//! The services of the box, as a table.
+//!
+//! A service that is not in this table does not run, and a right that is not in its row it does not have. The
+//! trampoline (`confine`) looks the same rows up in the new process, so nothing of a row travels by arguments.
+
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::SocketAddrV6;
+use std::path::Path;
+use std::time::Duration;
+
+use model::paths;
+use rustix::thread::CapabilitySet;
+
+/// One service.
+#[derive(Debug)]
+pub struct Service {
+    /// Name in reports, logs and the control protocol.
+    pub name: &'static str,
+    /// Program, with its full path.
+    pub program: &'static str,
+    /// User and group of that number.
+    pub user: u32,
+    /// Further groups.
+    pub groups: &'static [u32],
+    /// What it may do beyond its user, ambient and bounding set alike.
+    pub capabilities: CapabilitySet,
+    /// Sockets it is given, in this order, from descriptor 3 on.
+    pub sockets: &'static [Socket],
+    /// Services that are started before it; it does not wait for one that fails.
+    pub after: &'static [&'static str],
+    /// When it is part of the box at all.
+    pub when: When,
+    /// What it may reach; none only for the test agent.
+    pub sandbox: Option<Sandbox>,
+    /// What it may use up.
+    pub limits: Limits,
+    /// Whether its `X_HEARTH_ANNOUNCE=` lines are printed on the consoles.
+    pub may_announce: bool,
+    /// How long it may take from its start to `READY=1`.
+    pub ready_within: Duration,
+    /// How long it may be silent after its first `WATCHDOG=1`.
+    pub watchdog: Duration,
+}
+
+/// Condition of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// On every box.
+    Always,
+    /// When this file is there.
+    FileExists(&'static str),
+}
+
+/// A socket that init opens and hands over.
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    /// Name in `LISTEN_FDNAMES`.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: Address,
+}
+
+/// Where a socket listens.
+#[derive(Clone, Copy, Debug)]
+pub enum Address {
+    /// TCP; `[::]` takes IPv4 too.
+    Tcp(SocketAddr),
+    /// A path with group and mode.
+    Unix {
+        /// Path.
+        path: &'static str,
+        /// Group that may connect.
+        group: u32,
+        /// Mode.
+        mode: u32,
+    },
+}
+
+/// Landlock and seccomp of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Sandbox {
+    /// Folders and files it may read.
+    pub read: &'static [&'static str],
+    /// Folders and files it may change.
+    pub write: &'static [&'static str],
+    /// Families of sockets it may make.
+    pub families: &'static [i32],
+}
+
+/// Limits of a service's cgroup and process.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `memory.max` in bytes.
+    pub memory: u64,
+    /// `pids.max`; threads count.
+    pub tasks: u32,
+    /// `RLIMIT_NOFILE`.
+    pub files: u64,
+}
+
+/// What every confined program reads: itself, its libraries, its configuration, what the kernel tells, our reports.
+const COMMON_READ: &[&str] = &[
+    "/usr",
+    "/etc",
+    "/proc",
+    "/sys",
+    "/run/hearth",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/urandom",
+    "/dev/random",
+];
+
+/// The rows, in the order of the reports; stopped in reverse.
+pub const SERVICES: &[Service] = &[
+    // The only process that changes the network: links and routes (NET_ADMIN), DHCP on a link without an address
+    // (NET_RAW, AF_PACKET), answers on the mDNS and DHCP ports (NET_BIND_SERVICE).
+    Service {
+        name: "netd",
+        program: "/usr/lib/hearth/netd",
+        user: paths::NETD_UID,
+        groups: &[],
+        capabilities: CapabilitySet::NET_ADMIN
+            .union(CapabilitySet::NET_RAW)
+            .union(CapabilitySet::NET_BIND_SERVICE),
+        // Opened by init so that hostd can connect before netd is up and across its restarts.
+        sockets: &[Socket {
+            name: "net1",
+            address: Address::Unix { path: paths::NET_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
+        }],
+        after: &[],
+        when: When::Always,
+        sandbox: Some(Sandbox {
+            read: COMMON_READ,
+            // /proc/sys/net: per-link IPv6 settings have no netlink form.
+            write: &[paths::NETD_STATE, "/run/hearth/net", "/proc/sys/net", "/dev/null"],
+            families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET],
+        }),
+        limits: Limits { memory: 128 << 20, tasks: 64, files: 1024 },
+        may_announce: false,
+        ready_within: Duration::from_secs(60),
+        watchdog: Duration::from_secs(60),
+    },
+    // Speaks to the whole house, so it has no capability at all: its ports come from init.
+    Service {
+        name: "hostd",
+        program: "/usr/lib/hearth/hostd",
+        user: paths::HOSTD_UID,
+        groups: &[paths::BUS_GID],
+        capabilities: CapabilitySet::empty(),
+        sockets: &[
+            Socket { name: "http", address: Address::Tcp(any_address(80)) },
+            Socket { name: "https", address: Address::Tcp(any_address(443)) },
+        ],
+        // Not after netd: its sockets are there already, and set-up must not wait for a cable.
+        after: &[],
+        when: When::Always,
+        sandbox: Some(Sandbox {
+            read: COMMON_READ,
+            // Free space of the data partition is asked of its own folder.
+            write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
+            families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
+        }),
+        // argon2id works in 64 MiB for each of a few logins at a time; 1,000 idle connections need little more.
+        limits: Limits { memory: 384 << 20, tasks: 128, files: 8192 },
+        may_announce: true,
+        // The first start makes keys and a claim code; under emulation that takes a while.
+        ready_within: Duration::from_secs(180),
+        watchdog: Duration::from_secs(60),
+    },
+    // Test images only: stage 1 puts it there from the initrd, which the slot's signature covers.
+    Service {
+        name: "agent",
+        program: paths::AGENT,
+        user: 0,
+        groups: &[],
+        capabilities: CapabilitySet::all(),
+        sockets: &[],
+        after: &[],
+        when: When::FileExists(paths::AGENT),
+        sandbox: None,
+        limits: Limits { memory: 256 << 20, tasks: 256, files: 4096 },
+        may_announce: true,
+        ready_within: Duration::from_secs(60),
+        watchdog: Duration::from_secs(60),
+    },
+];
+
+/// The row of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Service> {
+    SERVICES.iter().find(|service| service.name == name)
+}
+
+impl When {
+    /// Whether the condition holds now.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::FileExists(path) => Path::new(path).exists(),
+        }
+    }
+}
+
+const fn any_address(port: u16) -> SocketAddr {
+    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_order_refers_only_to_earlier_rows() {
+        let mut earlier = HashSet::new();
+        for service in SERVICES {
+            for before in service.after {
+                assert!(earlier.contains(before), "{} after {before}", service.name);
+            }
+            assert!(earlier.insert(service.name), "{} twice", service.name);
+        }
+    }
+
+    #[test]
+    fn every_service_of_a_shipped_box_is_confined_and_none_is_root() {
+        for service in SERVICES.iter().filter(|service| service.when == When::Always) {
+            assert!(service.sandbox.is_some(), "{}", service.name);
+            assert_ne!(service.user, 0, "{}", service.name);
+            assert!(service.ready_within >= Duration::from_secs(30));
+        }
+        assert!(find("hostd").unwrap().capabilities.is_empty());
+        assert!(find("sshd").is_none());
+    }
+
+    #[test]
+    fn only_the_agent_depends_on_a_file_and_only_it_is_unconfined() {
+        let odd: Vec<&str> = SERVICES
+            .iter()
+            .filter(|s| s.when != When::Always || s.sandbox.is_none())
+            .map(|s| s.name)
+            .collect();
+        assert_eq!(odd, ["agent"]);
+    }
+}
