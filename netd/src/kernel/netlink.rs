@@ -1,0 +1,186 @@
+//! The real kernel, by rtnetlink(7).
+
+mod decode;
+
+use crate::dhcp::lease::Network;
+use crate::kernel::Kernel;
+use crate::kernel::KernelError;
+use crate::observe::Address;
+use crate::observe::Link;
+use crate::observe::Observed;
+use crate::observe::Route;
+use crate::plan::NewAddress;
+use futures_util::StreamExt;
+use futures_util::TryStreamExt;
+use netlink_packet_route::address::AddressAttribute;
+use netlink_packet_route::address::CacheInfo;
+use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::route::RouteProtocol;
+use netlink_packet_route::route::RouteScope;
+use rtnetlink::AddressMessageBuilder;
+use rtnetlink::Handle;
+use rtnetlink::LinkUnspec;
+use rtnetlink::MulticastGroup;
+use rtnetlink::RouteMessageBuilder;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Lifetime that means "for ever" (`INFINITY_LIFE_TIME` of net/addrconf.h).
+pub(super) const FOR_EVER: u32 = u32::MAX;
+
+/// The kernel of this network namespace.
+#[derive(Clone, Debug)]
+pub struct RealKernel {
+    handle: Handle,
+}
+
+impl RealKernel {
+    /// Opens a netlink socket; must run inside the runtime. The notice is given whenever a link, address or route has changed, or
+    /// when the kernel had to drop such news. It needs CAP_NET_ADMIN for changes only.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said.
+    pub fn open() -> io::Result<(Self, Arc<Notify>)> {
+        let (connection, handle, mut news) = rtnetlink::new_multicast_connection(&[
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Route,
+        ])?;
+        drop(tokio::spawn(connection));
+        let changed = Arc::new(Notify::new());
+        let notice = Arc::clone(&changed);
+        // What changed is not looked at: the reconciler reads everything anew, so a lost message costs nothing.
+        drop(tokio::spawn(async move {
+            while news.next().await.is_some() {
+                notice.notify_one();
+            }
+            tracing::error!("the netlink socket closed; changes are only seen by the periodic pass");
+        }));
+        Ok((Self { handle }, changed))
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, rtnetlink::Error> {
+        self.handle
+            .link()
+            .get()
+            .execute()
+            .try_filter_map(async |message| Ok(decode::link(&message)))
+            .try_collect()
+            .await
+    }
+
+    async fn addresses(&self) -> Result<Vec<Address>, rtnetlink::Error> {
+        self.handle
+            .address()
+            .get()
+            .execute()
+            .try_filter_map(async |message| Ok(decode::address(&message)))
+            .try_collect()
+            .await
+    }
+
+    async fn routes(&self, filter: RouteMessage) -> Result<Vec<RouteMessage>, rtnetlink::Error> {
+        self.handle.route().get(filter).execute().try_collect().await
+    }
+}
+
+impl Kernel for RealKernel {
+    async fn observe(&self) -> Result<Observed, KernelError> {
+        let links = self.links().await.map_err(|source| KernelError::Read { what: "links", source })?;
+        let addresses =
+            self.addresses().await.map_err(|source| KernelError::Read { what: "addresses", source })?;
+        let v4 = RouteMessageBuilder::<Ipv4Addr>::new().build();
+        let v4 = self.routes(v4).await.map_err(|source| KernelError::Read { what: "IPv4 routes", source })?;
+        let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
+        let v6 = self.routes(v6).await.map_err(|source| KernelError::Read { what: "IPv6 routes", source })?;
+        Ok(Observed {
+            links,
+            addresses,
+            routes: v4.iter().filter_map(decode::dhcp_route).collect(),
+            gateways6: v6.iter().filter_map(decode::gateway6).collect(),
+        })
+    }
+
+    async fn switch_on(&self, index: u32) -> Result<(), KernelError> {
+        let message = LinkUnspec::new_with_index(index).up().build();
+        let outcome = self.handle.link().change(message).execute().await;
+        outcome.map_err(|source| KernelError::Change { action: format!("switch on link {index}"), source })
+    }
+
+    async fn put_address(&self, new: &NewAddress) -> Result<(), KernelError> {
+        let NewAddress { index, address, prefix, valid_for } = *new;
+        let mut request = self.handle.address().add(index, address.into(), prefix).replace();
+        let seconds =
+            valid_for.map_or(FOR_EVER, |left| u32::try_from(left.as_secs()).unwrap_or(FOR_EVER - 1));
+        let mut lifetime = CacheInfo::default();
+        lifetime.ifa_valid = seconds;
+        lifetime.ifa_preferred = seconds;
+        request.message_mut().attributes.push(AddressAttribute::CacheInfo(lifetime));
+        let action = || format!("put {address}/{prefix} on link {index}");
+        request.execute().await.map_err(|source| KernelError::Change { action: action(), source })
+    }
+
+    async fn remove_address(&self, gone: &Address) -> Result<(), KernelError> {
+        let Address { index, address, prefix, .. } = *gone;
+        let message = match address {
+            IpAddr::V4(address) => {
+                AddressMessageBuilder::<Ipv4Addr>::new().index(index).address(address, prefix).build()
+            }
+            IpAddr::V6(address) => {
+                AddressMessageBuilder::<Ipv6Addr>::new().index(index).address(address, prefix).build()
+            }
+        };
+        let action = || format!("take {address}/{prefix} off link {index}");
+        let outcome = self.handle.address().del(message).execute().await;
+        outcome.map_err(|source| KernelError::Change { action: action(), source })
+    }
+
+    async fn put_route(&self, route: &Route) -> Result<(), KernelError> {
+        let request = self.handle.route().add(route_message(route)).replace();
+        let outcome = request.execute().await;
+        outcome.map_err(|source| KernelError::Change {
+            action: format!("add the {}", route_words(route)),
+            source,
+        })
+    }
+
+    async fn remove_route(&self, route: &Route) -> Result<(), KernelError> {
+        let outcome = self.handle.route().del(route_message(route)).execute().await;
+        outcome.map_err(|source| KernelError::Change {
+            action: format!("remove the {}", route_words(route)),
+            source,
+        })
+    }
+}
+
+fn route_words(route: &Route) -> String {
+    let Network { address, prefix } = route.destination;
+    match route.gateway {
+        Some(gateway) => format!("route to {address}/{prefix} through {gateway} on link {}", route.index),
+        None => format!("route to {address}/{prefix} on link {}", route.index),
+    }
+}
+
+fn route_message(route: &Route) -> RouteMessage {
+    let mut builder = RouteMessageBuilder::<Ipv4Addr>::new()
+        .destination_prefix(route.destination.address, route.destination.prefix)
+        .output_interface(route.index)
+        .priority(route.metric)
+        .protocol(RouteProtocol::Dhcp);
+    builder = match route.gateway {
+        // A server may name a gateway outside of the link's prefix (a /32 lease); it is reached on the link all the same.
+        Some(gateway) => builder.gateway(gateway).onlink(),
+        None => builder.scope(RouteScope::Link),
+    };
+    if let Some(source) = route.source {
+        builder = builder.pref_source(source);
+    }
+    builder.build()
+}

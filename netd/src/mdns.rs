@@ -1,0 +1,219 @@
+//! Announces the box on the home network by multicast DNS (RFC 6762) and DNS-SD (RFC 6763), over the mdns-sd crate.
+//!
+//! The crate runs one thread of its own with its sockets; this module tells it which name to announce and learns from it when a
+//! name was taken. Addresses are the crate's own affair: it looks at the links every [`CALM_INTERVAL_S`], and at once for a while
+//! after a nudge.
+
+use crate::moment::Clock;
+use crate::moment::Moment;
+use mdns_sd::DaemonEvent;
+use mdns_sd::IfKind;
+use mdns_sd::ServiceDaemon;
+use mdns_sd::ServiceInfo;
+use model::names::HostName;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::watch;
+
+/// What is announced: the console, and that this is a Hearth box (for the flash tool and other boxes).
+const SERVICES: [&str; 2] = ["_https._tcp.local.", "_hearth._tcp.local."];
+/// Where the console answers.
+const HTTPS_PORT: u16 = 443;
+/// Seconds between looks at the links' addresses, after a nudge and otherwise.
+const NUDGED_INTERVAL_S: u32 = 1;
+const CALM_INTERVAL_S: u32 = 60;
+/// How long a nudge lasts: an IPv6 address is tentative for a second or two before it may be announced.
+const NUDGE_LASTS: Duration = Duration::from_secs(5);
+/// How long to wait for goodbyes to be sent.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What became of the wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The name announced now: the one wished for, or with a number behind it when that was taken.
+    pub name: String,
+    /// Why nothing is announced, in plain words.
+    pub problem: Option<String>,
+}
+
+/// Why nothing is announced.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnounceError {
+    /// The responder could not be started.
+    #[error("start the multicast DNS responder")]
+    Start {
+        /// What it said.
+        #[source]
+        source: mdns_sd::Error,
+    },
+    /// A service could not be announced.
+    #[error("announce {service}")]
+    Register {
+        /// Which.
+        service: &'static str,
+        /// What the responder said.
+        #[source]
+        source: mdns_sd::Error,
+    },
+}
+
+/// Runs the announcer until the wish's sender is dropped.
+pub async fn run(
+    mut wish: watch::Receiver<HostName>,
+    nudge: Arc<Notify>,
+    announced: watch::Sender<Announced>,
+    clock: Clock,
+) {
+    let (responder, events) = match start() {
+        Ok(started) => started,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn Error, "the box is not announced");
+            let name = wish.borrow().to_string();
+            announced.send_replace(Announced {
+                name,
+                problem: Some("the box cannot announce its name".to_owned()),
+            });
+            return;
+        }
+    };
+    let mut registered = announce(&responder, &wish.borrow_and_update().clone(), &announced);
+    let mut calm_at: Option<Moment> = None;
+    loop {
+        // Every arm only receives or sleeps; what loses the race is received in the next round.
+        tokio::select! {
+            changed = wish.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let name = wish.borrow_and_update().clone();
+                withdraw(&responder, &registered);
+                registered = announce(&responder, &name, &announced);
+            }
+            event = events.recv_async() => match event {
+                Ok(event) => note(&event, &announced),
+                Err(_closed) => {
+                    tracing::error!("the multicast DNS responder ended");
+                    announced.send_modify(|now| now.problem = Some("the box no longer announces its name".to_owned()));
+                    return;
+                }
+            },
+            () = nudge.notified() => {
+                set_interval(&responder, NUDGED_INTERVAL_S);
+                calm_at = Some(clock.now() + NUDGE_LASTS);
+            }
+            () = async {
+                match calm_at {
+                    Some(moment) => tokio::time::sleep_until(clock.instant(moment)).await,
+                    None => std::future::pending().await,
+                }
+            } => {
+                set_interval(&responder, CALM_INTERVAL_S);
+                calm_at = None;
+            }
+        }
+    }
+    say_goodbye(&responder).await;
+}
+
+fn start() -> Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEvent>), AnnounceError> {
+    let start = || {
+        let responder = ServiceDaemon::new()?;
+        responder.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        responder.set_ip_check_interval(CALM_INTERVAL_S)?;
+        let events = responder.monitor()?;
+        Ok((responder, events))
+    };
+    start().map_err(|source| AnnounceError::Start { source })
+}
+
+/// Announces all services under a name and returns their full names.
+fn announce(responder: &ServiceDaemon, name: &HostName, announced: &watch::Sender<Announced>) -> Vec<String> {
+    let mut registered = Vec::new();
+    let mut problem = None;
+    for service in SERVICES {
+        match register(responder, service, name) {
+            Ok(full_name) => registered.push(full_name),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "service not announced");
+                problem = Some("the box cannot announce its name".to_owned());
+            }
+        }
+    }
+    announced.send_replace(Announced { name: name.to_string(), problem });
+    registered
+}
+
+fn register(
+    responder: &ServiceDaemon,
+    service: &'static str,
+    name: &HostName,
+) -> Result<String, AnnounceError> {
+    let host = format!("{}.", name.local());
+    let no_properties: &[(&str, &str)] = &[];
+    let register = || {
+        let info = ServiceInfo::new(service, name.as_str(), &host, "", HTTPS_PORT, no_properties)?
+            .enable_addr_auto();
+        let full_name = info.get_fullname().to_owned();
+        responder.register(info)?;
+        Ok(full_name)
+    };
+    register().map_err(|source| AnnounceError::Register { service, source })
+}
+
+fn withdraw(responder: &ServiceDaemon, full_names: &[String]) {
+    for full_name in full_names {
+        if let Err(error) = responder.unregister(full_name) {
+            tracing::warn!(error = &error as &dyn Error, "service not withdrawn");
+        }
+    }
+}
+
+fn set_interval(responder: &ServiceDaemon, seconds: u32) {
+    if let Err(error) = responder.set_ip_check_interval(seconds) {
+        tracing::warn!(error = &error as &dyn Error, "the responder does not look at addresses");
+    }
+}
+
+/// A conflict about a service's name changes how it is listed; one about the host's changes how the box is reached.
+fn note(event: &DaemonEvent, announced: &watch::Sender<Announced>) {
+    tracing::trace!(?event, "multicast DNS");
+    if let DaemonEvent::Error(error) = event {
+        tracing::warn!(error = error as &dyn Error, "multicast DNS");
+    }
+    if let DaemonEvent::NameChange(change) = event
+        && let Some(name) = host_label(&change.new_name)
+    {
+        tracing::warn!(taken = %change.original, name, link = %change.intf_name, "the name was taken");
+        announced.send_modify(|now| name.clone_into(&mut now.name));
+    }
+}
+
+/// The label of a host name in `.local.`; none for a service instance.
+fn host_label(full_name: &str) -> Option<&str> {
+    full_name.strip_suffix(".local.").filter(|label| !label.contains('.'))
+}
+
+async fn say_goodbye(responder: &ServiceDaemon) {
+    match responder.shutdown() {
+        Ok(ended) => {
+            if tokio::time::timeout(GOODBYE_TIMEOUT, ended.recv_async()).await.is_err() {
+                tracing::warn!("the multicast DNS responder does not end");
+            }
+        }
+        Err(error) => tracing::warn!(error = &error as &dyn Error, "the responder was gone"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_conflict_about_the_host_changes_the_name() {
+        assert_eq!(host_label("hearth-2.local."), Some("hearth-2"));
+        assert_eq!(host_label("hearth (2)._https._tcp.local."), None);
+        assert_eq!(host_label("hearth-2"), None);
+    }
+}
