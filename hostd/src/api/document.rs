@@ -1,0 +1,63 @@
+//! The OpenAPI document. It is generated from the handlers, checked in as `hostd/openapi.json`, and served from there: what
+//! reviewers see is what clients get. A test fails when the two drift apart and says how to write it anew.
+
+use super::Call;
+use super::error::ApiError;
+use super::session;
+use super::setup;
+use super::status;
+use super::system;
+use crate::web::Reply;
+use crate::web::reply;
+use hyper::StatusCode;
+use utoipa::Modify;
+use utoipa::OpenApi;
+use utoipa::openapi::security::ApiKey;
+use utoipa::openapi::security::ApiKeyValue;
+use utoipa::openapi::security::SecurityScheme;
+
+/// As checked in.
+pub const CHECKED_IN: &str = include_str!("../../openapi.json");
+
+/// The API as its handlers describe it.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Hearth", description = "Everything the console of a Hearth box can do.", version = "1"),
+    servers((url = "/api/v1")),
+    paths(
+        status::show_status,
+        status::show_certificate,
+        show_document,
+        setup::set_up,
+        session::log_in,
+        session::show_session,
+        session::log_out,
+        system::show_system,
+        system::show_network,
+        system::show_logs,
+        system::reboot,
+        system::power_off,
+    ),
+    modifiers(&SessionCookie)
+)]
+pub struct ApiDocument;
+
+struct SessionCookie;
+
+impl Modify for SessionCookie {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(super::authorise::COOKIE_NAME));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    responses((status = 200, description = "this document", content_type = "application/json"))
+)]
+pub(crate) async fn show_document(_call: Call) -> Result<Reply, ApiError> {
+    Ok(reply(StatusCode::OK, "application/json", CHECKED_IN))
+}

@@ -1,0 +1,175 @@
+//! Errors as clients see them: a code for programs, a sentence for people that says what to do.
+
+use crate::accounts::Refusal;
+use crate::accounts::password::HashError;
+use crate::web::Reply;
+use crate::web::reply;
+use crate::web::set_header;
+use hyper::StatusCode;
+use hyper::header::ALLOW;
+use hyper::header::RETRY_AFTER;
+use serde::Serialize;
+use std::error::Error;
+use std::time::Duration;
+
+/// An error answer.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    detail: ErrorDetail,
+    retry_after: Option<Duration>,
+    allow: Option<String>,
+}
+
+/// Body of every error answer.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorDetail {
+    /// For programs; never changes.
+    code: &'static str,
+    /// For people: what is wrong and what to do.
+    message: String,
+    /// The member of the request at fault, such as `owner.password`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Claim codes that may still be tried before a new one is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tries_left: Option<u8>,
+}
+
+impl ApiError {
+    /// An error with a code and a sentence.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let detail = ErrorDetail { code, message: message.into(), field: None, tries_left: None };
+        Self { status, detail, retry_after: None, allow: None }
+    }
+
+    /// A member of the request is at fault.
+    #[must_use]
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", message);
+        error.detail.field = Some(field.into());
+        error
+    }
+
+    /// There is no such address.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
+    }
+
+    /// The address does not take this method.
+    #[must_use]
+    pub fn method_not_allowed(allowed: &[&str]) -> Self {
+        let allow = allowed.join(", ");
+        let message = format!("This address only takes {allow}.");
+        let mut error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+        error.allow = Some(allow);
+        error
+    }
+
+    /// Nobody is logged in.
+    #[must_use]
+    pub fn not_logged_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_logged_in", "Log in first.")
+    }
+
+    /// Something is wrong with the box itself; the log says what.
+    #[must_use]
+    pub fn internal() -> Self {
+        let message = "Something went wrong inside the box. Its log says what.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// The box is set up.
+    #[must_use]
+    pub fn already_set_up() -> Self {
+        Self::new(StatusCode::CONFLICT, "already_set_up", "This box already has an owner. Log in instead.")
+    }
+
+    /// Nothing can be kept.
+    #[must_use]
+    pub fn storage_unavailable(reason: &str) -> Self {
+        let message = format!("The box cannot save anything: {reason}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message)
+    }
+
+    /// Whether the connection cannot be used any further, because the request was not read to its end.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn into_reply(self) -> Reply {
+        let body = serde_json::to_vec(&ErrorBody { error: self.detail }).unwrap_or_default();
+        let mut reply = reply(self.status, "application/json", body);
+        if let Some(wait) = self.retry_after {
+            // Rounded up: who comes back a moment early is refused again.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            set_header(&mut reply, RETRY_AFTER, &seconds.to_string());
+        }
+        if let Some(allow) = self.allow {
+            set_header(&mut reply, ALLOW, &allow);
+        }
+        reply
+    }
+
+    fn too_many_tries(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let message = format!("Too many wrong tries. Wait {seconds} seconds and try again.");
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message);
+        error.retry_after = Some(wait);
+        error
+    }
+
+    fn wrong_claim_code(tries_left: u8) -> Self {
+        let message = match tries_left {
+            0 => {
+                "That was not the claim code, for the fifth time. The box now shows a new one on its screen."
+            }
+            _ => "That is not the claim code the box shows on its screen. Compare it and try again.",
+        };
+        let mut error = Self::new(StatusCode::FORBIDDEN, "wrong_claim_code", message);
+        error.detail.tries_left = Some(tries_left);
+        error
+    }
+
+    fn busy() -> Self {
+        let message = "The box checks other passwords right now. Try again in a moment.";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);
+        error.retry_after = Some(Duration::from_secs(5));
+        error
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::AlreadySetUp => Self::already_set_up(),
+            Refusal::WrongClaimCode { tries_left } => Self::wrong_claim_code(tries_left),
+            Refusal::WrongCredentials => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong_credentials", "Name or password is wrong.")
+            }
+            Refusal::TooManyTries { source } => Self::too_many_tries(source.retry_after),
+            Refusal::StorageUnavailable { reason } => Self::storage_unavailable(&reason),
+            Refusal::Hash { source: HashError::Busy } => Self::busy(),
+            refusal @ Refusal::Keep { .. } => {
+                tracing::error!(error = &refusal as &dyn Error, "a change could not be kept");
+                Self::storage_unavailable("its disk did not take the change. Is it full or broken?")
+            }
+            refusal @ (Refusal::Hash { .. } | Refusal::Token { .. } | Refusal::Claim { .. }) => {
+                tracing::error!(error = &refusal as &dyn Error, "an account request failed");
+                Self::internal()
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What everybody on the network may know.
+
+use super::Call;
+use super::error::ApiError;
+use super::json_reply;
+use crate::state::BoxState;
+use crate::web::Reply;
+use crate::web::plain::certificate;
+use hyper::Method;
+use hyper::StatusCode;
+use serde::Serialize;
+
+/// State of the box.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Status {
+    /// `setup` until an owner exists, then `ready`, or `degraded` with reasons.
+    state: BoxState,
+    /// Version of the running slot.
+    version: String,
+    /// Board the image was made for.
+    board: String,
+    /// Running slot.
+    slot: String,
+    /// Name on the home network, without `.local`.
+    hostname: String,
+    /// What does not work, in plain words.
+    reasons: Vec<String>,
+}
+
+/// The state of the box.
+#[utoipa::path(get, path = "/status", responses((status = 200, body = Status)))]
+pub(crate) async fn show_status(call: Call) -> Result<Reply, ApiError> {
+    let summary = call.app.summary();
+    let release = super::system::Release::of(&call.app);
+    let status = Status {
+        state: summary.state,
+        version: release.version,
+        board: release.board,
+        slot: release.slot,
+        hostname: summary.host_name.to_string(),
+        reasons: summary.reasons,
+    };
+    json_reply(StatusCode::OK, &status)
+}
+
+/// The household authority's certificate, PEM.
+#[utoipa::path(
+    get,
+    path = "/ca.crt",
+    responses((status = 200, body = String, content_type = "application/x-x509-ca-cert"))
+)]
+pub(crate) async fn show_certificate(call: Call) -> Result<Reply, ApiError> {
+    Ok(certificate(&Method::GET, &call.app.authority))
+}

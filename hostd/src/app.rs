@@ -1,0 +1,146 @@
+//! What all requests share, and where they enter.
+//!
+//! ```text
+//! HTTPS ── App::answer ─┬─ /api/… ── api::answer (routes, authorisation, limits)
+//!                       └─ else   ── Console (files in memory)
+//! HTTP  ── App::answer_plain ── welcome page, certificate, redirect
+//! ```
+
+use crate::accounts::Accounts;
+use crate::api;
+use crate::clock::Clock;
+use crate::host::Host;
+use crate::household::authority::Authority;
+use crate::net::NetworkView;
+use crate::server::Visitor;
+use crate::state::BoxState;
+use crate::state::Facts;
+use crate::state::derive;
+use crate::web::Reply;
+use crate::web::console::Console;
+use crate::web::headers;
+use crate::web::hosts::Names;
+use crate::web::plain;
+use hyper::Request;
+use hyper::body::Body;
+use hyper::body::Bytes;
+use model::names::HostName;
+use model::report::BootReport;
+use std::error::Error;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Shared by all connections.
+#[derive(Debug)]
+pub struct App {
+    /// Owner, sessions, claim code.
+    pub accounts: Accounts,
+    /// Signs the box's certificate.
+    pub authority: Arc<Authority>,
+    /// The web console's files.
+    pub console: Console,
+    /// The machine.
+    pub host: Arc<dyn HostDebug>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What netd shows.
+    pub network: watch::Receiver<NetworkView>,
+    /// How the boot went.
+    pub boot: Option<BootReport>,
+    /// What was lost or repaired when the store was opened, in plain words.
+    pub recovered: Option<String>,
+    /// Port of the HTTPS listener, for addresses that are shown or redirected to.
+    pub https_port: u16,
+}
+
+/// A [`Host`] that can stand in a `Debug` struct.
+pub trait HostDebug: Host + std::fmt::Debug {}
+
+impl<T: Host + std::fmt::Debug> HostDebug for T {}
+
+/// State of the box with its reasons and names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The state.
+    pub state: BoxState,
+    /// Why, in plain words.
+    pub reasons: Vec<String>,
+    /// Name under which the box can be reached.
+    pub host_name: HostName,
+    /// Address of the console.
+    pub url: String,
+}
+
+impl App {
+    /// Answers a request that came over HTTPS.
+    pub async fn answer<B>(self: &Arc<Self>, request: Request<B>, visitor: &Visitor) -> Reply
+    where
+        B: Body<Data = Bytes> + Send + Unpin,
+        B::Error: Error + Send + Sync + 'static,
+    {
+        let is_api = matches!(request.uri().path(), "/api") || request.uri().path().starts_with("/api/");
+        let mut reply = if is_api {
+            api::answer(self, request, visitor).await
+        } else if request.uri().path() == "/ca.crt" {
+            plain::certificate(request.method(), &self.authority)
+        } else {
+            self.console.answer(request.method(), request.uri().path(), request.headers())
+        };
+        headers::protect_https(reply.headers_mut());
+        reply
+    }
+
+    /// Answers a request that came over plain HTTP; its body is never read.
+    #[must_use]
+    pub fn answer_plain<B>(&self, request: &Request<B>) -> Reply {
+        let mut reply = plain::answer(self, request);
+        headers::protect(reply.headers_mut());
+        reply
+    }
+
+    /// The state of the box now.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let services = self.host.services().unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn Error, "the services' state cannot be read");
+            None
+        });
+        let network = self.network.borrow().clone();
+        let (state, reasons) = derive(Facts {
+            set_up: self.accounts.is_set_up(),
+            storage_problem: self.accounts.storage_problem(),
+            recovered: self.recovered.as_deref(),
+            boot: self.boot.as_ref(),
+            services: services.as_ref(),
+            network: &network.reasons,
+        });
+        let host_name = network.reachable_name(&self.chosen_name());
+        let url = self.url(&host_name);
+        Summary { state, reasons, host_name, url }
+    }
+
+    /// Address of the console under a name.
+    #[must_use]
+    pub fn url(&self, name: &HostName) -> String {
+        format!("https://{}{}", name.local(), self.port_suffix())
+    }
+
+    /// `:8443` where HTTPS is not on its usual port, else nothing.
+    #[must_use]
+    pub fn port_suffix(&self) -> String {
+        if self.https_port == 443 { String::new() } else { format!(":{}", self.https_port) }
+    }
+
+    /// The chosen name, or the default one as long as none is known.
+    #[must_use]
+    pub fn chosen_name(&self) -> HostName {
+        self.accounts.ownership().borrow().host_name.clone().unwrap_or_default()
+    }
+
+    /// Names and addresses that mean this box.
+    #[must_use]
+    pub fn names(&self) -> Names {
+        let network = self.network.borrow();
+        Names::new(network.names(&self.chosen_name()), network.addresses())
+    }
+}

@@ -1,0 +1,274 @@
+//! hostd: accounts, HTTPS and the console of a Hearth box.
+//!
+//! It runs as its own user without capabilities: sockets come from init, the network from netd, power from init.
+//!
+//! ```text
+//! browser ── server (limits, TLS) ── app ─┬─ api (routes, authorisation) ── accounts ── records ── store
+//!                                         └─ web (console files, welcome page)
+//! tasks: net::follow        netd's view, and the chosen name sent to netd
+//!        certificates       the box's certificate follows names and addresses
+//!        announce::follow   state and claim code to the box's screen
+//!        upkeep             hourly: sessions and the passage of time to the store
+//! ```
+//!
+//! Long-lived state has one owner each: accounts their mutex, the network view its task. Everybody else has a `watch` receiver.
+//! hostd must not: run as root, open raw sockets, parse what another program has to (configuration of links, disks).
+
+pub mod accounts;
+pub mod announce;
+pub mod api;
+pub mod app;
+pub mod certificates;
+pub mod clock;
+pub mod host;
+pub mod household;
+pub mod net;
+pub mod records;
+pub mod server;
+pub mod settings;
+pub mod state;
+pub mod storage;
+pub mod web;
+
+use crate::accounts::Accounts;
+use crate::accounts::claim::RandomError;
+use crate::app::App;
+use crate::certificates::Certificates;
+use crate::clock::KernelClock;
+use crate::host::Host;
+use crate::host::Machine;
+use crate::household::authority::AuthorityError;
+use crate::household::leaf::Leaf;
+use crate::household::leaf::LeafError;
+use crate::household::leaf::LeafNames;
+use crate::net::NetworkView;
+use crate::server::MAX_CONNECTIONS;
+use crate::server::Port;
+use crate::server::connections::Connections;
+use crate::server::tls;
+use crate::settings::Settings;
+use crate::web::console::Console;
+use hostapi::activation::Sockets;
+use hostapi::activation::TakeError;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::interval;
+
+/// How often sessions and the passage of time are written down.
+const UPKEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Why hostd could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A listening socket was not handed over.
+    #[error("take a socket from init")]
+    Take {
+        /// Why.
+        #[source]
+        source: TakeError,
+    },
+    /// An address could not be listened on.
+    #[error("listen on {address}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no household authority.
+    #[error("start without a household authority")]
+    Authority {
+        /// Why.
+        #[source]
+        source: AuthorityError,
+    },
+    /// There is no certificate.
+    #[error("start without a certificate")]
+    Leaf {
+        /// Why.
+        #[source]
+        source: LeafError,
+    },
+    /// TLS 1.3 cannot be spoken.
+    #[error("set up TLS")]
+    Tls {
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The kernel gave no random bytes.
+    #[error("make a claim code")]
+    Random {
+        /// Why.
+        #[source]
+        source: RandomError,
+    },
+    /// Signals cannot be waited for.
+    #[error("wait for signals")]
+    Signal {
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A hostd that listens and whose tasks run.
+#[derive(Debug)]
+pub struct Running {
+    /// Where plain HTTP listens.
+    pub http: SocketAddr,
+    /// Where HTTPS listens.
+    pub https: SocketAddr,
+    /// What all requests share.
+    pub app: Arc<App>,
+    /// The connections of both ports.
+    pub connections: Arc<Connections>,
+    tasks: JoinSet<()>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// When it cannot start. A broken data partition is no such reason: then it serves and says so.
+pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let stop = |kind| signal(kind).map_err(|source| RunError::Signal { source });
+    let (mut terminate, mut interrupt) = (stop(SignalKind::terminate())?, stop(SignalKind::interrupt())?);
+    let running = start(settings).await?;
+    announce::tell(&["READY=1"]);
+    tracing::info!(http = %running.http, https = %running.https, "hostd answers");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    announce::tell(&["STOPPING=1"]);
+    running.stop().await;
+    Ok(())
+}
+
+/// Opens everything and starts all tasks; both ports answer when it returns.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn start(settings: Settings) -> Result<Running, RunError> {
+    let (http, https) = listeners(&settings)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let opened = storage::open(&settings.state).await.map_err(|source| RunError::Authority { source })?;
+    let machine = Machine::new(&settings.state);
+    let boot = machine.boot_report().unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn Error, "the boot report cannot be read");
+        None
+    });
+    let clock = Arc::new(KernelClock);
+    let accounts = Accounts::new(opened.storage.clone(), opened.loaded, clock.clone())
+        .map_err(|source| RunError::Random { source })?;
+    let (view, network) = watch::channel(NetworkView::default());
+    let app = Arc::new(App {
+        accounts,
+        authority: Arc::new(opened.authority),
+        console: load_console(&settings.console),
+        host: Arc::new(machine),
+        clock,
+        network,
+        boot,
+        recovered: opened.recovered,
+        https_port: https.1.port(),
+    });
+    let wanted = names_at_start(&app, opened.leaf.as_ref());
+    let certificates =
+        Certificates::start(opened.leaf, wanted, &app.authority, Arc::clone(&provider), opened.storage)
+            .await
+            .map_err(|source| RunError::Leaf { source })?;
+    let acceptor = tls::acceptor(provider, certificates.live()).map_err(|source| RunError::Tls { source })?;
+    let connections = Connections::new(MAX_CONNECTIONS);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server::serve(http.0, Port::Plain, Arc::clone(&app), Arc::clone(&connections)));
+    tasks.spawn(server::serve(https.0, Port::Secure(acceptor), Arc::clone(&app), Arc::clone(&connections)));
+    tasks.spawn(certificates.follow(Arc::clone(&app)));
+    tasks.spawn(announce::follow(Arc::clone(&app)));
+    tasks.spawn(follow_network(settings.net_socket, Arc::clone(&app), view));
+    tasks.spawn(keep_up(Arc::clone(&app)));
+    Ok(Running { http: http.1, https: https.1, app, connections, tasks })
+}
+
+impl Running {
+    /// Stops all tasks, then writes down what has aged.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        if let Err(error) = self.app.accounts.upkeep(true).await {
+            tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");
+        }
+    }
+}
+
+type Listening = (TcpListener, SocketAddr);
+
+fn listeners(settings: &Settings) -> Result<(Listening, Listening), RunError> {
+    let mut sockets = Sockets::from_env();
+    let mut listen = |name: &str, address: Option<SocketAddr>| match address {
+        Some(address) => std::net::TcpListener::bind(address)
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .and_then(with_address)
+            .map_err(|source| RunError::Listen { address: address.to_string(), source }),
+        None => {
+            let listener = sockets.take_tcp(name).map_err(|source| RunError::Take { source })?;
+            with_address(listener).map_err(|source| RunError::Listen { address: name.to_owned(), source })
+        }
+    };
+    Ok((listen("http", settings.listen_http)?, listen("https", settings.listen_https)?))
+}
+
+fn with_address(listener: std::net::TcpListener) -> std::io::Result<Listening> {
+    let address = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, address))
+}
+
+fn load_console(folder: &std::path::Path) -> Console {
+    Console::load(folder).unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn Error, "there is no console");
+        Console::default()
+    })
+}
+
+/// At start netd has not said anything yet. A kept certificate for the same names then serves with the addresses it has, else
+/// every start would make a new one, and one more when the addresses come.
+fn names_at_start(app: &App, kept: Option<&Leaf>) -> LeafNames {
+    let wanted = certificates::wanted(app);
+    kept.map(Leaf::names).filter(|names| names.is_for_host(&app.chosen_name())).cloned().unwrap_or(wanted)
+}
+
+async fn follow_network(socket: PathBuf, app: Arc<App>, view: watch::Sender<NetworkView>) {
+    let mut ownership = app.accounts.ownership();
+    let (chosen, receiver) = watch::channel(ownership.borrow_and_update().host_name.clone());
+    let forward = async {
+        while ownership.changed().await.is_ok() {
+            let name = ownership.borrow_and_update().host_name.clone();
+            chosen.send_if_modified(|sent| {
+                let changed = *sent != name;
+                *sent = name;
+                changed
+            });
+        }
+    };
+    tokio::join!(net::follow(&socket, receiver, view), forward);
+}
+
+async fn keep_up(app: Arc<App>) {
+    let mut tick = interval(UPKEEP_EVERY);
+    loop {
+        tick.tick().await;
+        if let Err(error) = app.accounts.upkeep(false).await {
+            tracing::warn!(error = &error as &dyn Error, "sessions were not kept up");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What hostd keeps in its store: which tables there are, what a record of each is, and which change together.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `household` | `authority`, `leaf` | certificates with their keys |
+//! | `household` | `owner` | name of the owner; its presence *is* "set up" |
+//! | `household` | `host_name` | chosen name of the box |
+//! | `users` | name | [`User`] |
+//! | `sessions` | SHA-256 of the token | [`Session`] |
+//! | `time` | `ledger` | [`Ledger`] |
+//!
+//! Values are JSON. Everything is read once at start; later reads come from memory.
+
+use crate::accounts::credentials::UserName;
+use crate::accounts::password::StoredHash;
+use crate::accounts::session::Session;
+use crate::accounts::session::TokenHash;
+use crate::clock::Ledger;
+use crate::household::authority::StoredAuthority;
+use crate::household::leaf::Leaf;
+use model::names::HostName;
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use store::Batch;
+use store::CommitError;
+use store::ReadError;
+use store::Store;
+
+const HOUSEHOLD: &str = "household";
+const USERS: &str = "users";
+const SESSIONS: &str = "sessions";
+const TIME: &str = "time";
+const OWNER: &[u8] = b"owner";
+const HOST_NAME: &[u8] = b"host_name";
+const AUTHORITY: &[u8] = b"authority";
+const LEAF: &[u8] = b"leaf";
+const LEDGER: &[u8] = b"ledger";
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Owner,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Name to log in with.
+    pub name: UserName,
+    /// What they may do.
+    pub role: Role,
+    /// Hash of the password.
+    pub password: StoredHash,
+}
+
+/// Everything that was kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The household authority.
+    pub authority: Option<StoredAuthority>,
+    /// The box's own certificate.
+    pub leaf: Option<Leaf>,
+    /// The owner, when the box is set up.
+    pub owner: Option<User>,
+    /// The chosen name.
+    pub host_name: Option<HostName>,
+    /// Logged-in sessions.
+    pub sessions: Vec<(TokenHash, Session)>,
+    /// Passage of time.
+    pub ledger: Ledger,
+}
+
+/// Why records could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The store could not read them.
+    #[error("read what was kept")]
+    Read {
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// A record is not what it should be.
+    #[error("understand the record {key} of table {table}")]
+    Malformed {
+        /// Table of the record.
+        table: &'static str,
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The owner is named and their user record is not there.
+    #[error("find the user record of the owner")]
+    OwnerWithoutRecord,
+}
+
+/// Why records could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The box is set up already (only when a set-up is kept).
+    #[error("an owner exists already")]
+    AlreadySetUp,
+    /// The store did not commit.
+    #[error("commit to the store")]
+    Commit {
+        /// Why.
+        #[source]
+        source: CommitError,
+    },
+    /// A value cannot be written as JSON.
+    #[error("write a record as JSON")]
+    Encode {
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The store panicked.
+    #[error("wait for the store")]
+    Thread {
+        /// The runtime's account.
+        #[source]
+        source: tokio::task::JoinError,
+    },
+}
+
+/// The records of one store.
+#[derive(Clone)]
+pub struct Records {
+    store: Arc<dyn Store>,
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Records(…)")
+    }
+}
+
+/// What one set-up changes, all at once.
+#[derive(Debug)]
+pub struct SetUp<'a> {
+    /// The new owner.
+    pub owner: &'a User,
+    /// The chosen name.
+    pub host_name: &'a HostName,
+    /// Their first session.
+    pub session: (&'a TokenHash, &'a Session),
+}
+
+impl Records {
+    /// Keeps records in this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Reads everything; blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot read a record, or a record is not what it should be.
+    pub fn load_blocking(&self) -> Result<Kept, LoadError> {
+        let owner_name: Option<UserName> = self.get(HOUSEHOLD, OWNER)?;
+        let owner = match owner_name {
+            Some(name) => {
+                Some(self.get(USERS, name.as_str().as_bytes())?.ok_or(LoadError::OwnerWithoutRecord)?)
+            }
+            None => None,
+        };
+        Ok(Kept {
+            authority: self.get(HOUSEHOLD, AUTHORITY)?,
+            leaf: self.get(HOUSEHOLD, LEAF)?,
+            owner,
+            host_name: self.get(HOUSEHOLD, HOST_NAME)?,
+            sessions: self.sessions()?,
+            ledger: self.get(TIME, LEDGER)?.unwrap_or_default(),
+        })
+    }
+
+    /// Keeps a new authority, unless there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not commit.
+    pub async fn keep_authority(&self, authority: &StoredAuthority) -> Result<(), KeepError> {
+        let batch =
+            Batch::new().require_absent(HOUSEHOLD, AUTHORITY).put(HOUSEHOLD, AUTHORITY, json(authority)?);
+        self.commit(batch).await
+    }
+
+    /// Keeps the box's certificate.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not commit.
+    pub async fn keep_leaf(&self, leaf: &Leaf) -> Result<(), KeepError> {
+        self.commit(Batch::new().put(HOUSEHOLD, LEAF, json(leaf)?)).await
+    }
+
+    /// Keeps owner, name and first session, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// When an owner exists, or the store does not commit.
+    pub async fn keep_set_up(&self, set_up: SetUp<'_>) -> Result<(), KeepError> {
+        let (token, session) = set_up.session;
+        let batch = Batch::new()
+            .require_absent(HOUSEHOLD, OWNER)
+            .put(HOUSEHOLD, OWNER, json(&set_up.owner.name)?)
+            .put(HOUSEHOLD, HOST_NAME, json(set_up.host_name)?)
+            .put(USERS, set_up.owner.name.as_str().as_bytes(), json(set_up.owner)?)
+            .put(SESSIONS, token.as_bytes(), json(session)?);
+        match self.commit(batch).await {
+            Err(KeepError::Commit { source: CommitError::Precondition { .. } }) => {
+                Err(KeepError::AlreadySetUp)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes and removes sessions, and the ledger with them.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not commit.
+    pub async fn keep_sessions(
+        &self,
+        written: &[(TokenHash, Session)],
+        removed: &[TokenHash],
+        ledger: Ledger,
+    ) -> Result<(), KeepError> {
+        let mut batch = Batch::new().put(TIME, LEDGER, json(&ledger)?);
+        for (token, session) in written {
+            batch = batch.put(SESSIONS, token.as_bytes(), json(session)?);
+        }
+        for token in removed {
+            batch = batch.delete(SESSIONS, token.as_bytes());
+        }
+        self.commit(batch).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), KeepError> {
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || store.commit(batch))
+            .await
+            .map_err(|source| KeepError::Thread { source })?
+            .map(|_generation| ())
+            .map_err(|source| KeepError::Commit { source })
+    }
+
+    fn get<T: DeserializeOwned>(&self, table: &'static str, key: &[u8]) -> Result<Option<T>, LoadError> {
+        let value = self.store.get(table, key).map_err(|source| LoadError::Read { source })?;
+        value.map(|value| parse(table, key, &value)).transpose()
+    }
+
+    fn sessions(&self) -> Result<Vec<(TokenHash, Session)>, LoadError> {
+        let records = self.store.scan(SESSIONS).map_err(|source| LoadError::Read { source })?;
+        let mut sessions = Vec::with_capacity(records.len());
+        for (key, value) in records {
+            // A key of another length cannot belong to a token, so nobody can use it.
+            if let Ok(token) = <[u8; 32]>::try_from(key.as_slice()) {
+                sessions.push((TokenHash::from_bytes(token), parse(SESSIONS, &key, &value)?));
+            }
+        }
+        Ok(sessions)
+    }
+}
+
+fn parse<T: DeserializeOwned>(table: &'static str, key: &[u8], value: &[u8]) -> Result<T, LoadError> {
+    serde_json::from_slice(value).map_err(|source| LoadError::Malformed {
+        table,
+        key: key.escape_ascii().to_string(),
+        source,
+    })
+}
+
+fn json(value: &impl Serialize) -> Result<zeroize::Zeroizing<Vec<u8>>, KeepError> {
+    serde_json::to_vec(value).map(zeroize::Zeroizing::new).map_err(|source| KeepError::Encode { source })
+}

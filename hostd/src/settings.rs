@@ -1,0 +1,118 @@
+//! What can be chosen on the command line. In the image nothing is: sockets come from init, folders are fixed.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Settings with nothing left open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where plain HTTP listens; `None`: the socket `http` that was handed over.
+    pub listen_http: Option<SocketAddr>,
+    /// Where HTTPS listens; `None`: the socket `https` that was handed over.
+    pub listen_https: Option<SocketAddr>,
+    /// Folder for what is kept.
+    pub state: PathBuf,
+    /// Folder of the web console's files.
+    pub console: PathBuf,
+    /// netd's socket.
+    pub net_socket: PathBuf,
+}
+
+/// Why the command line was refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// There is no such argument.
+    #[error(
+        "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
+         --state FOLDER, --console FOLDER and --net-socket PATH"
+    )]
+    Unknown {
+        /// As written.
+        argument: OsString,
+    },
+    /// The value is missing.
+    #[error("{argument} needs a value")]
+    NoValue {
+        /// Which argument.
+        argument: &'static str,
+    },
+    /// The value is no address.
+    #[error("{argument} needs ADDRESS:PORT, not {value:?}")]
+    Address {
+        /// Which argument.
+        argument: &'static str,
+        /// As written.
+        value: OsString,
+    },
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen_http: None,
+            listen_https: None,
+            state: model::paths::HOSTD_STATE.into(),
+            console: model::paths::CONSOLE.into(),
+            net_socket: model::paths::NET_BUS_SOCKET.into(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads arguments, the program's name not among them.
+    ///
+    /// # Errors
+    ///
+    /// When one is not known or has no fitting value.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, SettingsError> {
+        let mut settings = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = |argument| arguments.next().ok_or(SettingsError::NoValue { argument });
+            match argument.to_str() {
+                Some("--listen-http") => {
+                    settings.listen_http = Some(address("--listen-http", value("--listen-http")?)?);
+                }
+                Some("--listen-https") => {
+                    settings.listen_https = Some(address("--listen-https", value("--listen-https")?)?);
+                }
+                Some("--state") => settings.state = value("--state")?.into(),
+                Some("--console") => settings.console = value("--console")?.into(),
+                Some("--net-socket") => settings.net_socket = value("--net-socket")?.into(),
+                _ => return Err(SettingsError::Unknown { argument }),
+            }
+        }
+        Ok(settings)
+    }
+}
+
+fn address(argument: &'static str, value: OsString) -> Result<SocketAddr, SettingsError> {
+    let parsed = value.to_str().and_then(|text| text.parse().ok());
+    parsed.ok_or(SettingsError::Address { argument, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &str) -> Result<Settings, SettingsError> {
+        Settings::parse(words.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn without_arguments_everything_is_as_in_the_image() {
+        assert_eq!(parse("").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn arguments_override_and_mistakes_are_named() {
+        let settings = parse("--listen-https 127.0.0.1:0 --state /tmp/s --console dist").unwrap();
+        assert_eq!(settings.listen_https, Some("127.0.0.1:0".parse().unwrap()));
+        assert_eq!(settings.listen_http, None);
+        assert_eq!((settings.state, settings.console), ("/tmp/s".into(), "dist".into()));
+        assert!(matches!(parse("--help"), Err(SettingsError::Unknown { .. })));
+        assert_eq!(parse("--state"), Err(SettingsError::NoValue { argument: "--state" }));
+        assert!(matches!(parse("--listen-http localhost"), Err(SettingsError::Address { .. })));
+    }
+}

@@ -1,0 +1,152 @@
+//! In which state the box is, and why: a pure function of what is known.
+
+use model::report::BootReport;
+use model::report::DataReport;
+use model::report::ServiceState;
+use model::report::ServicesReport;
+use serde::Serialize;
+
+/// State of the box as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BoxState {
+    /// Nobody owns it yet.
+    Setup,
+    /// Waits for its storage to be unlocked (for the encrypted storage to come; not entered yet).
+    Locked,
+    /// All is well.
+    Ready,
+    /// It works with something broken; the reasons say what.
+    Degraded,
+}
+
+impl BoxState {
+    /// The word on the console and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Locked => "locked",
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+/// What is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// Whether an owner exists.
+    pub set_up: bool,
+    /// Why nothing can be kept, if so.
+    pub storage_problem: Option<&'a str>,
+    /// What was lost or repaired when the store was opened, if anything.
+    pub recovered: Option<&'a str>,
+    /// How the boot went.
+    pub boot: Option<&'a BootReport>,
+    /// State of the services.
+    pub services: Option<&'a ServicesReport>,
+    /// What netd complains of.
+    pub network: &'a [String],
+}
+
+/// The state, with every reason in plain words.
+///
+/// Without storage the box is degraded and not in set-up: whether it has an owner is then unknown, and a box that has one
+/// must never offer itself to the next visitor. Reasons that do not make the box degraded are told all the same.
+#[must_use]
+pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
+    let mut grave = Vec::new();
+    if let Some(reason) = facts.storage_problem {
+        grave.push(format!("nothing can be saved: {reason}"));
+    }
+    if let Some(BootReport { data: DataReport::Failed { reason }, .. }) = facts.boot {
+        grave.push(format!("the data partition cannot be used: {reason}"));
+    }
+    if let Some(recovered) = facts.recovered {
+        grave.push(recovered.to_owned());
+    }
+    for service in facts.services.iter().flat_map(|report| &report.services) {
+        if service.state == ServiceState::Degraded {
+            let reason = service.reason.as_deref().unwrap_or("it keeps failing");
+            grave.push(format!("the service {} does not work: {reason}", service.name));
+        }
+    }
+    let state = match (facts.storage_problem, facts.set_up) {
+        (Some(_), _) => BoxState::Degraded,
+        (None, false) => BoxState::Setup,
+        (None, true) if grave.is_empty() => BoxState::Ready,
+        (None, true) => BoxState::Degraded,
+    };
+    let told = facts.boot.iter().flat_map(|boot| &boot.reasons).chain(facts.network);
+    grave.extend(told.cloned());
+    (state, grave)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::report::ServiceReport;
+
+    fn services(state: ServiceState) -> ServicesReport {
+        let service = ServiceReport {
+            name: "netd".to_owned(),
+            state,
+            pid: None,
+            restarts: 11,
+            reason: Some("ended 11 times".to_owned()),
+            status: None,
+        };
+        ServicesReport { services: vec![service] }
+    }
+
+    fn boot(data: DataReport) -> BootReport {
+        BootReport { data, reasons: vec!["no watchdog".to_owned()], ..BootReport::default() }
+    }
+
+    #[test]
+    fn setup_until_an_owner_exists_then_ready() {
+        assert_eq!(derive(Facts::default()), (BoxState::Setup, vec![]));
+        assert_eq!(derive(Facts { set_up: true, ..Facts::default() }), (BoxState::Ready, vec![]));
+    }
+
+    #[test]
+    fn each_grave_reason_degrades_a_box_that_is_set_up() {
+        let broken = services(ServiceState::Degraded);
+        let failed = boot(DataReport::Failed { reason: "no disk".to_owned() });
+        let set_up = Facts { set_up: true, ..Facts::default() };
+        for (facts, reason) in [
+            (Facts { services: Some(&broken), ..set_up }, "the service netd does not work: ended 11 times"),
+            (Facts { recovered: Some("an older copy is used"), ..set_up }, "an older copy is used"),
+            (Facts { boot: Some(&failed), ..set_up }, "the data partition cannot be used: no disk"),
+        ] {
+            let (state, reasons) = derive(facts);
+            assert_eq!(state, BoxState::Degraded);
+            assert_eq!(reasons.first().map(String::as_str), Some(reason));
+        }
+    }
+
+    #[test]
+    fn without_storage_the_box_never_offers_set_up() {
+        let facts = Facts { storage_problem: Some("no disk"), ..Facts::default() };
+        assert_eq!(derive(facts).0, BoxState::Degraded);
+    }
+
+    #[test]
+    fn lesser_reasons_are_told_and_do_not_degrade() {
+        let report = boot(DataReport::Ready { device: "/dev/vda2".to_owned(), created: true });
+        let starting = services(ServiceState::Backoff);
+        let network = ["no carrier on eth0".to_owned()];
+        let facts = Facts {
+            set_up: true,
+            boot: Some(&report),
+            services: Some(&starting),
+            network: &network,
+            ..Facts::default()
+        };
+        assert_eq!(
+            derive(facts),
+            (BoxState::Ready, vec!["no watchdog".to_owned(), "no carrier on eth0".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! A router with a described machine around it, a whole server, and a client that trusts the household authority alone.
+
+use hostd::accounts::Accounts;
+use hostd::accounts::Loaded;
+use hostd::accounts::Storage;
+use hostd::app::App;
+use hostd::clock::ManualClock;
+use hostd::host::fake::FakeHost;
+use hostd::household::authority::Authority;
+use hostd::net::NetworkView;
+use hostd::records::Records;
+use hostd::server::Visitor;
+use hostd::settings::Settings;
+use hostd::web::Reply;
+use hostd::web::console::Console;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::ServerName;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::MemoryStore;
+use store::Store;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// No test waits longer; none asserts that something is faster.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// Waits until a condition holds.
+pub(crate) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(DEADLINE, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "waited in vain until {what}");
+}
+
+/// An answer, whichever way it came.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Status, code and field of an error.
+    pub(crate) fn error(&self) -> (u16, String, Option<String>) {
+        let body = self.json();
+        let error = &body["error"];
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        let field = error["field"].as_str().map(str::to_owned);
+        (self.status, error["code"].as_str().unwrap().to_owned(), field)
+    }
+
+    /// `name=value` of the session cookie it sets.
+    pub(crate) fn cookie(&self) -> String {
+        self.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+    }
+}
+
+/// The router with a described machine around it.
+pub(crate) struct Router {
+    pub(crate) app: Arc<App>,
+    pub(crate) host: Arc<FakeHost>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) network: watch::Sender<NetworkView>,
+}
+
+impl Router {
+    pub(crate) fn new() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let records = Records::new(Arc::clone(&store) as Arc<dyn Store>);
+        Self::with(Storage::Usable(records), store, FakeHost::default())
+    }
+
+    pub(crate) fn with(storage: Storage, store: Arc<MemoryStore>, host: FakeHost) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let host = Arc::new(host);
+        let (network, receiver) = watch::channel(NetworkView::default());
+        let (authority, _) = Authority::generate().unwrap();
+        let app = App {
+            accounts: Accounts::new(storage, Loaded::default(), clock.clone()).unwrap(),
+            authority: Arc::new(authority),
+            console: Console::default(),
+            host: host.clone(),
+            clock: clock.clone(),
+            network: receiver,
+            boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
+            recovered: None,
+            https_port: 443,
+        };
+        Self { app: Arc::new(app), host, clock, store, network }
+    }
+
+    /// A router whose owner is `anna`, and her cookie.
+    pub(crate) async fn set_up() -> (Self, String) {
+        let router = Self::new();
+        let answer = router.post("/api/v1/setup", &setup_body(&router.code()), &[]).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let cookie = answer.cookie();
+        (router, cookie)
+    }
+
+    pub(crate) fn code(&self) -> String {
+        claim_code(&self.app)
+    }
+
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", path, "", headers).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend(headers);
+        self.send("POST", path, body, &all).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "hearth.local");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let visitor = Visitor::at(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5)));
+        answer_of(self.app.answer(request, &visitor).await).await
+    }
+}
+
+pub(crate) async fn answer_of(reply: Reply) -> Answer {
+    let (parts, body) = reply.into_parts();
+    let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap().to_owned();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: body.collect().await.unwrap().to_bytes().to_vec(),
+    }
+}
+
+pub(crate) fn claim_code(app: &App) -> String {
+    app.accounts.ownership().borrow().claim_code.as_ref().unwrap().to_string()
+}
+
+pub(crate) fn setup_body(code: &str) -> String {
+    format!(r#"{{"claim_code":"{code}","hostname":"oak","owner":{{"name":"anna","password":"{PASSWORD}"}}}}"#)
+}
+
+pub(crate) fn login_body(password: &str) -> String {
+    format!(r#"{{"name":"anna","password":"{password}"}}"#)
+}
+
+/// Settings for a server on free loop-back ports.
+pub(crate) fn settings(folder: &Path) -> Settings {
+    Settings {
+        listen_http: Some("127.0.0.1:0".parse().unwrap()),
+        listen_https: Some("127.0.0.1:0".parse().unwrap()),
+        state: folder.join("state"),
+        console: folder.join("console"),
+        net_socket: folder.join("net.sock"),
+    }
+}
+
+/// A client that trusts one authority.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    connector: TlsConnector,
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, authority: &CertificateDer<'static>) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { address, connector: TlsConnector::from(Arc::new(config)) }
+    }
+
+    pub(crate) fn of(running: &hostd::Running) -> Self {
+        Self::new(running.https, running.app.authority.certificate())
+    }
+
+    pub(crate) async fn connect(&self, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let stream = TcpStream::connect(self.address).await?;
+        self.connector.connect(name, stream).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: hearth.local\r\nconnection: close\r\n\r\n");
+        self.exchange("hearth.local", request.as_bytes()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: hearth.local\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.exchange("hearth.local", request.as_bytes()).await
+    }
+
+    pub(crate) async fn exchange(&self, name: &str, request: &[u8]) -> Answer {
+        let exchange = async {
+            let mut stream = self.connect(name).await.unwrap();
+            stream.write_all(request).await.unwrap();
+            read_answer(&mut stream).await
+        };
+        tokio::time::timeout(DEADLINE, exchange).await.expect("an answer within the deadline")
+    }
+}
+
+/// One request over plain HTTP.
+pub(crate) async fn plain(address: SocketAddr, request: &str) -> Answer {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await
+    };
+    tokio::time::timeout(DEADLINE, exchange).await.expect("an answer within the deadline")
+}
+
+/// Reads until the other side closes.
+pub(crate) async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Answer {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole response head");
+    let head = std::str::from_utf8(&bytes[..end]).unwrap();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap();
+        (name.to_ascii_lowercase(), value.trim().to_owned())
+    };
+    Answer { status, headers: lines.map(pair).collect(), body: bytes[end + 4..].to_vec() }
+}

@@ -1,0 +1,20 @@
+//! hostd as its clients meet it: the router in this process, and whole servers on loop-back ports.
+
+#[cfg(test)]
+mod accounts_api;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
+mod persistence;
+#[cfg(test)]
+mod plain_http;
+#[cfg(test)]
+mod system_api;
+#[cfg(test)]
+mod tls;

@@ -1,0 +1,84 @@
+//! What survives a restart, on the real store.
+
+use crate::harness::Client;
+use crate::harness::claim_code;
+use crate::harness::login_body;
+use crate::harness::settings;
+use crate::harness::setup_body;
+
+#[tokio::test]
+async fn owner_session_name_and_certificates_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = hostd::start(settings(folder.path())).await.unwrap();
+    let authority = first.app.authority.certificate().clone();
+    let done = Client::of(&first).post("/api/v1/setup", &setup_body(&claim_code(&first.app))).await;
+    assert_eq!(done.status, 201);
+    let cookie = done.cookie();
+    first.stop().await;
+
+    let second = hostd::start(settings(folder.path())).await.unwrap();
+    assert_eq!(second.app.authority.certificate(), &authority);
+    let client = Client::of(&second);
+    let request = format!(
+        "GET /api/v1/session HTTP/1.1\r\nhost: oak.local\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
+    );
+    let session = client.exchange("oak.local", request.as_bytes()).await;
+    assert_eq!(session.json()["user"]["name"], "anna");
+    let status = client.exchange(
+        "oak.local",
+        b"GET /api/v1/status HTTP/1.1\r\nhost: oak.local\r\nconnection: close\r\n\r\n",
+    );
+    assert_eq!(status.await.json()["state"], "ready");
+    let leaf = leaf_of(&client).await;
+    second.stop().await;
+
+    let third = hostd::start(settings(folder.path())).await.unwrap();
+    let client = Client::of(&third);
+    assert_eq!(leaf_of(&client).await, leaf, "people who accepted the certificate are not asked again");
+    let login = format!(
+        "POST /api/v1/session HTTP/1.1\r\nhost: oak.local\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+        login_body("correct horse").len(),
+        login_body("correct horse")
+    );
+    assert_eq!(client.exchange("oak.local", login.as_bytes()).await.status, 200);
+}
+
+async fn leaf_of(client: &Client) -> Vec<u8> {
+    let stream = client.connect("oak.local").await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test]
+async fn without_a_data_folder_the_page_still_answers_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.state = folder.path().join("missing/hostd");
+    let running = hostd::start(settings).await.unwrap();
+    let client = Client::of(&running);
+    let status = client.get("/api/v1/status").await.json();
+    assert_eq!(status["state"], "degraded");
+    assert!(status["reasons"][0].as_str().unwrap().contains("missing/hostd"), "{status}");
+    let refused = client.post("/api/v1/setup", &setup_body("0000-0000-0000")).await;
+    assert_eq!(refused.error().1, "storage_unavailable");
+}
+
+#[tokio::test]
+async fn a_damaged_store_shows_as_degraded_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = hostd::start(settings(folder.path())).await.unwrap();
+    first.stop().await;
+    for entry in std::fs::read_dir(folder.path().join("state/store")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            let mut bytes = std::fs::read(entry.path()).unwrap();
+            for byte in &mut bytes {
+                *byte ^= 0x5a;
+            }
+            std::fs::write(entry.path(), bytes).unwrap();
+        }
+    }
+    let running = hostd::start(settings(folder.path())).await.unwrap();
+    let status = Client::of(&running).get("/api/v1/status").await.json();
+    assert!(!status["reasons"].as_array().unwrap().is_empty(), "{status}");
+}
