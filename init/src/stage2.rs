@@ -57,6 +57,10 @@ pub fn run() -> io::Result<()> {
     boot.reasons.extend(mounts::mount_all(mounts::AFTER_DRIVERS));
     identify(&mut boot, &line);
     let mut watchdog = Watchdog::default();
+    if !Watchdog::present() {
+        // A timer in the kernel instead: it does not help against a kernel that hangs, but against an init that does.
+        loader.load("softdog");
+    }
     watchdog.arm(report::uptime());
 
     let mut reaper = Reaper::default();

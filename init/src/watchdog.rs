@@ -34,15 +34,21 @@ struct Armed {
 }
 
 impl Watchdog {
+    /// Whether the box has a watchdog that may be armed.
+    #[must_use]
+    pub fn present() -> bool {
+        Path::new(NODE).exists()
+    }
+
     /// Arms the watchdog when the box has one and it is not armed yet.
     pub fn arm(&mut self, now: Duration) {
-        if self.armed.is_some() || !Path::new(NODE).exists() {
+        if self.armed.is_some() || !Self::present() {
             return;
         }
         match File::options().write(true).open(NODE) {
             Ok(device) => {
                 let granted = ioctls::watchdog::set_timeout(&device, WANTED).unwrap_or(ASSUMED);
-                console::note(Level::Info, &format!("the hardware watchdog is armed with {} s", granted.0));
+                console::note(Level::Info, &format!("the watchdog is armed with {} s", granted.0));
                 self.armed = Some(Armed { device, interval: interval(granted), petted: now });
             }
             Err(error) => console::note(Level::Warning, &format!("{NODE}: {error}")),
