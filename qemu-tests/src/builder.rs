@@ -314,7 +314,12 @@ impl VmBuilder {
     }
 
     fn initrd(&self, shipped: &[u8]) -> Result<Vec<u8>> {
-        let agent = || fs::read(&self.artifacts.agent).context("cannot read the test agent");
+        let agent = || {
+            let place = &self.artifacts.agent;
+            fs::read(place).with_context(|| {
+                format!("no test agent in {}: `cargo xtask test` builds it", place.display())
+            })
+        };
         let added = match self.inside {
             Inside::Nothing => return Ok(shipped.to_vec()),
             Inside::Agent => cpio::archive(&[("agent", &agent()?)]),

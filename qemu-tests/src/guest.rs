@@ -103,6 +103,8 @@ impl Guest {
     /// # Errors
     /// When the guest dies or does not get there; the last reason is in the text.
     pub fn wait_web(&self) -> Result<Web> {
+        // A forward to a box that has no network yet is taken and stays silent for minutes.
+        self.wait_state(self.mark)?;
         let mut last = None;
         let found = self.wait_until("the page over HTTPS", || {
             match self.web().and_then(|web| web.get("/").map(|_| web)) {

@@ -167,7 +167,7 @@ impl Machine {
             DiskBus::Nvme => "nvme,serial=hearth",
             DiskBus::Ahci => "ide-hd,bus=ide.0",
         };
-        list.pair("-device", &format!("{device},drive={node},bootindex=0"));
+        list.pair("-device", &format!("{device},drive={node},bootindex=1"));
     }
 
     fn push_network(&self, list: &mut Arguments) {
@@ -273,7 +273,7 @@ mod tests {
     fn a_recorded_disk_is_attached_through_its_log() {
         let machine = Machine { block_log: Some("/l".into()), bus: DiskBus::Nvme, ..machine() };
         let arguments = machine.arguments();
-        assert!(values(&arguments, "-device").contains(&"nvme,serial=hearth,drive=recorded,bootindex=0"));
+        assert!(values(&arguments, "-device").contains(&"nvme,serial=hearth,drive=recorded,bootindex=1"));
         assert_eq!(values(&arguments, "-blockdev").len(), 4);
     }
 

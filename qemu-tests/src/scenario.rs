@@ -19,7 +19,7 @@ pub fn scenario(name: &str, test: impl FnOnce(&Path) -> Result<()>) {
     let room = Room { folder: &folder };
     match fresh.and_then(|()| test(&folder)) {
         Ok(()) => {}
-        Err(error) => panic!("{name}: {error:?}"),
+        Err(error) => panic!("{name}: {error:#}"),
     }
     drop(room);
 }
