@@ -3,6 +3,7 @@ import { App } from "./app";
 import "./style/tokens.css";
 import "./style/base.css";
 import "./style/controls.css";
+import "./style/notices.css";
 import "./style/setup.css";
 import "./style/home.css";
 

@@ -135,8 +135,7 @@ function refused(wizard: Wizard, error: ApiError): Wizard {
   }
   const field = error.field === undefined ? undefined : API_FIELD[error.field];
   if (field) return failed(wizard, OWNER[field], { [field]: error.message });
-  const wait = error.retryAfter === undefined ? "" : ` Try again in ${error.retryAfter} seconds.`;
-  return failed(wizard, "review", {}, error.message + wait);
+  return failed(wizard, "review", {}, error.message);
 }
 
 /** The box makes a new code after the fifth wrong one, so a full count means the same as none left. */
