@@ -56,7 +56,7 @@ pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> 
     // The tools are of a newer suite than the machine: they run with the C library of their own suite.
     let loader = LOADER.ok_or(ErofsError::Machine)?;
     let program = tools.get("erofs-utils")?.file("/usr/bin/mkfs.erofs")?;
-    let folder = Path::new(loader).parent().unwrap_or(Path::new("/"));
+    let folder = Path::new(loader).parent().unwrap_or_else(|| Path::new("/"));
     let libraries: BTreeSet<String> = tools
         .iter()
         .flat_map(|part| {

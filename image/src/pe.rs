@@ -104,6 +104,16 @@ impl Layout {
         Ok((u32_at(bytes, self.certificates())?, u32_at(bytes, self.certificates() + 4)?))
     }
 
+    /// Size of everything before the first section's content.
+    pub(crate) fn header_size(self, bytes: &[u8]) -> Result<u32, PeError> {
+        u32_at(bytes, self.optional + 60)
+    }
+
+    /// File offsets and sizes of the sections' content.
+    pub(crate) fn contents(self, bytes: &[u8]) -> Result<Vec<(u32, u32)>, PeError> {
+        self.rows().map(|row| Ok((u32_at(bytes, row + 20)?, u32_at(bytes, row + 16)?))).collect()
+    }
+
     fn rows(self) -> impl Iterator<Item = usize> {
         (0..usize::from(self.sections)).map(move |number| self.table + number * ROW)
     }
@@ -120,7 +130,7 @@ pub fn append(stub: &[u8], sections: &[Section<'_>]) -> Result<Vec<u8>, PeError>
     }
     let memory_step = u32_at(stub, layout.optional + 32)?;
     let file_step = u32_at(stub, layout.optional + 36)?;
-    let headers = usize::try_from(u32_at(stub, layout.optional + 60)?).map_err(|_large| PeError::TooLarge)?;
+    let headers = usize::try_from(layout.header_size(stub)?).map_err(|_large| PeError::TooLarge)?;
     let mut address = 0;
     for row in layout.rows() {
         let end = add(u32_at(stub, row + 12)?, u32_at(stub, row + 8)?)?;
@@ -262,7 +272,7 @@ pub(crate) mod tests {
         let section = Section { name: ".a", data: b"x", memory: 0 };
         let full = stub(0);
         let room = (full.len() - 0x200 - 0x58 - 240) / ROW - 1;
-        assert!(append(&full, &vec![section; room]).is_ok());
+        append(&full, &vec![section; room]).unwrap();
         assert!(matches!(append(&full, &vec![section; room + 1]), Err(PeError::NoRoom { .. })));
         let long = Section { name: ".cmdlines", data: b"", memory: 0 };
         assert!(matches!(append(&full, &[long]), Err(PeError::Name { .. })));
