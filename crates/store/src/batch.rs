@@ -123,7 +123,7 @@ mod tests {
     fn refuses_names_and_sizes_beyond_the_limits() {
         let limits = Limits { key_bytes: 4, value_bytes: 8, batch_bytes: 16, ..Limits::default() };
         let check = |batch: Batch| batch.check(&limits);
-        assert!(check(Batch::new().put("t", b"1234", b"12345678")).is_ok());
+        check(Batch::new().put("t", b"1234", b"12345678")).unwrap();
         assert!(matches!(
             check(Batch::new().delete("t", b"12345")),
             Err(CommitError::KeyTooLong { bytes: 5, .. })

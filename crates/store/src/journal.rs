@@ -121,6 +121,15 @@ pub(crate) fn parse(keys: &Keys, bytes: &[u8]) -> Result<Journal, BadHeader> {
     Ok(Journal { base, frames, length: length as u64, chain, end })
 }
 
+/// Returns the highest generation of which any trace is left in a journal, wherever it lies.
+pub(crate) fn evidence(keys: &Keys, bytes: &[u8]) -> Option<u64> {
+    let starts = bytes.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
+    starts
+        .filter_map(|(start, _)| parse_frame(keys, &bytes[start..]))
+        .map(|found| found.frame.generation)
+        .max()
+}
+
 /// A frame that is intact in itself, wherever it lies.
 struct Found {
     kind: u32,
@@ -220,12 +229,7 @@ fn judge_tail(keys: &Keys, tail: &[u8], chain: &Tag, generation: u64) -> End {
         beyond = &tail[found.length..];
         torn = !beyond.is_empty();
     }
-    let starts = beyond.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
-    let reaches = starts
-        .filter_map(|(start, _)| parse_frame(keys, &beyond[start..]))
-        .map(|found| found.frame.generation)
-        .max();
-    match reaches {
+    match evidence(keys, beyond) {
         Some(reaches) => End::Damaged { reaches },
         None if torn => End::Torn,
         None => End::Clean,

@@ -31,6 +31,8 @@ mod medium;
 mod memory;
 mod name;
 mod open;
+#[cfg(test)]
+mod power_cut;
 mod recovery;
 mod seal;
 mod sled_folder;

@@ -49,6 +49,8 @@ pub(crate) struct Damage {
     pub(crate) files: Vec<String>,
     /// Highest generation that is known to have existed.
     pub(crate) reaches: u64,
+    /// Whether there may have been commits of which nothing at all is left.
+    pub(crate) is_open_ended: bool,
     /// Generation after which commits were lost in an earlier recovery that nobody has heard of yet.
     pub(crate) lost_before: Option<u64>,
 }
@@ -91,6 +93,7 @@ impl Damage {
         let file = layout::journal(base);
         self.findings.push(Finding::JournalDamaged { file: file.clone() });
         self.files.push(file);
+        self.is_open_ended = true;
     }
 }
 
@@ -138,6 +141,8 @@ fn replay(
 ) -> Result<Option<Tail>, LoadError> {
     let start = state.index.generation;
     if !listing.journals.contains(&start) {
+        // A recovery writes the snapshot first: cut short between the two, there were no commits yet.
+        damage.is_open_ended |= !damage.findings.contains(&Finding::RecoveredBefore);
         damage.findings.push(Finding::JournalMissing { file: layout::journal(start) });
     }
     let mut tail = None;
@@ -148,6 +153,7 @@ fn replay(
         let Some(journal) =
             journal::parse(keys, &bytes).ok().filter(|journal| journal.base.generation == base)
         else {
+            damage.reaches = damage.reaches.max(journal::evidence(keys, &bytes).unwrap_or_default());
             damage.of_journal(base);
             continue;
         };
@@ -156,11 +162,7 @@ fn replay(
             if damage.findings.is_empty() {
                 damage.of_journal(previous);
             }
-            let last = journal.frames.last().map_or(base, |frame| frame.generation);
-            damage.reaches = damage.reaches.max(last);
-            if let End::Damaged { reaches } = journal.end {
-                damage.reaches = damage.reaches.max(reaches);
-            }
+            damage.reaches = damage.reaches.max(journal::evidence(keys, &bytes).unwrap_or_default());
             continue;
         }
         previous = base;

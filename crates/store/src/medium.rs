@@ -19,7 +19,7 @@ pub(crate) trait Medium: Send + Sync {
     fn names(&self) -> io::Result<Vec<String>>;
     /// Reads a whole file; `FileTooLarge` where it is longer than `limit`.
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>>;
-    /// Opens a new, empty file; replaces one of that name.
+    /// Opens an empty file; one of that name is emptied.
     fn create(&self, name: &str) -> io::Result<Box<dyn MediumFile>>;
     /// Opens an existing file for writing.
     fn open(&self, name: &str) -> io::Result<Box<dyn MediumFile>>;

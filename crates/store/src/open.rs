@@ -44,6 +44,9 @@ use crate::wire::Preamble;
 use crate::wire::Reader;
 use crate::wire::VERSION;
 
+/// No recovery goes beyond this generation; a thousand commits a second take 100 million years to get there.
+const GENERATION_MAX: u64 = 1 << 62;
+
 /// Why a store was not opened. Nothing has been changed in its folder, unless a recovery had begun ([`OpenError::Renew`]).
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -255,6 +258,8 @@ fn recover(
         }
     }
     let mut state = state.ok_or(OpenError::Damaged)?;
+    // sled's folder is sealed at the very last commit: what it agrees with is complete.
+    damage.is_open_ended &= claim.is_none_or(|claim| claim.generation != state.index.generation);
     let loss = loss_of(&state, &damage);
     let log = match tail.filter(|_| damage.findings.is_empty()) {
         Some(tail) => Log::resume(Arc::clone(medium), keys.clone(), limits, &tail)
@@ -265,7 +270,8 @@ fn recover(
 }
 
 fn loss_of(state: &State, damage: &Damage) -> Loss {
-    let now = (damage.reaches > state.index.generation).then_some(state.index.generation);
+    let is_short = damage.is_open_ended || damage.reaches > state.index.generation;
+    let now = is_short.then_some(state.index.generation);
     match [now, damage.lost_before].into_iter().flatten().min() {
         Some(after) => Loss::After(Generation(after)),
         None => Loss::None,
@@ -285,6 +291,10 @@ fn renew(
         Loss::None => Note::Recovered,
         Loss::After(Generation(after)) => Note::Lost { after },
     };
+    // File names are not authenticated, and no store has seen that many commits.
+    if damage.reaches >= GENERATION_MAX {
+        return Err(OpenError::Damaged);
+    }
     // Beyond everything that existed, so that no generation is ever used for two states.
     state.index.generation = damage.reaches.max(state.index.generation) + 1;
     Log::renew(Arc::clone(medium), keys.clone(), limits, state, note, damage).map_err(failed)
@@ -321,16 +331,23 @@ fn open_sled(
     }
 }
 
-/// Puts sled's folder by and says so.
+/// Puts sled's folder by, or removes it where only the disk failed it, and says so.
 pub(crate) fn put_by(folder: Option<&Path>, fault: &SledFault) -> Finding {
-    let kept_in = folder.and_then(|folder| match sled_folder::put_by(folder) {
-        Ok(kept_in) => kept_in,
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn Error, "damaged folder of sled could not be put by");
-            None
-        }
+    let reason = fault.in_words();
+    let cleared = match folder {
+        Some(folder) if fault.is_of_the_disk() => sled_folder::remove(folder).map(|()| None),
+        Some(folder) => sled_folder::put_by(folder),
+        None => Ok(None),
+    };
+    let kept_in = cleared.unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn Error, "sled's folder could not be cleared away");
+        None
     });
-    Finding::SledDamaged { reason: fault.in_words(), kept_in }
+    if fault.is_of_the_disk() {
+        Finding::SledUnusable { reason }
+    } else {
+        Finding::SledDamaged { reason, kept_in }
+    }
 }
 
 /// Removes what was being written when the power went.

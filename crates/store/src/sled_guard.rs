@@ -42,6 +42,11 @@ pub(crate) enum SledFault {
 }
 
 impl SledFault {
+    /// Says whether sled was merely told by the kernel that it cannot write or read, most often for want of room.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Failed { source: sled::Error::Io(_) })
+    }
+
     /// Returns the fault and its causes in one line, for the owner.
     pub(crate) fn in_words(&self) -> String {
         let mut words = self.to_string();
@@ -74,6 +79,19 @@ pub(crate) fn survive_apart<T: Send + 'static>(
     match spawned {
         Ok(_) => receiver.recv_timeout(patience).unwrap_or(Err(SledFault::Hangs)),
         Err(source) => Err(SledFault::NoThread { source }),
+    }
+}
+
+/// Runs something in a thread of its own that nobody waits for.
+pub(crate) fn survive_detached(run: impl FnOnce() + Send + 'static) {
+    let spawned = thread::Builder::new().name("sled".to_owned()).spawn(move || {
+        survive(|| {
+            run();
+            Ok(())
+        })
+    });
+    if let Err(error) = spawned {
+        tracing::debug!(error = &error as &dyn std::error::Error, "no thread to clear sled away");
     }
 }
 

@@ -16,6 +16,7 @@ use crate::sled_guard::PATIENCE;
 use crate::sled_guard::SledFault;
 use crate::sled_guard::survive;
 use crate::sled_guard::survive_apart;
+use crate::sled_guard::survive_detached;
 use crate::state::Change;
 use crate::state::State;
 
@@ -117,6 +118,12 @@ impl SledIndex {
     /// Hands everything to the kernel and closes sled.
     pub(crate) fn close(self) -> Result<(), SledFault> {
         survive_apart(PATIENCE, move || self.close_here())
+    }
+
+    /// Lets go of a sled to which the disk said no, so that its space is free again. It then writes nothing more;
+    /// after a panic its destructor could end the process, so that one stays leaked.
+    pub(crate) fn let_go(self) {
+        survive_detached(move || drop(ManuallyDrop::into_inner(self.db)));
     }
 
     fn open_here(path: PathBuf) -> Result<Self, SledFault> {

@@ -157,7 +157,11 @@ impl SledStore {
             return Ok(());
         }
         // Dropping the old values runs none of sled's code.
-        view.values = Values::Gone;
+        if let Values::Sled(index) = std::mem::replace(&mut view.values, Values::Gone)
+            && fault.is_of_the_disk()
+        {
+            index.let_go();
+        }
         let finding = open::put_by(self.folder.as_deref(), fault);
         tracing::warn!(fault = fault as &dyn Error, "gave up sled");
         let mut recovery = self.recovery();
@@ -340,3 +344,6 @@ impl View {
 fn damaged(table: &str, source: impl Error + Send + Sync + 'static) -> ReadError {
     ReadError::Damaged { table: table.to_owned(), source: Box::new(source) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,8 @@ fn decode_body(keys: &Keys, body: &[u8]) -> Option<(State, Note)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::StoreKey;
 
@@ -165,5 +167,19 @@ mod tests {
             assert_eq!(decode(&keys(), &bytes[..position]), Err(BadSnapshot), "length {position}");
         }
         assert_eq!(decode(&keys(), &[&bytes[..], &[0]].concat()), Err(BadSnapshot));
+    }
+
+    proptest! {
+        /// Behind the tag, too, no bytes lead to a panic or to memory without end.
+        #[test]
+        fn authenticated_nonsense_is_refused(rest in proptest::collection::vec(any::<u8>(), 0..300), count in any::<u64>()) {
+            let mut body = Vec::new();
+            Preamble::of(&keys()).write(Kind::Snapshot, &mut body);
+            body.extend_from_slice(&rest);
+            if let Some(field) = body.get_mut(56..64) {
+                field.copy_from_slice(&count.to_le_bytes());
+            }
+            prop_assert_eq!(decode_body(&keys(), &body), None);
+        }
     }
 }

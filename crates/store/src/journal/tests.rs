@@ -123,6 +123,21 @@ proptest! {
         prop_assert_eq!(parse(&keys(), &bytes), Err(BadHeader));
     }
 
+    /// Behind the tag, too, no bytes lead to a panic or to memory without end.
+    #[test]
+    fn authenticated_nonsense_is_no_commit(count in any::<u32>(), rest in proptest::collection::vec(any::<u8>(), 64..300)) {
+        let (mut bytes, ends, ..) = sample(1);
+        let mut frame = MARK.to_vec();
+        frame.extend_from_slice(&length32(24 + rest.len() + size_of::<Tag>()).to_le_bytes());
+        frame.extend_from_slice(&12u64.to_le_bytes());
+        frame.extend_from_slice(&COMMIT.to_le_bytes());
+        frame.extend_from_slice(&count.to_le_bytes());
+        frame.extend_from_slice(&rest);
+        seal_tail(&keys(), Purpose::Frame, &mut frame);
+        bytes.extend_from_slice(&frame);
+        prop_assert_eq!(parse(&keys(), &bytes).unwrap().length, ends[1] as u64);
+    }
+
     #[test]
     fn any_tail_is_cut_at_the_last_whole_frame(tail in proptest::collection::vec(any::<u8>(), 1..400)) {
         let (mut bytes, ends, ..) = sample(2);

@@ -2,3 +2,7 @@
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod corruption;
+#[cfg(test)]
+mod model;
