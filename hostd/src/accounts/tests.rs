@@ -67,7 +67,7 @@ async fn of_two_racing_set_ups_exactly_one_wins() {
     );
     assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1);
     let winner = if one.is_ok() { "anna" } else { "bert" };
-    let lost = one.err().or(other.err()).unwrap();
+    let lost = one.err().or_else(|| other.err()).unwrap();
     assert!(matches!(lost, Refusal::AlreadySetUp), "{lost:?}");
     let loser = if winner == "anna" { "bert" } else { "anna" };
     let again = start(b.store, b.clock);
@@ -97,7 +97,7 @@ async fn the_fifth_wrong_code_shows_a_new_one() {
     }
     let new = code(&b.accounts);
     assert_ne!(old, new);
-    assert!(b.accounts.set_up(wish(&old, "anna"), HERE).await.is_err());
+    b.accounts.set_up(wish(&old, "anna"), HERE).await.unwrap_err();
     b.accounts.set_up(wish(&new, "anna"), HERE).await.unwrap();
 }
 

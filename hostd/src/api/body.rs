@@ -15,7 +15,7 @@ use tokio::time::timeout;
 /// Longest body that is kept, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
 /// A longer one is read and thrown away up to here, so that its sender gets to the answer.
-const MAX_DISCARDED: usize = 1024 * 1024;
+const MAX_DISCARDED: usize = 8 * 1024 * 1024;
 /// How long a body may take.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 

@@ -118,7 +118,7 @@ pub(crate) async fn show_system(call: Call) -> Result<Reply, ApiError> {
 /// One part that cannot be read must not hide the others.
 fn known<T>(what: &'static str, read: Result<T, HostError>) -> Option<T> {
     read.map_err(|error| {
-        tracing::warn!(what, error = &error as &dyn Error, "the machine's state is not whole")
+        tracing::warn!(what, error = &error as &dyn Error, "the machine's state is not whole");
     })
     .ok()
 }
@@ -296,6 +296,6 @@ mod tests {
             let parsed = parse_unit(query).ok();
             assert_eq!(parsed.as_ref().map(Option::as_deref), unit, "{query}");
         }
-        assert!(parse_unit(&format!("unit={}", "a".repeat(65))).is_err());
+        parse_unit(&format!("unit={}", "a".repeat(65))).unwrap_err();
     }
 }

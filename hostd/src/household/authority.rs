@@ -207,8 +207,8 @@ mod tests {
                 .build()
                 .unwrap();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let mut params = CertificateParams { use_authority_key_identifier_extension: true, ..params };
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.use_authority_key_identifier_extension = true;
         params.not_after = rcgen::date_time_ymd(LAST_YEAR, 12, 31);
         params.not_before = rcgen::date_time_ymd(FIRST_YEAR, 1, 1);
         let leaf = params.signed_by(&key, authority.issuer()).unwrap();
@@ -236,6 +236,6 @@ mod tests {
     fn a_damaged_store_is_an_error() {
         let (_, mut stored) = Authority::generate().unwrap();
         stored.key.truncate(20);
-        assert!(Authority::from_stored(&stored).is_err());
+        Authority::from_stored(&stored).unwrap_err();
     }
 }
