@@ -69,7 +69,7 @@ pub fn become_service(name: &OsString) -> Result<Infallible, ConfineError> {
         filter::install(sandbox.families)?;
     }
     let mut program = Command::new(service.program);
-    program.env_clear().envs(environment(service, std::process::id())).current_dir("/");
+    program.env_clear().envs(environment(service, std::process::id()));
     Err(ConfineError::Exec(service.program, program.exec()))
 }
 
