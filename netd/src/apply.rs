@@ -28,6 +28,9 @@ pub async fn apply<K: Kernel>(kernel: &K, plan: &Plan) -> Report {
     for index in &plan.switch_on {
         report.note(kernel.switch_on(*index).await);
     }
+    for link in &plan.heed_routers {
+        report.note(kernel.heed_routers(link).await);
+    }
     for route in &plan.remove_routes {
         report.note(kernel.remove_route(route).await);
     }

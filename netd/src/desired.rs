@@ -85,7 +85,14 @@ mod tests {
     use crate::observe::Link;
 
     fn link(index: u32, kind: Kind) -> Link {
-        Link { index, name: format!("link{index}"), kind, is_up: false, has_carrier: false }
+        Link {
+            index,
+            name: format!("link{index}"),
+            kind,
+            is_up: false,
+            has_carrier: false,
+            heeds_routers: false,
+        }
     }
 
     fn observed() -> Observed {

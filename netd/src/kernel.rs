@@ -5,6 +5,7 @@ pub mod fake;
 pub mod netlink;
 
 use crate::observe::Address;
+use crate::observe::Link;
 use crate::observe::Observed;
 use crate::observe::Route;
 use crate::plan::NewAddress;
@@ -16,6 +17,8 @@ pub trait Kernel {
     fn observe(&self) -> impl Future<Output = Result<Observed, KernelError>>;
     /// Switches a link on.
     fn switch_on(&self, index: u32) -> impl Future<Output = Result<(), KernelError>>;
+    /// Makes the kernel heed IPv6 router advertisements on a link, whether or not the box forwards packets.
+    fn heed_routers(&self, link: &Link) -> impl Future<Output = Result<(), KernelError>>;
     /// Adds an address, or moves its end if it is there.
     fn put_address(&self, address: &NewAddress) -> impl Future<Output = Result<(), KernelError>>;
     /// Takes an address away.
@@ -37,6 +40,15 @@ pub enum KernelError {
         /// What netlink said.
         #[source]
         source: rtnetlink::Error,
+    },
+    /// A kernel setting could not be written.
+    #[error("set {setting}")]
+    Setting {
+        /// Its file.
+        setting: String,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
     },
     /// A change was refused.
     #[error("{action}")]

@@ -41,6 +41,7 @@ use crate::mdns::Announced;
 use crate::moment::Clock;
 use crate::reconcile::Inputs;
 use crate::reconcile::Outputs;
+use crate::reconcile::Pulse;
 use crate::reconcile::Reconciler;
 use hostapi::activation;
 use hostapi::net1::Status;
@@ -122,7 +123,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
 
     // Whichever ends first ends netd; dropping the loop drops the name's sender, and with that the announcer says goodbye.
     tokio::select! {
-        () = reconciler.run(inputs, || tell(&["READY=1"])) => {}
+        () = reconciler.run(inputs, beat) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
@@ -133,6 +134,13 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         tracing::warn!("the announcer did not stop in time");
     }
     Ok(())
+}
+
+fn beat(pulse: Pulse) {
+    match pulse {
+        Pulse::First => tell(&["READY=1", "WATCHDOG=1"]),
+        Pulse::Next => tell(&["WATCHDOG=1"]),
+    }
 }
 
 /// Tells PID 1 in plain words how the network is.

@@ -33,6 +33,8 @@ pub struct Link {
     pub is_up: bool,
     /// Whether a cable or its like is in.
     pub has_carrier: bool,
+    /// Whether IPv6 router advertisements are heeded even while the box forwards packets; true where there is no IPv6.
+    pub heeds_routers: bool,
 }
 
 /// What a link is.

@@ -4,6 +4,7 @@ use crate::desired::Desired;
 use crate::desired::Granted;
 use crate::moment::Moment;
 use crate::observe::Address;
+use crate::observe::Link;
 use crate::observe::Observed;
 use crate::observe::Route;
 use std::net::IpAddr;
@@ -17,6 +18,8 @@ const TOLERANCE: Duration = Duration::from_secs(3);
 pub struct Plan {
     /// Links to switch on.
     pub switch_on: Vec<u32>,
+    /// Links on which to heed IPv6 router advertisements.
+    pub heed_routers: Vec<Link>,
     /// Routes to take away.
     pub remove_routes: Vec<Route>,
     /// Addresses to take away. Before new ones come: with the first address of a network the kernel drops all others in it.
@@ -55,6 +58,12 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     let is_down = |index: &u32| observed.link(*index).is_some_and(|link| !link.is_up);
     Plan {
         switch_on: desired.up.iter().copied().filter(is_down).collect(),
+        heed_routers: observed
+            .links
+            .iter()
+            .filter(|link| is_managed(link.index) && !link.heeds_routers)
+            .cloned()
+            .collect(),
         remove_routes: observed
             .routes
             .iter()

@@ -27,7 +27,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::Interval;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
 use tokio::time::sleep;
+use tokio::time::sleep_until;
 
 /// News comes in bursts; a pass waits this long for the rest of one.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -35,6 +40,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// A look without any reason, in case news was lost.
 const PERIODIC: Duration = Duration::from_secs(300);
+/// Time between signs of life; PID 1 waits 60 s for one.
+pub const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// What the bus may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +90,21 @@ enum Reason {
     Periodic,
 }
 
+/// A sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pulse {
+    /// The first pass is done: the links are managed.
+    First,
+    /// The loop still turns.
+    Next,
+}
+
+enum Woken {
+    For(Reason),
+    Heartbeat,
+    End,
+}
+
 /// The loop and what it keeps between passes.
 #[derive(Debug)]
 pub struct Reconciler<K, C> {
@@ -94,6 +116,8 @@ pub struct Reconciler<K, C> {
     written: Option<String>,
     announced_addresses: Vec<(u32, std::net::IpAddr)>,
     retry_after: Option<Duration>,
+    next_pass: Instant,
+    idle_reason: Reason,
 }
 
 impl<K: Kernel, C: Clients> Reconciler<K, C> {
@@ -108,38 +132,49 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             written: None,
             announced_addresses: Vec::new(),
             retry_after: None,
+            next_pass: Instant::now(),
+            idle_reason: Reason::Periodic,
         }
     }
 
-    /// Runs until all senders of commands are dropped. `first_pass_done` is called once, after the first pass.
-    pub async fn run(mut self, mut inputs: Inputs, first_pass_done: impl FnOnce()) {
-        let mut first_pass_done = Some(first_pass_done);
+    /// Runs until all senders of commands are dropped. `alive` is called after the first pass and from then on every
+    /// [`HEARTBEAT`].
+    pub async fn run(mut self, mut inputs: Inputs, mut alive: impl FnMut(Pulse)) {
+        let mut pulse = Some(Pulse::First);
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reason = Reason::Start;
         loop {
             self.pass(reason, &mut inputs).await;
-            if let Some(done) = first_pass_done.take() {
-                done();
-            }
-            reason = match self.wait(&mut inputs).await {
-                Some(reason) => reason,
-                None => return,
+            reason = loop {
+                if let Some(pulse) = pulse.take() {
+                    alive(pulse);
+                }
+                match self.wait(&mut inputs, &mut heartbeat).await {
+                    Woken::For(reason) => break reason,
+                    Woken::Heartbeat => pulse = Some(Pulse::Next),
+                    Woken::End => return,
+                }
             };
         }
     }
 
     /// Every arm only receives or sleeps; news that loses the race is still there in the next round.
-    async fn wait(&mut self, inputs: &mut Inputs) -> Option<Reason> {
-        let idle = self.retry_after.map_or((PERIODIC, Reason::Periodic), |wait| (wait, Reason::Retry));
+    async fn wait(&mut self, inputs: &mut Inputs, heartbeat: &mut Interval) -> Woken {
         let mut command = None;
         let reason = tokio::select! {
-            received = inputs.commands.recv() => {
-                command = Some(received?);
-                Reason::Commanded
-            }
+            received = inputs.commands.recv() => match received {
+                Some(received) => {
+                    command = Some(received);
+                    Reason::Commanded
+                }
+                None => return Woken::End,
+            },
+            _ = heartbeat.tick() => return Woken::Heartbeat,
             () = inputs.kernel.notified() => Reason::KernelChanged,
             Ok(()) = inputs.leases.changed() => Reason::LeaseChanged,
             Ok(()) = inputs.announced.changed() => Reason::NameChanged,
-            () = sleep(idle.0) => idle.1,
+            () = sleep_until(self.next_pass) => self.idle_reason,
         };
         match command {
             Some(Command::SetHostName(name)) => {
@@ -154,7 +189,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
                 true
             }
         };
-        Some(reason)
+        Woken::For(reason)
     }
 
     #[tracing::instrument(name = "pass", skip_all, fields(activation_reason = ?reason))]
@@ -165,11 +200,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
         let observed = self.bring_about(&leases, &mut reasons).await;
         self.write_name_servers(&leases, &mut reasons);
         reasons.extend(announced.problem);
-        self.retry_after = match (reasons.is_empty(), self.retry_after) {
-            (true, _) => None,
-            (false, None) => Some(FIRST_RETRY),
-            (false, Some(last)) => Some((last * 2).min(LONGEST_RETRY)),
-        };
+        self.plan_next_pass(reasons.is_empty());
         let Some(observed) = observed else {
             // The kernel did not answer: the links shown last stay, with the reason beside them.
             self.outputs.status.send_modify(|status| {
@@ -213,6 +244,18 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
                 None
             }
         }
+    }
+
+    fn plan_next_pass(&mut self, all_is_well: bool) {
+        self.retry_after = match (all_is_well, self.retry_after) {
+            (true, _) => None,
+            (false, None) => Some(FIRST_RETRY),
+            (false, Some(last)) => Some((last * 2).min(LONGEST_RETRY)),
+        };
+        let (wait, reason) =
+            self.retry_after.map_or((PERIODIC, Reason::Periodic), |wait| (wait, Reason::Retry));
+        self.next_pass = Instant::now() + wait;
+        self.idle_reason = reason;
     }
 
     fn write_name_servers(&mut self, leases: &Leases, reasons: &mut Vec<String>) {

@@ -125,6 +125,7 @@ mod tests {
             kind,
             is_up,
             has_carrier,
+            heeds_routers: true,
         };
         let address = |text: &str, prefix| Address {
             index: 2,

@@ -3,6 +3,7 @@
 use crate::kernel::Kernel;
 use crate::kernel::KernelError;
 use crate::observe::Address;
+use crate::observe::Link;
 use crate::observe::Observed;
 use crate::observe::Route;
 use crate::plan::NewAddress;
@@ -49,6 +50,7 @@ impl FakeKernel {
     /// What the kernel would refuse.
     pub fn carry_out(&mut self, plan: &Plan) -> Result<(), KernelError> {
         plan.switch_on.iter().for_each(|index| self.set_up(*index));
+        plan.heed_routers.iter().for_each(|link| self.set_heeding(link.index));
         plan.remove_routes.iter().for_each(|route| self.delete_route(route));
         plan.remove_addresses.iter().for_each(|address| self.delete_address(address));
         plan.put_addresses.iter().for_each(|address| self.insert_address(address));
@@ -57,6 +59,12 @@ impl FakeKernel {
 
     fn set_up(&self, index: u32) {
         self.change(|state| state.links.iter_mut().filter(|l| l.index == index).for_each(|l| l.is_up = true));
+    }
+
+    fn set_heeding(&self, index: u32) {
+        self.change(|state| {
+            state.links.iter_mut().filter(|l| l.index == index).for_each(|l| l.heeds_routers = true);
+        });
     }
 
     fn insert_address(&self, new: &NewAddress) {
@@ -102,6 +110,11 @@ impl Kernel for FakeKernel {
 
     async fn switch_on(&self, index: u32) -> Result<(), KernelError> {
         self.set_up(index);
+        Ok(())
+    }
+
+    async fn heed_routers(&self, link: &Link) -> Result<(), KernelError> {
+        self.set_heeding(link.index);
         Ok(())
     }
 

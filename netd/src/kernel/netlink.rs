@@ -32,6 +32,9 @@ use tokio::sync::Notify;
 /// Lifetime that means "for ever" (`INFINITY_LIFE_TIME` of net/addrconf.h).
 pub(super) const FOR_EVER: u32 = u32::MAX;
 
+/// Value of `accept_ra` that also counts while the box forwards packets, which it does for apps.
+const HEED_ALWAYS: &str = "2";
+
 /// The kernel of this network namespace.
 #[derive(Clone, Debug)]
 pub struct RealKernel {
@@ -71,7 +74,7 @@ impl RealKernel {
             .link()
             .get()
             .execute()
-            .try_filter_map(async |message| Ok(decode::link(&message)))
+            .try_filter_map(async |message| Ok(decode::link(&message).map(with_settings)))
             .try_collect()
             .await
     }
@@ -112,6 +115,11 @@ impl Kernel for RealKernel {
         let message = LinkUnspec::new_with_index(index).up().build();
         let outcome = self.handle.link().change(message).execute().await;
         outcome.map_err(|source| KernelError::Change { action: format!("switch on link {index}"), source })
+    }
+
+    async fn heed_routers(&self, link: &Link) -> Result<(), KernelError> {
+        let setting = accept_ra(&link.name);
+        std::fs::write(&setting, HEED_ALWAYS).map_err(|source| KernelError::Setting { setting, source })
     }
 
     async fn put_address(&self, new: &NewAddress) -> Result<(), KernelError> {
@@ -158,6 +166,20 @@ impl Kernel for RealKernel {
             source,
         })
     }
+}
+
+/// The setting has no netlink form (Documentation/networking/ip-sysctl.rst, `accept_ra`).
+fn accept_ra(link: &str) -> String {
+    format!("/proc/sys/net/ipv6/conf/{link}/accept_ra")
+}
+
+/// A link that cannot be read has gone, or the kernel has no IPv6: nothing to set either way.
+fn heeds_routers(link: &str) -> bool {
+    std::fs::read_to_string(accept_ra(link)).map_or(true, |value| value.trim() == HEED_ALWAYS)
+}
+
+fn with_settings(link: Link) -> Link {
+    Link { heeds_routers: heeds_routers(&link.name), ..link }
 }
 
 fn route_words(route: &Route) -> String {

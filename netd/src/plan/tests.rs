@@ -4,7 +4,6 @@ use super::*;
 use crate::dhcp::lease::Network;
 use crate::kernel::fake::FakeKernel;
 use crate::observe::Kind;
-use crate::observe::Link;
 use proptest::prelude::Strategy;
 use proptest::prelude::any;
 use proptest::prelude::prop;
@@ -14,7 +13,14 @@ use std::net::Ipv4Addr;
 const ETH: u32 = 2;
 
 fn observed() -> Observed {
-    let link = |index, kind| Link { index, name: format!("l{index}"), kind, is_up: true, has_carrier: true };
+    let link = |index, kind| Link {
+        index,
+        name: format!("l{index}"),
+        kind,
+        is_up: true,
+        has_carrier: true,
+        heeds_routers: true,
+    };
     let mac = [2; 6];
     Observed {
         links: vec![
@@ -102,6 +108,17 @@ fn a_link_that_is_down_is_switched_on_unless_it_is_not_ours() {
         link.is_up = false;
     }
     assert_eq!(plan(&desired(), &observed, Moment::default()).switch_on, [1, ETH, 4]);
+}
+
+#[test]
+fn router_advertisements_are_heeded_on_managed_links() {
+    let mut observed = observed();
+    for link in &mut observed.links {
+        link.heeds_routers = false;
+    }
+    let heed: Vec<u32> =
+        plan(&desired(), &observed, Moment::default()).heed_routers.iter().map(|l| l.index).collect();
+    assert_eq!(heed, [ETH, 4]);
 }
 
 #[test]

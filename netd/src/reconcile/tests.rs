@@ -39,11 +39,12 @@ struct World {
     status: watch::Receiver<Arc<Status>>,
     host_name: watch::Receiver<HostName>,
     folder: tempfile::TempDir,
+    pulses: watch::Receiver<Vec<Pulse>>,
     running: JoinHandle<()>,
 }
 
 fn link(index: u32, name: &str, kind: Kind) -> Link {
-    Link { index, name: name.to_owned(), kind, is_up: false, has_carrier: true }
+    Link { index, name: name.to_owned(), kind, is_up: false, has_carrier: true, heeds_routers: false }
 }
 
 fn start() -> World {
@@ -70,8 +71,10 @@ fn start() -> World {
         announced: announced.subscribe(),
         commands: received,
     };
+    let beats = watch::Sender::new(Vec::new());
+    let pulses = beats.subscribe();
     let reconciler = Reconciler::new(kernel.clone(), clients.clone(), Clock::start(), outputs);
-    let running = tokio::spawn(reconciler.run(inputs, || {}));
+    let running = tokio::spawn(reconciler.run(inputs, move |pulse| beats.send_modify(|all| all.push(pulse))));
     World {
         kernel,
         clients,
@@ -82,6 +85,7 @@ fn start() -> World {
         status: shown,
         host_name: name,
         folder,
+        pulses,
         running,
     }
 }
@@ -171,6 +175,15 @@ async fn commands_reach_the_clients_and_the_announcer() {
     assert_eq!(*world.clients.renewals.lock().unwrap(), 1);
     world.announced.send_replace(Announced { name: "attic-2".to_owned(), problem: None });
     world.shows(|status| status.host_name == "attic-2").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_loop_gives_signs_of_life_while_nothing_happens() {
+    let mut world = start();
+    let pulses = world.pulses.wait_for(|pulses| pulses.len() >= 4);
+    let pulses = tokio::time::timeout(HEARTBEAT * 4, pulses).await.expect("no heartbeat").unwrap().clone();
+    assert_eq!(pulses[0], Pulse::First);
+    assert!(pulses[1..].iter().all(|pulse| *pulse == Pulse::Next));
 }
 
 #[tokio::test(start_paused = true)]

@@ -68,6 +68,8 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         kind,
         is_up: flags.contains(LinkFlags::Up),
         has_carrier: flags.contains(LinkFlags::LowerUp),
+        // Not in the message; the caller adds it.
+        heeds_routers: true,
     })
 }
 

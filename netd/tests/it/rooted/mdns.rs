@@ -1,0 +1,132 @@
+//! The box's name on the home network, asked for with packets written by hand.
+
+use crate::rooted::lab::Lab;
+use crate::rooted::lab::Namespace;
+use crate::rooted::lab::RANGE;
+use crate::rooted::lab::ROUTER;
+use crate::rooted::lab::leased;
+use crate::rooted::lab::link_shows;
+use crate::rooted::wait::DEADLINE;
+use crate::rooted::wait::wait_until;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+use std::time::Instant;
+
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+const PORT: u16 = 5353;
+const TYPE_A: u16 = 1;
+const TYPE_PTR: u16 = 12;
+const TYPE_AAAA: u16 = 28;
+
+fn encoded(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes
+}
+
+/// RFC 1035 section 4.1: a header with one question, and the question.
+fn query(name: &str, kind: u16) -> Vec<u8> {
+    [&[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], encoded(name).as_slice(), &kind.to_be_bytes(), &[0, 1]].concat()
+}
+
+/// Asks inside a namespace until an answer contains the name (or its first label) and these bytes of a record.
+fn ask(namespace: &Namespace, name: &str, kind: u16, record: Vec<u8>) -> std::thread::JoinHandle<bool> {
+    let query = query(name, kind);
+    let first_label = encoded(name.split('.').next().unwrap());
+    let label = first_label[..first_label.len() - 1].to_vec();
+    namespace.thread(move || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT).into()).unwrap();
+        let own: Ipv4Addr = ROUTER.parse().unwrap();
+        socket.join_multicast_v4(&GROUP, &own).unwrap();
+        socket.set_multicast_if_v4(&own).unwrap();
+        socket.set_multicast_ttl_v4(255).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let socket = std::net::UdpSocket::from(socket);
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            socket.send_to(&query, (GROUP, PORT)).unwrap();
+            let round = Instant::now() + Duration::from_secs(1);
+            let mut bytes = [0; 9000];
+            while let Ok((length, _from)) = socket.recv_from(&mut bytes) {
+                let packet = &bytes[..length];
+                let is_answer = packet.get(2).is_some_and(|flags| flags & 0x80 != 0);
+                let holds = |part: &[u8]| packet.windows(part.len()).any(|window| window == part);
+                if is_answer && holds(&label) && holds(&record) {
+                    return true;
+                }
+                if Instant::now() > round {
+                    break;
+                }
+            }
+        }
+        false
+    })
+}
+
+/// Length and value of an address record.
+fn address_record(address: &str) -> Vec<u8> {
+    match address.split('/').next().unwrap().parse().unwrap() {
+        IpAddr::V4(address) => [&[0, 4], address.octets().as_slice()].concat(),
+        IpAddr::V6(address) => [&[0, 16], address.octets().as_slice()].concat(),
+    }
+}
+
+async fn answered(question: std::thread::JoinHandle<bool>) -> bool {
+    tokio::task::spawn_blocking(move || question.join().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_name_is_answered_with_both_kinds_of_address_and_the_services_are_listed() {
+    let mut lab = Lab::new();
+    lab.serve_dhcp(RANGE, &[]);
+    let net1 = lab.net1().await;
+    let link = link_shows(&net1, "eth0", "both kinds of address", |link| {
+        leased(link).is_some() && link.addresses.iter().any(|address| address.starts_with("fe80"))
+    })
+    .await;
+    let v4 = address_record(leased(&link).unwrap());
+    let v6 = address_record(link.addresses.iter().find(|address| address.starts_with("fe80")).unwrap());
+    assert!(answered(ask(&lab.home, "hearth.local", TYPE_A, v4.clone())).await, "A");
+    assert!(answered(ask(&lab.home, "hearth.local", TYPE_AAAA, v6)).await, "AAAA");
+    let instance = b"\x06hearth".to_vec();
+    assert!(answered(ask(&lab.home, "_https._tcp.local", TYPE_PTR, instance.clone())).await, "_https");
+    assert!(answered(ask(&lab.home, "_hearth._tcp.local", TYPE_PTR, instance)).await, "_hearth");
+
+    net1.set_host_name("attic").await.unwrap();
+    assert!(answered(ask(&lab.home, "attic.local", TYPE_A, v4)).await, "the new name");
+    wait_until("the new name is shown", || async {
+        (net1.host_name().await.unwrap() == "attic").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_another_device_has_gets_a_number() {
+    let mut lab = Lab::new();
+    let other = lab.home.thread(|| {
+        let responder = mdns_sd::ServiceDaemon::new().unwrap();
+        let none: &[(&str, &str)] = &[];
+        let info =
+            mdns_sd::ServiceInfo::new("_printer._tcp.local.", "other", "hearth.local.", ROUTER, 9, none)
+                .unwrap();
+        responder.register(info).unwrap();
+        responder
+    });
+    let other = tokio::task::spawn_blocking(move || other.join().unwrap()).await.unwrap();
+    lab.serve_dhcp(RANGE, &[]);
+    let net1 = lab.net1().await;
+    let link = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
+    wait_until("a numbered name", || async { (net1.host_name().await.unwrap() == "hearth-2").then_some(()) })
+        .await;
+    let v4 = address_record(leased(&link).unwrap());
+    assert!(answered(ask(&lab.home, "hearth-2.local", TYPE_A, v4)).await, "the numbered name is answered");
+    other.shutdown().unwrap();
+}
