@@ -20,6 +20,7 @@ use crate::manifest;
 use crate::manifest::Arch;
 use crate::manifest::Manifest;
 use crate::manifest::ManifestError;
+use crate::modules::Providers;
 use crate::modules::SelectError;
 use crate::modules::Selection;
 use crate::modules::index;
@@ -301,8 +302,8 @@ fn choose_modules(manifest: &Manifest, parts: &PartSet, cache: &Path) -> Result<
     Ok(Chosen {
         folder,
         release,
-        root: index.select(&manifest.kernel.modules)?,
-        initrd: index.select(&manifest.kernel.initrd_modules)?,
+        root: index.select(&manifest.kernel.modules, Providers::All)?,
+        initrd: index.select(&manifest.kernel.initrd_modules, Providers::Unconditional)?,
     })
 }
 

@@ -8,6 +8,8 @@
 //! ```
 //! All identifiers come from the content, all times are those of FAT's epoch: equal slots give equal disks.
 
+mod folders;
+
 use crate::digest::Sha256;
 use fatfs::Dir;
 use fatfs::FatType;
@@ -214,7 +216,7 @@ fn fill(plan: &DiskPlan, mut esp: Window<'_>, seed: Sha256) -> Result<(), DiskEr
         .volume_label(*b"HEARTH     ");
     fatfs::format_volume(&mut esp, options).map_err(error("the file system"))?;
     // Without the crate's `chrono` feature every time is FAT's epoch, 1980-01-01.
-    let system = FileSystem::new(esp, FsOptions::new()).map_err(error("the file system"))?;
+    let system = FileSystem::new(&mut esp, FsOptions::new()).map_err(error("the file system"))?;
     let top = system.root_dir();
     for folder in ["EFI", "EFI/BOOT", "EFI/systemd", "EFI/Linux", "loader"] {
         top.create_dir(folder).map_err(error(folder))?;
@@ -227,14 +229,17 @@ fn fill(plan: &DiskPlan, mut esp: Window<'_>, seed: Sha256) -> Result<(), DiskEr
         put(&top, &format!("EFI/Linux/{}", slot.name), &read(&slot.file)?)?;
     }
     drop(top);
-    system.unmount().map_err(error("the file system"))
+    // Counts the free clusters, so that nobody has to at the first mount.
+    system.stats().map_err(error("the file system"))?;
+    system.unmount().map_err(error("the file system"))?;
+    folders::mend(&mut esp).map_err(error("the folders"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DiskError> {
     fs::read(path).map_err(|source| DiskError::Read { path: path.to_owned(), source })
 }
 
-fn put(top: &Dir<'_, Window<'_>>, name: &str, content: &[u8]) -> Result<(), DiskError> {
+fn put(top: &Dir<'_, &mut Window<'_>>, name: &str, content: &[u8]) -> Result<(), DiskError> {
     let write = || {
         let mut file = top.create_file(name)?;
         file.truncate()?;

@@ -26,6 +26,15 @@ pub struct Selection {
     pub built_in: Vec<String>,
 }
 
+/// Which modules to take for a name that several serve, such as `crc32c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Providers {
+    /// All: whoever loads them skips those that find no hardware.
+    All,
+    /// Those that load on every processor: stage 1 takes any failure for a reason not to boot.
+    Unconditional,
+}
+
 /// The list cannot be resolved.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
@@ -58,9 +67,13 @@ impl Index {
     ///
     /// # Errors
     /// When a listed or needed module does not exist.
-    pub fn select(&self, listed: &[Entry]) -> Result<Selection, SelectError> {
-        let mut walk =
-            Walk { index: self, aliases: self.exact_aliases(), taken: BTreeSet::new(), order: Vec::new() };
+    pub fn select(&self, listed: &[Entry], providers: Providers) -> Result<Selection, SelectError> {
+        let mut walk = Walk {
+            index: self,
+            aliases: self.exact_aliases(providers),
+            taken: BTreeSet::new(),
+            order: Vec::new(),
+        };
         let mut built_in = BTreeSet::new();
         for entry in listed {
             let name = unify(&entry.value);
@@ -80,9 +93,14 @@ impl Index {
     }
 
     /// Aliases without wildcards: only these can be asked for by another module (`request_module`, softdep).
-    fn exact_aliases(&self) -> BTreeMap<String, Vec<&str>> {
+    fn exact_aliases(&self, providers: Providers) -> BTreeMap<String, Vec<&str>> {
         let mut aliases: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        // A module for some processors names them in `cpu:` aliases (scripts/mod/file2alias.c), and fails with ENODEV on others.
+        let conditional = |module: &Module| module.info.aliases.iter().any(|alias| alias.starts_with("cpu:"));
         for (name, module) in &self.modules {
+            if providers == Providers::Unconditional && conditional(module) {
+                continue;
+            }
             for alias in module.info.aliases.iter().filter(|alias| !alias.contains(['*', '?', '['])) {
                 aliases.entry(unify(alias)).or_default().push(name);
             }

@@ -95,3 +95,20 @@ fn a_partition_that_is_too_small_is_an_error() {
     let error = write(&plan, &folder.path().join("disk.img")).unwrap_err();
     assert!(matches!(&error, DiskError::Esp { name, .. } if name.contains("hearth_0.1.0")), "{error}");
 }
+
+/// The judge is the checker that machines run on their boot partition.
+#[test]
+fn the_file_system_checker_finds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.img");
+    write(&plan(folder.path()), &path).unwrap();
+    let mut bytes = vec![0; 64 << 20];
+    let mut disk = File::open(&path).unwrap();
+    disk.seek(SeekFrom::Start(MIB)).unwrap();
+    disk.read_exact(&mut bytes).unwrap();
+    let esp = folder.path().join("esp.img");
+    fs::write(&esp, &bytes).unwrap();
+    let checked = std::process::Command::new("fsck.vfat").args(["-n", "-v"]).arg(&esp).output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && !said.contains("uninitialized"), "{said}");
+}

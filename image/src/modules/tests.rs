@@ -50,35 +50,41 @@ fn names(selection: &Selection) -> Vec<&str> {
 
 #[test]
 fn what_is_needed_comes_first_soft_or_not() {
-    let selection = index().select(&listed(&["erofs"])).unwrap();
+    let selection = index().select(&listed(&["erofs"]), Providers::All).unwrap();
     // libcrc32c fails with ENOENT when no provider of "crc32c" is there: facts of kernel 6.12.
     assert_eq!(names(&selection), ["crc32c_generic", "crc32c_intel", "libcrc32c", "netfs", "erofs"]);
 }
 
 #[test]
+fn stage_1_gets_nothing_that_needs_a_certain_processor() {
+    let selection = index().select(&listed(&["erofs"]), Providers::Unconditional).unwrap();
+    assert_eq!(names(&selection), ["crc32c_generic", "libcrc32c", "netfs", "erofs"]);
+}
+
+#[test]
 fn names_may_have_dashes_and_be_built_in() {
-    let selection = index().select(&listed(&["usb-storage", "fuse", "usbcore"])).unwrap();
+    let selection = index().select(&listed(&["usb-storage", "fuse", "usbcore"]), Providers::All).unwrap();
     assert_eq!(names(&selection), ["usb_base", "usbcore", "usb_storage"]);
     assert_eq!(selection.built_in, ["fuse"]);
 }
 
 #[test]
 fn unknown_modules_are_named_with_their_place() {
-    let error = index().select(&listed(&["erofs", "nvmee"])).unwrap_err();
+    let error = index().select(&listed(&["erofs", "nvmee"]), Providers::All).unwrap_err();
     assert_eq!(error.to_string(), "base.toml:2: kernel 6.12 has no module \"nvmee\"");
-    let error = index().select(&listed(&["broken"])).unwrap_err();
+    let error = index().select(&listed(&["broken"]), Providers::All).unwrap_err();
     assert_eq!(error.to_string(), "base.toml:1: module gone that broken needs is not in kernel 6.12");
 }
 
 #[test]
 fn circles_of_soft_dependencies_end() {
-    let selection = index().select(&listed(&["a"])).unwrap();
+    let selection = index().select(&listed(&["a"]), Providers::All).unwrap();
     assert_eq!(names(&selection), ["b", "a"]);
 }
 
 #[test]
 fn tables_have_depmods_formats() {
-    let tables = tables::write(&index().select(&listed(&["usb_storage", "erofs"])).unwrap());
+    let tables = tables::write(&index().select(&listed(&["usb_storage", "erofs"]), Providers::All).unwrap());
     assert!(tables.dep.contains("usb-storage.ko: usbcore.ko usb-base.ko\n"), "{}", tables.dep);
     assert!(tables.dep.contains("usb-base.ko:\n"), "{}", tables.dep);
     assert!(tables.alias.contains("alias usb:v* usb_storage\n"), "{}", tables.alias);
@@ -108,7 +114,7 @@ proptest! {
     fn every_selection_loads_in_order_and_is_minimal(index in any_index(), picks in proptest::collection::vec(any::<prop::sample::Index>(), 1..4)) {
         let all: Vec<&str> = index.modules.keys().map(String::as_str).collect();
         let wanted: Vec<&str> = picks.iter().map(|pick| all[pick.index(all.len())]).collect();
-        let selection = index.select(&listed(&wanted)).unwrap();
+        let selection = index.select(&listed(&wanted), Providers::All).unwrap();
         let mut loaded = BTreeSet::new();
         let mut asked_for: BTreeSet<&str> = wanted.iter().copied().collect();
         for module in &selection.modules {
@@ -125,7 +131,7 @@ proptest! {
     #[test]
     fn the_dependency_table_loads_from_right_to_left(index in any_index()) {
         let all: Vec<&str> = index.modules.keys().map(String::as_str).collect();
-        let dep = tables::write(&index.select(&listed(&all)).unwrap()).dep;
+        let dep = tables::write(&index.select(&listed(&all), Providers::All).unwrap()).dep;
         for line in dep.lines() {
             let (file, needed) = line.split_once(':').unwrap();
             let mut loaded = BTreeSet::new();
