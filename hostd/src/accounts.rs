@@ -225,6 +225,9 @@ impl Accounts {
     #[must_use]
     pub fn storage_problem(&self) -> Option<&str> {
         match &self.storage {
+            Storage::Usable(records) if records.has_stopped() => Some(
+                "its disk did not confirm a change; restart the box, and replace the disk if this comes back",
+            ),
             Storage::Usable(_) => None,
             Storage::Unavailable { reason } => Some(reason),
         }

@@ -97,14 +97,21 @@ pub async fn follow(
     view: watch::Sender<NetworkView>,
 ) {
     let mut wait = FIRST_WAIT;
+    let mut warned = false;
     loop {
-        match follow_once(socket, &mut chosen, &view, &mut wait).await {
+        let error = match follow_once(socket, &mut chosen, &view, &mut wait).await {
             Err(LinkError::Stopping) | Ok(()) => return,
-            // netd starts beside hostd, so the first tries may fail without anything being wrong.
-            Err(error) if wait < LONGEST_WAIT => {
-                tracing::debug!(error = &error as &dyn Error, "netd is not there yet");
-            }
-            Err(error) => tracing::warn!(error = &error as &dyn Error, "netd cannot be reached"),
+            Err(error) => error,
+        };
+        if wait == FIRST_WAIT {
+            warned = false;
+        }
+        // netd starts beside hostd, so the first tries may fail without anything being wrong; and one warning an outage will do.
+        if wait < LONGEST_WAIT || warned {
+            tracing::debug!(error = &error as &dyn Error, "netd is not there");
+        } else {
+            tracing::warn!(error = &error as &dyn Error, "netd cannot be reached; trying on");
+            warned = true;
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);

@@ -23,6 +23,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use store::Batch;
 use store::CommitError;
 use store::ReadError;
@@ -133,6 +135,8 @@ pub enum KeepError {
 #[derive(Clone)]
 pub struct Records {
     store: Arc<dyn Store>,
+    /// Set once the store refuses all further commits.
+    stopped: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Records {
@@ -156,7 +160,7 @@ impl Records {
     /// Keeps records in this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self { store, stopped: Arc::default() }
     }
 
     /// Reads everything; blocks on the disk.
@@ -244,13 +248,21 @@ impl Records {
         self.commit(batch).await
     }
 
+    /// Whether the store takes no commits any more, until hostd is started again.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     async fn commit(&self, batch: Batch) -> Result<(), KeepError> {
         let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || store.commit(batch))
+        let committed = tokio::task::spawn_blocking(move || store.commit(batch))
             .await
-            .map_err(|source| KeepError::Thread { source })?
-            .map(|_generation| ())
-            .map_err(|source| KeepError::Commit { source })
+            .map_err(|source| KeepError::Thread { source })?;
+        if matches!(committed, Err(CommitError::Unconfirmed { .. } | CommitError::Stopped)) {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        committed.map(|_generation| ()).map_err(|source| KeepError::Commit { source })
     }
 
     fn get<T: DeserializeOwned>(&self, table: &'static str, key: &[u8]) -> Result<Option<T>, LoadError> {

@@ -149,3 +149,33 @@ async fn without_storage_nobody_is_let_in_and_no_code_is_shown() {
     assert!(matches!(refused, Err(Refusal::StorageUnavailable { .. })));
     assert_eq!(accounts.storage_problem(), Some("no disk"));
 }
+
+/// A disk that takes the bytes and never says that they are safe.
+struct DoubtfulStore;
+
+impl store::Store for DoubtfulStore {
+    fn get(&self, _table: &str, _key: &[u8]) -> Result<Option<Vec<u8>>, store::ReadError> {
+        Ok(None)
+    }
+
+    fn scan(&self, _table: &str) -> Result<Vec<store::KeyValue>, store::ReadError> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&self, _batch: store::Batch) -> Result<store::Generation, store::CommitError> {
+        let source = std::io::ErrorKind::Other.into();
+        Err(store::CommitError::Unconfirmed { file: "journal".to_owned(), source })
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_stopped_is_a_storage_problem_with_a_reason() {
+    let records = Records::new(Arc::new(DoubtfulStore));
+    let clock = Arc::new(ManualClock::default());
+    let accounts = Accounts::new(Storage::Usable(records), Loaded::default(), clock).unwrap();
+    assert_eq!(accounts.storage_problem(), None);
+    let refused = accounts.set_up(wish(&code(&accounts), "anna"), HERE).await;
+    assert!(matches!(refused, Err(Refusal::Keep { .. })));
+    assert!(!accounts.is_set_up());
+    assert!(accounts.storage_problem().unwrap().contains("restart"));
+}

@@ -18,7 +18,7 @@ impl Names {
         Self { hosts, addresses: addresses.into_iter().collect() }
     }
 
-    /// The host of a `Host` header without its port, when it means this box.
+    /// The host of a `Host` header without its port, when it means this box; a bare name comes back with `.local`.
     ///
     /// Besides the box's own names and addresses that is any address that exists in homes only, and `localhost`: a box
     /// behind a port forwarding cannot know the address it is called by, and nobody can put a foreign site there.
@@ -30,7 +30,10 @@ impl Names {
             Ok(address) => is_home_address(address) || self.addresses.contains(&address.to_canonical()),
             Err(_not_an_address) => host == "localhost" || self.is_our_name(&host),
         };
-        is_ours.then_some(host)
+        // The certificate cannot vouch for a bare name.
+        let bare_name = self.hosts.iter().find(|name| name.as_str() == host);
+        let address = bare_name.map_or_else(|| host.clone(), HostName::local);
+        is_ours.then_some(address)
     }
 
     fn is_our_name(&self, host: &str) -> bool {
@@ -70,7 +73,7 @@ mod tests {
         for (host, ours) in [
             ("oak.local", Some("oak.local")),
             ("OAK.local:443", Some("oak.local")),
-            ("oak", Some("oak")),
+            ("oak", Some("oak.local")),
             ("oak.local.", Some("oak.local.")),
             ("app-1.oak.local", Some("app-1.oak.local")),
             ("localhost:8080", Some("localhost")),
