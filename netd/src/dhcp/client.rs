@@ -175,7 +175,10 @@ impl Client {
         for effect in effects {
             match effect {
                 Effect::Configure(lease) => {
-                    tracing::info!(address = %lease.terms.address, server = %lease.server, "lease acquired");
+                    let known = self.leases.borrow().get(&self.port.index).map(|lease| lease.terms.address);
+                    if known != Some(lease.terms.address) {
+                        tracing::info!(address = %lease.terms.address, server = %lease.server, "lease acquired");
+                    }
                     self.show(Some(lease));
                 }
                 Effect::Unconfigure => {

@@ -128,6 +128,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// A cable from `eth0` in the box to `lan0` in the home, and netd; no DHCP server yet.
     pub(crate) fn new() -> Self {
+        Self::with_neighbour(|_home, _the_box| ())
+    }
+
+    /// As [`Lab::new`], but something is done before netd starts.
+    pub(crate) fn with_neighbour(prepare: impl FnOnce(&Namespace, &Namespace)) -> Self {
         let folder = tempfile::Builder::new().prefix("netd-lab-").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let home = Namespace::new("home");
@@ -136,6 +141,7 @@ impl Lab {
         home.ip(&format!("addr add {ROUTER}/24 dev lan0"));
         home.ip("addr add fd77::1/64 dev lan0 nodad");
         home.ip("link set lan0 up");
+        prepare(&home, &the_box);
         let notify_path = folder.path().join("notify");
         let notify = UnixDatagram::bind(&notify_path).unwrap();
         std::fs::set_permissions(&notify_path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();

@@ -110,17 +110,29 @@ async fn the_name_is_answered_with_both_kinds_of_address_and_the_services_are_li
 
 #[tokio::test]
 async fn a_name_that_another_device_has_gets_a_number() {
-    let mut lab = Lab::new();
-    let other = lab.home.thread(|| {
-        let responder = mdns_sd::ServiceDaemon::new().unwrap();
-        let none: &[(&str, &str)] = &[];
-        let info =
-            mdns_sd::ServiceInfo::new("_printer._tcp.local.", "other", "hearth.local.", ROUTER, 9, none)
-                .unwrap();
-        responder.register(info).unwrap();
-        responder
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let mut lab = Lab::with_neighbour(|home, the_box| {
+        // The cable needs both ends up to carry the neighbour's announcement.
+        the_box.ip("link set eth0 up");
+        let (announced, is_announced) = std::sync::mpsc::channel();
+        drop(home.thread(move || {
+            let responder = mdns_sd::ServiceDaemon::new().unwrap();
+            let events = responder.monitor().unwrap();
+            let none: &[(&str, &str)] = &[];
+            let info =
+                mdns_sd::ServiceInfo::new("_printer._tcp.local.", "other", "hearth.local.", ROUTER, 9, none);
+            responder.register(info.unwrap()).unwrap();
+            while let Ok(event) = events.recv_timeout(DEADLINE) {
+                if matches!(&event, mdns_sd::DaemonEvent::Announce(_, link) if link.ends_with(":lan0")) {
+                    announced.send(()).unwrap();
+                    break;
+                }
+            }
+            // Until the test is over and its end of the channel dropped.
+            assert!(stopped.recv().is_err());
+        }));
+        is_announced.recv_timeout(DEADLINE).expect("the neighbour is announced");
     });
-    let other = tokio::task::spawn_blocking(move || other.join().unwrap()).await.unwrap();
     lab.serve_dhcp(RANGE, &[]);
     let net1 = lab.net1().await;
     let link = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
@@ -128,5 +140,5 @@ async fn a_name_that_another_device_has_gets_a_number() {
         .await;
     let v4 = address_record(leased(&link).unwrap());
     assert!(answered(ask(&lab.home, "hearth-2.local", TYPE_A, v4)).await, "the numbered name is answered");
-    other.shutdown().unwrap();
+    drop(stop);
 }
