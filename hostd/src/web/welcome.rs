@@ -15,7 +15,12 @@ const STYLE: &str = include_str!("welcome.css");
 /// `url` is made of a validated host name and a port, so it needs no escaping.
 #[must_use]
 pub fn page(url: &str, fingerprint: &str) -> String {
-    PAGE.replace("{{css}}", STYLE).replace("{{url}}", url).replace("{{fingerprint}}", fingerprint)
+    // Lines break between bytes, so that two prints can be compared by eye.
+    let breakable = fingerprint.replace(':', ":<wbr>");
+    PAGE.replace("{{css}}", STYLE)
+        .replace("{{url}}", url)
+        .replace("{{fingerprint}}", fingerprint)
+        .replace("{{breakable}}", &breakable)
 }
 
 /// Content security policy of the page.
