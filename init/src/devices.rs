@@ -7,7 +7,10 @@
 //! ```
 //! The socket is opened before coldplug, so that no device falls between the two. Programs cannot make the kernel
 //! load anything: `kernel.modprobe` is empty (see `stage2::sysctls`), and what is needed beyond devices stands in the
-//! table [`ALWAYS`].
+//! tables below.
+//!
+//! A module costs 25 ms and more under emulation, most of it for its signature. What the way to the page does not need
+//! (SATA, USB, input, …) therefore waits in a queue until the services run, unless the boot disk is not found without it.
 
 pub mod alias;
 pub mod coldplug;
@@ -15,19 +18,49 @@ pub mod depends;
 pub mod loader;
 pub mod uevent;
 
-/// Modules that no device asks for, each with who needs it.
-pub const ALWAYS: &[(&str, &str)] = &[
-    ("efivarfs", "the loader's variables: slot name and the disk we booted from"),
+/// Modules that no device asks for and that the boot needs, each with who needs it.
+pub const NEEDED: &[(&str, &str)] = &[
     ("ext4", "the data partition"),
     ("vfat", "the ESP"),
     ("nls_cp437", "short names on vfat (CONFIG_FAT_DEFAULT_CODEPAGE=437)"),
     ("nls_ascii", "long names on vfat (CONFIG_FAT_DEFAULT_IOCHARSET=ascii)"),
-    ("nls_utf8", "long names on vfat with the mount option utf8"),
     ("af_packet", "netd's DHCP client, before the link has an address"),
-    (
-        "sd_mod",
-        "SCSI, SATA and USB disks; its alias matches a device that appears only after the bus was scanned",
-    ),
-    ("evdev", "the power button"),
-    ("button", "the ACPI power button; its ACPI id is not exported before the driver binds on some boards"),
 ];
+
+/// Modules that no device asks for and that are wanted once the services run.
+pub const WANTED: &[(&str, &str)] = &[
+    ("evdev", "the power button; its alias in the kernel matches every input device and is not exported"),
+    ("button", "the ACPI power button, on boards whose ACPI device shows no modalias"),
+];
+
+/// Whether a device is on the way to the page: network cards, and the disks of virtual machines and NVMe.
+#[must_use]
+pub fn is_urgent(modalias: &str) -> bool {
+    let Some((bus, device)) = modalias.split_once(':') else { return false };
+    match bus {
+        "virtio" | "vmbus" | "xen" | "nvme" => true,
+        // PCI classes (pciutils, pci.ids): 02 network, 0108 non-volatile memory.
+        "pci" => device.contains("bc02") || device.contains("bc01sc08"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_and_virtual_disks_come_first() {
+        for (modalias, urgent) in [
+            ("virtio:d00000002v00001AF4", true),
+            ("pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00", true),
+            ("pci:v0000144Dd0000A808sv0000144Dsd0000A801bc01sc08i02", true),
+            ("pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01", false),
+            ("usb:v0951p1666d0110dc00dsc00dp00ic08isc06ip50in00", false),
+            ("acpi:PNP0C0C:", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_urgent(modalias), urgent, "{modalias}");
+        }
+    }
+}

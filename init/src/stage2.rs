@@ -45,7 +45,7 @@ const HOST_NAME: &[u8] = b"hearth";
 /// When there is no kernel to talk to: no command line, no device events.
 pub fn run() -> io::Result<()> {
     let mut boot = BootReport::default();
-    boot.reasons.extend(mounts::mount_all(mounts::EARLY));
+    boot.reasons.extend(mounts::mount_all(mounts::EARLY, &mut |_| {}));
     if let Err(error) = mounts::hide_processes() {
         boot.reasons.push(format!("hiding processes of other users: {error}"));
     }
@@ -54,13 +54,9 @@ pub fn run() -> io::Result<()> {
     let uevents = uevent::Socket::open()?;
     let mut loader = Loader::open();
     loader.coldplug();
-    boot.reasons.extend(mounts::mount_all(mounts::AFTER_DRIVERS));
+    boot.reasons.extend(mounts::mount_all(mounts::WITH_MODULES, &mut |module| loader.load(module)));
     identify(&mut boot, &line);
     let mut watchdog = Watchdog::default();
-    if !Watchdog::present() {
-        // A timer in the kernel instead: it does not help against a kernel that hangs, but against an init that does.
-        loader.load("softdog");
-    }
     watchdog.arm(report::uptime());
 
     let mut reaper = Reaper::default();

@@ -1,14 +1,18 @@
 //! Loads what devices ask for, each module at most once.
 
 use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::ALWAYS;
+use super::NEEDED;
+use super::WANTED;
 use super::alias;
 use super::coldplug;
+use super::depends;
 use super::depends::Dependencies;
+use super::is_urgent;
 use super::uevent::Arrival;
 use super::uevent::Socket;
 use crate::console;
@@ -34,6 +38,24 @@ pub struct Loader {
     dependencies: Dependencies,
     loaded: HashSet<String>,
     seen: HashSet<String>,
+    /// Modaliases and names that can wait.
+    queue: VecDeque<Wish>,
+    patience: Patience,
+}
+
+#[derive(Debug)]
+enum Wish {
+    Device(String),
+    Module(&'static str),
+}
+
+/// What happens to devices that are not urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// They wait in the queue.
+    Queue,
+    /// Their modules are loaded at once.
+    None,
 }
 
 impl Loader {
@@ -41,7 +63,12 @@ impl Loader {
     #[must_use]
     pub fn open() -> Self {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
-        Self::read(&Path::new("/usr/lib/modules").join(release))
+        let mut loader = Self::read(&Path::new("/usr/lib/modules").join(release));
+        // Stage 1 loaded some; the kernel checks the signature of a module before it finds that it has it.
+        let present = fs::read_to_string("/proc/modules").unwrap_or_default();
+        loader.loaded =
+            present.lines().filter_map(|line| line.split(' ').next()).map(depends::module_name).collect();
+        loader
     }
 
     fn read(folder: &Path) -> Self {
@@ -57,15 +84,37 @@ impl Loader {
             dependencies: Dependencies::parse(&text("modules.dep"), &text("modules.softdep")),
             loaded: HashSet::new(),
             seen: HashSet::new(),
+            queue: VecDeque::new(),
+            patience: Patience::Queue,
         }
     }
 
-    /// Loads [`ALWAYS`] and what all present devices ask for.
+    /// Loads [`NEEDED`] and what urgent devices ask for; the rest is queued.
     pub fn coldplug(&mut self) {
-        for (name, _reason) in ALWAYS {
+        for (name, _reason) in NEEDED {
             self.load(name);
         }
+        self.queue.extend(WANTED.iter().map(|(name, _reason)| Wish::Module(name)));
         self.devices();
+    }
+
+    /// Loads for one queued device. False when none is left; from then on nothing is queued any more.
+    pub fn work_off_one(&mut self) -> bool {
+        match self.queue.pop_front() {
+            Some(Wish::Device(modalias)) => self.load_for(&modalias),
+            Some(Wish::Module(name)) => self.load(name),
+            None => {
+                self.patience = Patience::None;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether nothing waits and nothing ever will.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.patience == Patience::None
     }
 
     /// Takes all waiting events; never blocks.
@@ -79,7 +128,7 @@ impl Loader {
                     news.input |= event.subsystem == "input";
                     news.watchdog |= came && event.subsystem == "watchdog";
                     if let Some(modalias) = event.modalias.filter(|_| came) {
-                        self.wanted(&modalias);
+                        self.wanted(modalias);
                     }
                 }
                 Ok(Arrival::Lost) => {
@@ -95,22 +144,6 @@ impl Loader {
         }
     }
 
-    fn devices(&mut self) {
-        for modalias in coldplug::modaliases(Path::new("/sys")) {
-            self.wanted(&modalias);
-        }
-    }
-
-    fn wanted(&mut self, modalias: &str) {
-        if !self.seen.insert(modalias.to_owned()) {
-            return;
-        }
-        let names: Vec<String> = self.aliases.modules(modalias).into_iter().map(str::to_owned).collect();
-        for name in names {
-            self.load(&name);
-        }
-    }
-
     /// Loads a module with what it needs. A module that fails is not tried again: the next device of its kind would
     /// meet the same error.
     pub fn load(&mut self, name: &str) {
@@ -119,5 +152,73 @@ impl Loader {
                 console::note(Level::Warning, &format!("module {file}: {error}"));
             }
         }
+    }
+
+    fn devices(&mut self) {
+        for modalias in coldplug::modaliases(Path::new("/sys")) {
+            self.wanted(modalias);
+        }
+    }
+
+    fn wanted(&mut self, modalias: String) {
+        if !self.seen.insert(modalias.clone()) {
+            return;
+        }
+        if self.patience == Patience::None || is_urgent(&modalias) {
+            self.load_for(&modalias);
+        } else {
+            self.queue.push_back(Wish::Device(modalias));
+        }
+    }
+
+    fn load_for(&mut self, modalias: &str) {
+        let names: Vec<String> = self.aliases.modules(modalias).into_iter().map(str::to_owned).collect();
+        for name in names {
+            self.load(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loader() -> (tempfile::TempDir, Loader) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("modules.alias"),
+            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\n",
+        )
+        .unwrap();
+        fs::write(folder.path().join("modules.dep"), "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\n")
+            .unwrap();
+        fs::write(folder.path().join("modules.softdep"), "").unwrap();
+        let loader = Loader::read(folder.path());
+        (folder, loader)
+    }
+
+    fn loaded(loader: &Loader) -> Vec<&str> {
+        let mut names: Vec<&str> = loader.loaded.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn what_is_not_urgent_waits_its_turn() {
+        let (_folder, mut loader) = loader();
+        loader.wanted("pci:v1d2bc01sc06i01".to_owned());
+        loader.wanted("virtio:d2v1".to_owned());
+        assert_eq!(loaded(&loader), ["virtio_blk"]);
+        assert!(loader.work_off_one() && !loader.is_done());
+        assert_eq!(loaded(&loader), ["ahci", "libata", "virtio_blk"]);
+        assert!(!loader.work_off_one() && loader.is_done());
+    }
+
+    #[test]
+    fn once_the_queue_is_worked_off_nothing_waits() {
+        let (_folder, mut loader) = loader();
+        assert!(!loader.work_off_one());
+        loader.wanted("pci:v1d2bc01sc06i01".to_owned());
+        assert_eq!(loaded(&loader), ["ahci", "libata"]);
     }
 }

@@ -122,12 +122,26 @@ pub fn find(
             .filter_map(|disk| disk.look().ok().map(|seen| (disk, seen)))
             .collect();
         match choose::choose(&looked, booted_from, |disk| disk.name.clone()) {
-            Ok((disk, seen)) => return Ok(BootDisk { disk: disk.clone(), seen: seen.clone() }),
+            Ok((disk, seen)) if booted_from.is_some() || loader.is_done() || is_virtual(disk) => {
+                return Ok(BootDisk { disk: disk.clone(), seen: seen.clone() });
+            }
+            Ok(_) => {}
             Err(NotChosen::NotYet(_)) if Instant::now() < deadline => {}
             Err(refused) => return Err(refused.into()),
         }
-        wait_for_a_disk(loader, events, deadline, while_waiting);
+        if loader.is_done() {
+            wait_for_a_disk(loader, events, deadline, while_waiting);
+        }
+        while loader.work_off_one() {
+            while_waiting();
+        }
     }
+}
+
+/// A virtual machine has the disks it was given. On real hardware without a loader's word, a second disk like ours may
+/// hide behind a driver that is not loaded yet.
+fn is_virtual(disk: &Disk) -> bool {
+    disk.name.starts_with("vd")
 }
 
 /// Waits for the next event of a block device, at most until the deadline.

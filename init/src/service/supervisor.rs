@@ -54,6 +54,8 @@ use crate::watchdog::Watchdog;
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// Output taken from one service in one turn, so that a flood holds up nobody else.
 const OUTPUT_PER_TURN: usize = 64 * 1024;
+/// How long drivers that are not urgent wait for services that do not get ready.
+const DRIVERS_WAIT: Duration = Duration::from_secs(20);
 /// Most lines in one answer.
 const MOST_LINES: usize = 10_000;
 
@@ -82,6 +84,7 @@ pub struct Supervisor {
     buttons: PowerButtons,
     ring: Ring,
     sequence: Sequence,
+    began: Duration,
     stop_by: Option<Duration>,
     reported: Vec<u8>,
 }
@@ -114,6 +117,7 @@ impl Supervisor {
             buttons,
             ring: Ring::default(),
             sequence: Sequence::Run,
+            began: report::uptime(),
             stop_by: None,
             reported: Vec::new(),
         }
@@ -125,6 +129,7 @@ impl Supervisor {
         loop {
             let now = report::uptime();
             self.start_what_may_start(now);
+            self.load_what_waited(now);
             if self.sequence.goes_down() && self.stop_in_order(now) {
                 return (self.sequence, self.parts);
             }
@@ -146,6 +151,7 @@ impl Supervisor {
         due.extend(self.parts.watchdog.due());
         due.extend(self.control.as_ref().and_then(Control::due));
         due.extend(self.stop_by);
+        due.extend(self.may_load(now).then_some(now));
         let next = due.into_iter().min().map_or(LONGEST_SLEEP, |due| due.saturating_sub(now));
         let Ok(timeout) = Timespec::try_from(next.min(LONGEST_SLEEP)) else { return };
         let mut waited = vec![PollFd::new(&self.parts.uevents, PollFlags::IN)];
@@ -181,6 +187,26 @@ impl Supervisor {
                 self.step(index, Event::Go, now);
             }
         }
+    }
+
+    /// Whether drivers that are not urgent may take time now.
+    fn may_load(&self, now: Duration) -> bool {
+        let settled = self.units.iter().all(|unit| unit.machine.had_its_chance());
+        !self.parts.loader.is_done() && (settled || now >= self.began + DRIVERS_WAIT)
+    }
+
+    /// One device a turn, so that the loop stays lively. At the end of the queue it is known whether the box has a
+    /// watchdog of its own.
+    fn load_what_waited(&mut self, now: Duration) {
+        if !self.may_load(now) || self.parts.loader.work_off_one() {
+            return;
+        }
+        if !Watchdog::present() {
+            // A timer in the kernel: no help against a kernel that hangs, but against an init that does.
+            self.parts.loader.load("softdog");
+        }
+        self.parts.watchdog.arm(now);
+        self.buttons.refresh();
     }
 
     /// Stops the last row first, each when those after it have stopped. True when all have, or time is up.

@@ -18,11 +18,13 @@ pub struct Row {
     options: Option<&'static CStr>,
     /// Only when this is there.
     when: Option<&'static str>,
+    /// Module of the file system, where distributions build it as one.
+    module: Option<&'static str>,
 }
 
 const STRICT: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
-/// Mounts that need no driver. Stage 1 left `/dev`, `/proc`, `/sys` and `/run`.
+/// What is mounted first. Stage 1 left `/dev`, `/proc`, `/sys` and `/run`.
 pub const EARLY: &[Row] = &[
     // Scratch space for libraries that insist on it; bounded, because it is memory.
     Row {
@@ -32,6 +34,7 @@ pub const EARLY: &[Row] = &[
         flags: STRICT,
         options: Some(c"mode=1777,size=32m"),
         when: None,
+        module: None,
     },
     // Limits and clean ends of services. nsdelegate: a container cannot leave its own subtree. memory_recursiveprot:
     // protection of a group covers its children without repeating it there.
@@ -42,11 +45,12 @@ pub const EARLY: &[Row] = &[
         flags: STRICT,
         options: Some(c"nsdelegate,memory_recursiveprot"),
         when: None,
+        module: None,
     },
 ];
 
-/// Mounts whose file system is a module.
-pub const AFTER_DRIVERS: &[Row] = &[
+/// What is mounted when modules can be loaded.
+pub const WITH_MODULES: &[Row] = &[
     // The loader's variables. Read-only: a variable deleted by accident can brick firmware.
     Row {
         what: "efivarfs",
@@ -55,14 +59,18 @@ pub const AFTER_DRIVERS: &[Row] = &[
         flags: STRICT.union(MountFlags::RDONLY),
         options: None,
         when: Some("/sys/firmware/efi/efivars"),
+        module: Some("efivarfs"),
     },
 ];
 
 /// Mounts a table; returns what went wrong.
 #[must_use]
-pub fn mount_all(rows: &[Row]) -> Vec<String> {
+pub fn mount_all(rows: &[Row], load: &mut dyn FnMut(&str)) -> Vec<String> {
     let mut reasons = Vec::new();
     for row in rows.iter().filter(|row| row.when.is_none_or(|path| Path::new(path).exists())) {
+        if let Some(module) = row.module {
+            load(module);
+        }
         if let Err(error) = mounts::mount(row.what, row.target, row.kind, row.flags, row.options) {
             reasons.push(console::chain(&error));
         }
@@ -84,7 +92,7 @@ mod tests {
 
     #[test]
     fn every_mount_is_nosuid_nodev_noexec() {
-        for row in EARLY.iter().chain(AFTER_DRIVERS) {
+        for row in EARLY.iter().chain(WITH_MODULES) {
             assert!(row.flags.contains(STRICT), "{}", row.target);
         }
     }
