@@ -6,6 +6,7 @@ use crate::moment::Moment;
 use crate::observe::Kind;
 use crate::observe::Observed;
 use crate::observe::Route;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 /// Metric of a route on the link with index 0; links that came first are preferred, as their index is lower. Above what people
@@ -19,6 +20,9 @@ pub struct Desired {
     pub up: Vec<u32>,
     /// Links whose IPv4 addresses and DHCP routes are exactly those below.
     pub managed: Vec<u32>,
+    /// Of these, links on which there was no lease yet since netd started: what an earlier run left there with an end stays until
+    /// then, so that a restart of netd breaks no connection.
+    pub undecided: Vec<u32>,
     /// IPv4 addresses.
     pub addresses: Vec<Granted>,
     /// IPv4 routes.
@@ -38,9 +42,9 @@ pub struct Granted {
     pub ends_at: Option<Moment>,
 }
 
-/// Works out what the kernel should have, from its links and the leases on them.
+/// Works out what the kernel should have, from its links, the leases on them, and which links ever had one.
 #[must_use]
-pub fn desired(observed: &Observed, leases: &Leases) -> Desired {
+pub fn desired(observed: &Observed, leases: &Leases, had_lease: &BTreeSet<u32>) -> Desired {
     let mut desired = Desired::default();
     for link in &observed.links {
         match link.kind {
@@ -49,6 +53,9 @@ pub fn desired(observed: &Observed, leases: &Leases) -> Desired {
             Kind::Ethernet { .. } => {
                 desired.up.push(link.index);
                 desired.managed.push(link.index);
+                if !had_lease.contains(&link.index) {
+                    desired.undecided.push(link.index);
+                }
             }
         }
     }
@@ -113,8 +120,8 @@ mod tests {
 
     #[test]
     fn loopback_and_ethernet_are_up_and_other_links_are_left_alone() {
-        let desired = desired(&observed(), &Leases::new());
-        assert_eq!((desired.up, desired.managed), (vec![1, 2, 4], vec![2, 4]));
+        let desired = desired(&observed(), &Leases::new(), &BTreeSet::from([4]));
+        assert_eq!((desired.up, desired.managed, desired.undecided), (vec![1, 2, 4], vec![2, 4], vec![2]));
     }
 
     #[test]
@@ -126,7 +133,7 @@ mod tests {
             (4, lease([10, 0, 0, 4], vec![default])),
             (9, lease([10, 0, 0, 9], vec![default])),
         ]);
-        let desired = desired(&observed(), &leases);
+        let desired = desired(&observed(), &leases, &BTreeSet::from([2, 4]));
         assert_eq!(desired.addresses.iter().map(|a| a.index).collect::<Vec<_>>(), [2, 4], "link 9 is gone");
         assert_eq!(
             desired.routes.iter().map(|r| (r.index, r.metric)).collect::<Vec<_>>(),

@@ -5,7 +5,6 @@
 //! after a nudge.
 
 use crate::moment::Clock;
-use crate::moment::Moment;
 use mdns_sd::DaemonEvent;
 use mdns_sd::IfKind;
 use mdns_sd::ServiceDaemon;
@@ -28,6 +27,8 @@ const CALM_INTERVAL_S: u32 = 60;
 const NUDGE_LASTS: Duration = Duration::from_secs(5);
 /// How long to wait for goodbyes to be sent.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Wait before a responder that failed is started again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 /// What became of the wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,108 +67,114 @@ pub async fn run(
     announced: watch::Sender<Announced>,
     clock: Clock,
 ) {
-    let (responder, events) = match start() {
-        Ok(started) => started,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn Error, "the box is not announced");
-            let name = wish.borrow().to_string();
-            announced.send_replace(Announced {
-                name,
-                problem: Some("the box cannot announce its name".to_owned()),
-            });
+    loop {
+        let name = wish.borrow_and_update().clone();
+        announced.send_replace(Announced { name: name.to_string(), problem: None });
+        let end = match start(&name) {
+            // A new responder for each name: it remembers for good which names it lost, also when the owner wants one back.
+            Ok((responder, events)) => {
+                let end = watch_over(
+                    &responder,
+                    &events,
+                    &mut wish,
+                    Surroundings { nudge: &nudge, announced: &announced, clock },
+                );
+                let end = end.await;
+                say_goodbye(&responder).await;
+                end
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "the box is not announced");
+                announced
+                    .send_modify(|now| now.problem = Some("the box cannot announce its name".to_owned()));
+                wait_to_try_again(&mut wish).await
+            }
+        };
+        if end == End::Stop {
             return;
         }
-    };
-    let mut registered = announce(&responder, &wish.borrow_and_update().clone(), &announced);
-    let mut calm_at: Option<Moment> = None;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    StartAgain,
+    Stop,
+}
+
+#[derive(Clone, Copy)]
+struct Surroundings<'a> {
+    nudge: &'a Notify,
+    announced: &'a watch::Sender<Announced>,
+    clock: Clock,
+}
+
+/// Waits for another name, but no longer than [`TRY_AGAIN`].
+async fn wait_to_try_again(wish: &mut watch::Receiver<HostName>) -> End {
+    match tokio::time::timeout(TRY_AGAIN, wish.changed()).await {
+        Ok(Err(_dropped)) => End::Stop,
+        Ok(Ok(())) | Err(_) => End::StartAgain,
+    }
+}
+
+/// Follows one responder until another name is wished for.
+async fn watch_over(
+    responder: &ServiceDaemon,
+    events: &mdns_sd::Receiver<DaemonEvent>,
+    wish: &mut watch::Receiver<HostName>,
+    around: Surroundings<'_>,
+) -> End {
+    let mut calm_at = Some(around.clock.now() + NUDGE_LASTS);
     loop {
         // Every arm only receives or sleeps; what loses the race is received in the next round.
         tokio::select! {
-            changed = wish.changed() => {
-                if changed.is_err() {
-                    break;
-                }
-                let name = wish.borrow_and_update().clone();
-                withdraw(&responder, &registered);
-                registered = announce(&responder, &name, &announced);
-            }
+            changed = wish.changed() => return if changed.is_ok() { End::StartAgain } else { End::Stop },
             event = events.recv_async() => match event {
-                Ok(event) => note(&event, &announced),
+                Ok(event) => note(&event, around.announced),
                 Err(_closed) => {
                     tracing::error!("the multicast DNS responder ended");
-                    announced.send_modify(|now| now.problem = Some("the box no longer announces its name".to_owned()));
-                    return;
+                    return wait_to_try_again(wish).await;
                 }
             },
-            () = nudge.notified() => {
-                set_interval(&responder, NUDGED_INTERVAL_S);
-                calm_at = Some(clock.now() + NUDGE_LASTS);
+            () = around.nudge.notified() => {
+                set_interval(responder, NUDGED_INTERVAL_S);
+                calm_at = Some(around.clock.now() + NUDGE_LASTS);
             }
             () = async {
                 match calm_at {
-                    Some(moment) => tokio::time::sleep_until(clock.instant(moment)).await,
+                    Some(moment) => tokio::time::sleep_until(around.clock.instant(moment)).await,
                     None => std::future::pending().await,
                 }
             } => {
-                set_interval(&responder, CALM_INTERVAL_S);
+                set_interval(responder, CALM_INTERVAL_S);
                 calm_at = None;
             }
         }
     }
-    say_goodbye(&responder).await;
 }
 
-fn start() -> Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEvent>), AnnounceError> {
+/// Starts a responder that announces all services under this name.
+fn start(name: &HostName) -> Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEvent>), AnnounceError> {
     let start = || {
         let responder = ServiceDaemon::new()?;
         responder.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
-        responder.set_ip_check_interval(CALM_INTERVAL_S)?;
+        // Addresses come within seconds of the start; a nudge that came before this would be lost.
+        responder.set_ip_check_interval(NUDGED_INTERVAL_S)?;
         let events = responder.monitor()?;
         Ok((responder, events))
     };
-    start().map_err(|source| AnnounceError::Start { source })
-}
-
-/// Announces all services under a name and returns their full names.
-fn announce(responder: &ServiceDaemon, name: &HostName, announced: &watch::Sender<Announced>) -> Vec<String> {
-    let mut registered = Vec::new();
-    let mut problem = None;
+    let (responder, events) = start().map_err(|source| AnnounceError::Start { source })?;
     for service in SERVICES {
-        match register(responder, service, name) {
-            Ok(full_name) => registered.push(full_name),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "service not announced");
-                problem = Some("the box cannot announce its name".to_owned());
-            }
-        }
+        register(&responder, service, name).map_err(|source| AnnounceError::Register { service, source })?;
     }
-    announced.send_replace(Announced { name: name.to_string(), problem });
-    registered
+    Ok((responder, events))
 }
 
-fn register(
-    responder: &ServiceDaemon,
-    service: &'static str,
-    name: &HostName,
-) -> Result<String, AnnounceError> {
+fn register(responder: &ServiceDaemon, service: &str, name: &HostName) -> Result<(), mdns_sd::Error> {
     let host = format!("{}.", name.local());
     let no_properties: &[(&str, &str)] = &[];
-    let register = || {
-        let info = ServiceInfo::new(service, name.as_str(), &host, "", HTTPS_PORT, no_properties)?
-            .enable_addr_auto();
-        let full_name = info.get_fullname().to_owned();
-        responder.register(info)?;
-        Ok(full_name)
-    };
-    register().map_err(|source| AnnounceError::Register { service, source })
-}
-
-fn withdraw(responder: &ServiceDaemon, full_names: &[String]) {
-    for full_name in full_names {
-        if let Err(error) = responder.unregister(full_name) {
-            tracing::warn!(error = &error as &dyn Error, "service not withdrawn");
-        }
-    }
+    let info = ServiceInfo::new(service, name.as_str(), &host, "", HTTPS_PORT, no_properties)?;
+    responder.register(info.enable_addr_auto())
 }
 
 fn set_interval(responder: &ServiceDaemon, seconds: u32) {

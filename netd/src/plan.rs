@@ -55,6 +55,7 @@ impl Plan {
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     let is_managed = |index: u32| desired.managed.contains(&index);
+    let is_undecided = |index: u32| desired.undecided.contains(&index);
     let is_down = |index: &u32| observed.link(*index).is_some_and(|link| !link.is_up);
     Plan {
         switch_on: desired.up.iter().copied().filter(is_down).collect(),
@@ -67,13 +68,15 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         remove_routes: observed
             .routes
             .iter()
-            .filter(|route| is_managed(route.index) && !desired.routes.contains(route))
+            .filter(|route| is_managed(route.index) && !is_undecided(route.index))
+            .filter(|route| !desired.routes.contains(route))
             .copied()
             .collect(),
         remove_addresses: observed
             .addresses
             .iter()
             .filter(|have| is_managed(have.index) && have.address.is_ipv4())
+            .filter(|have| !(is_undecided(have.index) && have.valid_for.is_some()))
             .filter(|have| !desired.addresses.iter().any(|want| is_same(want, have)))
             .copied()
             .collect(),

@@ -20,6 +20,7 @@ use crate::status::Context;
 use crate::status::WallClock;
 use hostapi::net1::Status;
 use model::names::HostName;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,6 +116,7 @@ pub struct Reconciler<K, C> {
     wall: WallClock,
     written: Option<String>,
     announced_addresses: Vec<(u32, std::net::IpAddr)>,
+    had_lease: BTreeSet<u32>,
     retry_after: Option<Duration>,
     next_pass: Instant,
     idle_reason: Reason,
@@ -131,6 +133,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             wall: WallClock::default(),
             written: None,
             announced_addresses: Vec::new(),
+            had_lease: BTreeSet::new(),
             retry_after: None,
             next_pass: Instant::now(),
             idle_reason: Reason::Periodic,
@@ -220,9 +223,11 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
 
     /// Observe, plan, apply, observe again; none when the kernel could not be read.
     async fn bring_about(&mut self, leases: &Leases, reasons: &mut Vec<String>) -> Option<Observed> {
+        self.had_lease.extend(leases.keys());
         let before = self.observe(reasons).await?;
+        self.had_lease.retain(|index| before.link(*index).is_some());
         self.clients.follow(&before.links);
-        let plan = plan(&desired(&before, leases), &before, self.clock.now());
+        let plan = plan(&desired(&before, leases, &self.had_lease), &before, self.clock.now());
         if plan.is_empty() {
             return Some(before);
         }

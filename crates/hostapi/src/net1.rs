@@ -76,7 +76,7 @@ impl State {
 /// Everything that the properties show, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Links in order of their kernel index.
+    /// Ethernet links in order of their kernel index.
     pub links: Vec<Link>,
     /// The name announced on the network now; `hearth-2` when another device already has `hearth`.
     pub host_name: String,
@@ -104,7 +104,7 @@ pub trait Net1Backend: Send + Sync + 'static {
     /// The present status and every later one.
     fn status(&self) -> watch::Receiver<Arc<Status>>;
 
-    /// Announces this name from now on; the name in [`Status`] follows once the network has accepted it.
+    /// Announces this name from now on; [`Status`] shows it, and another one if it turns out to be taken.
     fn set_host_name(&self, name: HostName) -> impl Future<Output = Result<(), Net1Error>> + Send;
 
     /// Renews every DHCP lease now, without waiting for the answers.
@@ -123,7 +123,7 @@ pub struct Net1<B> {
     proxy(default_service = "org.hearthos.Net1", default_path = "/org/hearthos/Net1", visibility = "pub")
 )]
 impl<B: Net1Backend> Net1<B> {
-    /// Every Ethernet link and the loop-back link.
+    /// Every Ethernet link.
     #[zbus(property)]
     async fn links(&self) -> Vec<Link> {
         self.shown.links.clone()

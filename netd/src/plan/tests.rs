@@ -60,6 +60,7 @@ fn desired() -> Desired {
     Desired {
         up: vec![1, ETH, 4],
         managed: vec![ETH, 4],
+        undecided: Vec::new(),
         addresses: vec![granted(ETH, 50, Some(1000))],
         routes: vec![route(ETH, 1)],
     }
@@ -108,6 +109,23 @@ fn a_link_that_is_down_is_switched_on_unless_it_is_not_ours() {
         link.is_up = false;
     }
     assert_eq!(plan(&desired(), &observed, Moment::default()).switch_on, [1, ETH, 4]);
+}
+
+#[test]
+fn what_an_earlier_run_left_stays_until_there_is_a_lease() {
+    let mut observed = observed();
+    let (left, foreign) = (address(ETH, 70, Some(500)), address(ETH, 71, None));
+    observed.addresses = vec![left, foreign];
+    observed.routes = vec![route(ETH, 9)];
+    let waiting = Desired { undecided: vec![ETH], addresses: Vec::new(), routes: Vec::new(), ..desired() };
+    let plan_while_waiting = plan(&waiting, &observed, Moment::default());
+    assert_eq!(
+        (plan_while_waiting.remove_addresses, plan_while_waiting.remove_routes),
+        (vec![foreign], vec![])
+    );
+    let plan_with_lease = plan(&desired(), &observed, Moment::default());
+    assert_eq!(plan_with_lease.remove_addresses, [left, foreign]);
+    assert_eq!(plan_with_lease.remove_routes, [route(ETH, 9)]);
 }
 
 #[test]

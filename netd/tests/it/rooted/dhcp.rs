@@ -79,3 +79,21 @@ async fn a_denied_lease_is_given_up_for_a_new_one() {
     assert!(!after.addresses.contains(&old), "{after:?}");
     assert!(lab.logged("DHCPNAK") >= 1, "{}", lab.dhcp_log());
 }
+
+#[tokio::test]
+async fn a_restart_of_netd_keeps_the_address_even_while_no_server_answers() {
+    let mut lab = Lab::new();
+    lab.serve_dhcp(RANGE, &[]);
+    let net1 = lab.net1().await;
+    let before = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
+    lab.stop_dhcp();
+    lab.restart_netd();
+    let net1 = lab.net1().await;
+    lab.told("STATUS=eth0 has 192.168.77.").await;
+    let after = link_shows(&net1, "eth0", "the address without a lease", |link| leased(link).is_some()).await;
+    assert_eq!(leased(&after), leased(&before));
+    assert_eq!(after.lease_expires_unix, 0, "there is no lease yet");
+    assert!(lab.the_box.ip("-4 route show default").contains("192.168.77.1"));
+    lab.serve_dhcp(RANGE, &[]);
+    link_shows(&net1, "eth0", "a lease again", |link| link.lease_expires_unix != 0).await;
+}

@@ -99,6 +99,11 @@ impl Process {
         self.child.id()
     }
 
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to end and returns whether it ended well.
     pub(crate) fn terminate(&mut self) -> bool {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -146,18 +151,7 @@ impl Lab {
         let notify = UnixDatagram::bind(&notify_path).unwrap();
         std::fs::set_permissions(&notify_path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         notify.set_nonblocking(true).unwrap();
-        let bus = UnixListener::bind(folder.path().join("bus.sock")).unwrap();
-        let netd = Process::start(
-            netd_command(&the_box, &folder.path().join("netd"))
-                .stdin(Stdio::from(OwnedFd::from(bus)))
-                .env_clear()
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("LISTEN_FDS", "1")
-                .env("LISTEN_FDS_FIRST_FD", "0")
-                .env("LISTEN_FDNAMES", "net1")
-                .env("NOTIFY_SOCKET", &notify_path)
-                .env("RUST_LOG", "info,netd=debug"),
-        );
+        let netd = start_netd(&the_box, folder.path());
         Self { netd, dhcp_server: None, home, the_box, folder, notify }
     }
 
@@ -208,6 +202,14 @@ impl Lab {
         std::fs::read_to_string(self.dhcp_log_path()).unwrap()
     }
 
+    /// Kills netd and starts it again, as PID 1 does.
+    pub(crate) fn restart_netd(&mut self) {
+        self.netd.kill();
+        std::fs::remove_file(self.folder.path().join("bus.sock")).unwrap();
+        std::fs::remove_file(self.folder.path().join("netd")).unwrap();
+        self.netd = start_netd(&self.the_box, self.folder.path());
+    }
+
     /// netd's own interface, as hostd sees it.
     pub(crate) async fn net1(&self) -> Net1Proxy<'static> {
         net1::connect(&self.folder.path().join("bus.sock")).await.unwrap()
@@ -227,6 +229,21 @@ impl Lab {
         })
         .await;
     }
+}
+
+fn start_netd(the_box: &Namespace, folder: &std::path::Path) -> Process {
+    let bus = UnixListener::bind(folder.join("bus.sock")).unwrap();
+    Process::start(
+        netd_command(the_box, &folder.join("netd"))
+            .stdin(Stdio::from(OwnedFd::from(bus)))
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LISTEN_FDS", "1")
+            .env("LISTEN_FDS_FIRST_FD", "0")
+            .env("LISTEN_FDNAMES", "net1")
+            .env("NOTIFY_SOCKET", folder.join("notify"))
+            .env("RUST_LOG", "info,netd=debug"),
+    )
 }
 
 /// `/run` is empty and private; the user and the capabilities are those of init's service table.

@@ -140,5 +140,13 @@ async fn a_name_that_another_device_has_gets_a_number() {
         .await;
     let v4 = address_record(leased(&link).unwrap());
     assert!(answered(ask(&lab.home, "hearth-2.local", TYPE_A, v4)).await, "the numbered name is answered");
+
+    net1.set_host_name("attic").await.unwrap();
+    wait_until("a free name", || async { (net1.host_name().await.unwrap() == "attic").then_some(()) }).await;
+    net1.set_host_name("hearth").await.unwrap();
+    wait_until("the number again", || async {
+        (net1.host_name().await.unwrap() == "hearth-2").then_some(())
+    })
+    .await;
     drop(stop);
 }
