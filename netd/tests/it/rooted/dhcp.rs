@@ -13,7 +13,7 @@ const RENEW_AFTER_3_S: [&str; 2] = ["--dhcp-option-force=58,3", "--dhcp-option-f
 async fn a_lease_is_acquired_used_and_renewed() {
     let mut lab = Lab::new();
     lab.told("READY=1").await;
-    lab.serve_dhcp(RANGE, &RENEW_AFTER_3_S);
+    lab.serve_dhcp(RANGE, &RENEW_AFTER_3_S).await;
     let net1 = lab.net1().await;
     let link = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
     let (searches, grants) = (lab.logged("DHCPDISCOVER"), lab.logged("DHCPACK"));
@@ -48,7 +48,7 @@ async fn a_lease_is_acquired_used_and_renewed() {
 #[tokio::test]
 async fn after_the_cable_was_out_the_same_lease_is_confirmed_without_a_search() {
     let mut lab = Lab::new();
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     let net1 = lab.net1().await;
     let before = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
     let (searches, grants) = (lab.logged("DHCPDISCOVER"), lab.logged("DHCPACK"));
@@ -66,12 +66,12 @@ async fn after_the_cable_was_out_the_same_lease_is_confirmed_without_a_search() 
 #[tokio::test]
 async fn a_denied_lease_is_given_up_for_a_new_one() {
     let mut lab = Lab::new();
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     let net1 = lab.net1().await;
     let before = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
     let old = leased(&before).unwrap().clone();
     lab.stop_dhcp();
-    lab.serve_dhcp("192.168.77.200,192.168.77.210,255.255.255.0,2m", &[]);
+    lab.serve_dhcp("192.168.77.200,192.168.77.210,255.255.255.0,2m", &[]).await;
     net1.renew_leases().await.unwrap();
     let is_new = |link: &hostapi::net1::Link| leased(link).is_some_and(|address| *address != old);
     let after = link_shows(&net1, "eth0", "another lease", is_new).await;
@@ -83,7 +83,7 @@ async fn a_denied_lease_is_given_up_for_a_new_one() {
 #[tokio::test]
 async fn a_restart_of_netd_keeps_the_address_even_while_no_server_answers() {
     let mut lab = Lab::new();
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     let net1 = lab.net1().await;
     let before = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
     lab.stop_dhcp();
@@ -94,6 +94,6 @@ async fn a_restart_of_netd_keeps_the_address_even_while_no_server_answers() {
     assert_eq!(leased(&after), leased(&before));
     assert_eq!(after.lease_expires_unix, 0, "there is no lease yet");
     assert!(lab.the_box.ip("-4 route show default").contains("192.168.77.1"));
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     link_shows(&net1, "eth0", "a lease again", |link| link.lease_expires_unix != 0).await;
 }

@@ -156,8 +156,9 @@ impl Lab {
     }
 
     /// Starts dnsmasq with further options, in place of one that runs.
-    pub(crate) fn serve_dhcp(&mut self, range: &str, options: &[&str]) {
+    pub(crate) async fn serve_dhcp(&mut self, range: &str, options: &[&str]) {
         self.dhcp_server = None;
+        let starts = self.starts();
         let log = std::fs::OpenOptions::new().append(true).create(true).open(self.dhcp_log_path()).unwrap();
         let errors = log.try_clone().unwrap();
         let folder = self.folder.path().display().to_string();
@@ -180,6 +181,12 @@ impl Lab {
                 .stdout(log)
                 .stderr(errors),
         ));
+        wait_until("dnsmasq runs", async || (self.starts() > starts).then_some(())).await;
+    }
+
+    fn starts(&self) -> usize {
+        let log = std::fs::read_to_string(self.dhcp_log_path()).unwrap_or_default();
+        log.matches("started, version").count()
     }
 
     /// Stops the DHCP server and forgets what it had granted.

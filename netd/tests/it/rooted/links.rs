@@ -9,7 +9,7 @@ use crate::rooted::wait::wait_until;
 #[tokio::test]
 async fn what_others_take_away_comes_back() {
     let mut lab = Lab::new();
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     let net1 = lab.net1().await;
     let link = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
     let address = leased(&link).unwrap().clone();
@@ -67,7 +67,7 @@ async fn addresses_and_gateway_from_router_advertisements_are_shown() {
     let mut lab = Lab::new();
     let net1 = lab.net1().await;
     link_shows(&net1, "eth0", "up", |link| link.state == "up").await;
-    lab.serve_dhcp("fd77::,ra-only,64,10m", &["--enable-ra", "--ra-param=lan0,4,600"]);
+    lab.serve_dhcp("fd77::,ra-only,64,10m", &["--enable-ra", "--ra-param=lan0,4,600"]).await;
     let is_global = |address: &String| address.starts_with("fd77:") && address.ends_with("/64");
     let link = link_shows(&net1, "eth0", "an address of the advertised prefix", |link| {
         link.addresses.iter().any(is_global) && !link.gateway.is_empty()

@@ -86,7 +86,7 @@ async fn answered(question: std::thread::JoinHandle<bool>) -> bool {
 #[tokio::test]
 async fn the_name_is_answered_with_both_kinds_of_address_and_the_services_are_listed() {
     let mut lab = Lab::new();
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     let net1 = lab.net1().await;
     let link = link_shows(&net1, "eth0", "both kinds of address", |link| {
         leased(link).is_some() && link.addresses.iter().any(|address| address.starts_with("fe80"))
@@ -133,7 +133,7 @@ async fn a_name_that_another_device_has_gets_a_number() {
         }));
         is_announced.recv_timeout(DEADLINE).expect("the neighbour is announced");
     });
-    lab.serve_dhcp(RANGE, &[]);
+    lab.serve_dhcp(RANGE, &[]).await;
     let net1 = lab.net1().await;
     let link = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
     wait_until("a numbered name", || async { (net1.host_name().await.unwrap() == "hearth-2").then_some(()) })
