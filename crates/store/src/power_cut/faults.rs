@@ -9,6 +9,8 @@ use super::Store;
 use super::TABLE;
 use super::contents;
 use super::disk::Faults;
+use super::disk::Unsynced;
+use super::disk::after_cut;
 use super::open;
 use crate::CommitError;
 
@@ -114,6 +116,21 @@ fn a_torn_append_that_cannot_be_cut_off_stops_the_store() {
     disk.set_faults(Faults::default());
     assert!(matches!(store.commit(put("c", 10)), Err(CommitError::Stopped)));
     drop(store);
+    let torn = used(&disk);
     let (store, opened) = open(&disk);
     assert_eq!((contents(&store).len(), opened.recovered), (1, None));
+    assert!(used(&disk) < torn, "the torn tail is cut off");
+}
+
+#[test]
+fn what_was_found_at_opening_is_on_the_disk_from_then_on() {
+    let disk = Disk::new(&Image::new(), Lies::None);
+    let store = open(&disk).0;
+    disk.set_faults(Faults { fail_sync: true, ..Faults::default() });
+    assert!(matches!(store.commit(put("a", 10)), Err(CommitError::Unconfirmed { .. })));
+    drop(store);
+    let found = contents(&open(&disk).0);
+    assert_eq!(found.len(), 1, "still in the page cache");
+    let cut = after_cut(&Image::new(), &disk.events(), Unsynced::Lost);
+    assert_eq!(contents(&open(&Disk::new(&cut, Lies::None)).0), found);
 }
