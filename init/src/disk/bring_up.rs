@@ -77,6 +77,16 @@ pub enum DataError {
         /// What happened.
         source: ToolError,
     },
+    /// The partition has lost its file system. It is not made anew: its name says that it held data.
+    #[error("{device} held data and its file system cannot be read any more ({found}; {tool})")]
+    Lost {
+        /// Partition.
+        device: String,
+        /// What stands where the superblock should.
+        found: superblock::NotExt4,
+        /// What the check said.
+        tool: ToolError,
+    },
     /// The mount.
     #[error(transparent)]
     Mount(#[from] mounts::MountError),
@@ -248,7 +258,11 @@ fn open(device: &str, length: u64, tools: &mut Tools<'_>) -> Result<Mounted, Dat
     let before = read_superblock(device)?;
     let mut check = |reasons: &mut Vec<String>| -> Result<(), DataError> {
         let checked = tools.check(device);
-        let checked = checked.map_err(|source| DataError::Tool { device: device.to_owned(), source })?;
+        let device = device.to_owned();
+        let checked = checked.map_err(|source| match before {
+            Err(found) => DataError::Lost { device, found, tool: source },
+            Ok(_) => DataError::Tool { device, source },
+        })?;
         reasons.push(format!("the data partition was checked after damage: {checked:?}").to_lowercase());
         Ok(())
     };

@@ -114,6 +114,23 @@ const COMMON_READ: &[&str] = &[
 
 /// The rows, in the order of the reports; stopped in reverse.
 pub const SERVICES: &[Service] = &[
+    // Test images only: stage 1 puts it there from the initrd, which the slot's signature covers. The first
+    // row, so that it is stopped last and can tell what it saw.
+    Service {
+        name: "agent",
+        program: paths::AGENT,
+        user: 0,
+        groups: &[],
+        capabilities: CapabilitySet::all(),
+        sockets: &[],
+        after: &[],
+        when: When::FileExists(paths::AGENT),
+        sandbox: None,
+        limits: Limits { memory: 256 << 20, tasks: 256, files: 4096 },
+        may_announce: true,
+        ready_within: Duration::from_secs(60),
+        watchdog: Duration::from_secs(60),
+    },
     // The only process that changes the network: links and routes (NET_ADMIN), DHCP on a link without an address
     // (NET_RAW, AF_PACKET), answers on the mDNS and DHCP ports (NET_BIND_SERVICE).
     Service {
@@ -167,22 +184,6 @@ pub const SERVICES: &[Service] = &[
         may_announce: true,
         // The first start makes keys and a claim code; under emulation that takes a while.
         ready_within: Duration::from_secs(180),
-        watchdog: Duration::from_secs(60),
-    },
-    // Test images only: stage 1 puts it there from the initrd, which the slot's signature covers.
-    Service {
-        name: "agent",
-        program: paths::AGENT,
-        user: 0,
-        groups: &[],
-        capabilities: CapabilitySet::all(),
-        sockets: &[],
-        after: &[],
-        when: When::FileExists(paths::AGENT),
-        sandbox: None,
-        limits: Limits { memory: 256 << 20, tasks: 256, files: 4096 },
-        may_announce: true,
-        ready_within: Duration::from_secs(60),
         watchdog: Duration::from_secs(60),
     },
 ];
