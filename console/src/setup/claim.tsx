@@ -55,7 +55,7 @@ export function ClaimHelp() {
       <h2>Where do I find the code?</h2>
       <ul>
         <li>On the screen attached to the box, in the line that begins with “claim code”.</li>
-        <li>No screen? The program that wrote the card or disk printed it at the end.</li>
+        <li>No screen? Attach one, or read the serial console; a restart shows a new code.</li>
       </ul>
       <p>It makes sure that nobody else on your network can take the box before you do.</p>
     </div>
