@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
 
 /// How often the state is looked at without being told of a change: the services' report is a file that init rewrites. It costs
-/// reading a few hundred bytes of memory.
+/// reading a few hundred bytes of memory. Also the pulse that init waits for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells init something about this service.
@@ -51,6 +51,8 @@ pub async fn follow(app: Arc<App>) {
         if let Some(status) = shown.status(&summary.reasons) {
             tell(&[&format!("STATUS={status}")]);
         }
+        // This task shares its thread with everything else, so init hears from it only as long as nothing hangs.
+        tell(&["WATCHDOG=1"]);
         // All are cancel safe; whatever woke us, everything is looked at anew.
         tokio::select! {
             changed = ownership.changed(), if ownership_lives => ownership_lives = changed.is_ok(),

@@ -11,7 +11,6 @@ use crate::records::LoadError;
 use crate::records::Records;
 use std::error::Error;
 use std::fs::DirBuilder;
-use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -129,7 +128,8 @@ async fn open_kept(folder: &Path) -> Result<Opened, StorageError> {
 fn open_blocking(folder: &Path) -> Result<(Records, Kept, Option<String>), StorageError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        // In the image init makes it, and hostd may not write beside it: which error comes first is the kernel's business.
+        Err(_there_already) if folder.is_dir() => {}
         Err(source) => return Err(StorageError::Folder { path: folder.to_owned(), source }),
     }
     let key =
