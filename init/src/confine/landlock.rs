@@ -69,3 +69,41 @@ fn allow(
     let access = if folder { access } else { access & AccessFs::from_file(WRITTEN_FOR) };
     ruleset.add_rule(PathBeneath::new(opened, access))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    /// Rules bind the thread that sets them and those it starts.
+    #[test]
+    fn only_the_named_folders_are_reached_and_only_as_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("kept");
+        let sandbox_write: &'static [&'static str] =
+            vec![&*folder.path().to_str().unwrap().to_owned().leak()].leak();
+        let (read, denied_read, denied_write, written, executed) = std::thread::spawn(move || {
+            restrict(
+                "/bin/true",
+                &Sandbox { read: &["/etc", "/nonexistent"], write: sandbox_write, families: &[] },
+            )
+            .unwrap();
+            let write = fs::write(&kept, "x").and_then(|()| fs::rename(&kept, kept.with_extension("new")));
+            (
+                fs::read("/etc/hostname").map(drop),
+                fs::read("/proc/version").unwrap_err().kind(),
+                fs::write("/etc/hearth-test", "x").unwrap_err().kind(),
+                write,
+                std::process::Command::new("/bin/ls").spawn().unwrap_err().kind(),
+            )
+        })
+        .join()
+        .unwrap();
+        read.unwrap();
+        written.unwrap();
+        let denied = ErrorKind::PermissionDenied;
+        assert_eq!((denied_read, denied_write, executed), (denied, denied, denied));
+    }
+}

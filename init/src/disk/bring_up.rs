@@ -29,6 +29,7 @@ use super::probe;
 use super::probe::Disk;
 use super::superblock;
 use super::superblock::Check;
+use super::tools::Checked;
 use super::tools::ToolError;
 use super::tools::Tools;
 use crate::console;
@@ -263,7 +264,9 @@ fn open(device: &str, length: u64, tools: &mut Tools<'_>) -> Result<Mounted, Dat
             Err(found) => DataError::Lost { device, found, tool: source },
             Ok(_) => DataError::Tool { device, source },
         })?;
-        reasons.push(format!("the data partition was checked after damage: {checked:?}").to_lowercase());
+        if checked == Checked::Repaired {
+            reasons.push("the data partition was damaged and has been repaired".to_owned());
+        }
         Ok(())
     };
     let unhealthy = !matches!(before, Ok(superblock) if superblock.check == Check::NotNeeded);

@@ -14,6 +14,11 @@ const MAKE_LIMIT: Duration = Duration::from_secs(600);
 /// Checking or resizing a large file system on a slow disk.
 const CHECK_LIMIT: Duration = Duration::from_secs(3600);
 
+/// What e2fsck says, among others, of a superblock that it cannot use.
+const OPERATIONAL_ERROR: Ending = Ending::Code(8);
+/// Where the first copy of the superblock is with blocks of 4 KiB, which file systems from 512 MiB on have.
+const FIRST_COPY: &[&str] = &["-b", "32768", "-B", "4096"];
+
 /// A tool that did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
@@ -66,13 +71,18 @@ impl Tools<'_> {
         if ending == Ending::Code(0) { Ok(()) } else { Err(ToolError::Failed { tool: "mke2fs", ending }) }
     }
 
-    /// Checks an ext4 file system and repairs what needs no question.
+    /// Checks an ext4 file system and repairs what needs no question. When its superblock cannot be used, the first
+    /// copy of it is tried, which e2fsck does by itself only when it may ask.
     ///
     /// # Errors
     /// When damage is left, or the tool fails.
     pub fn check(&mut self, device: &str) -> Result<Checked, ToolError> {
-        let ending = self.run("/usr/sbin/e2fsck", &["-p".to_owned(), device.to_owned()], CHECK_LIMIT)?;
-        check_result(ending)
+        let first = self.run("/usr/sbin/e2fsck", &check_arguments(device, &[]), CHECK_LIMIT)?;
+        if first != OPERATIONAL_ERROR {
+            return check_result(first);
+        }
+        let second = self.run("/usr/sbin/e2fsck", &check_arguments(device, FIRST_COPY), CHECK_LIMIT)?;
+        check_result(second)
     }
 
     /// Grows a mounted ext4 file system to its partition.
@@ -107,6 +117,10 @@ fn make_arguments(device: &str, length: u64) -> Vec<String> {
     }
     arguments.push(device);
     arguments.into_iter().map(str::to_owned).collect()
+}
+
+fn check_arguments(device: &str, superblock: &[&str]) -> Vec<String> {
+    ["-p"].iter().chain(superblock).chain(&[device]).map(|&word| word.to_owned()).collect()
 }
 
 /// e2fsck(8), "EXIT CODE": a sum of conditions.
@@ -147,6 +161,15 @@ mod tests {
         ] {
             assert!(matches!(check_result(ending), Err(ToolError::Failed { .. })), "{ending}");
         }
+    }
+
+    #[test]
+    fn a_check_never_asks() {
+        assert_eq!(check_arguments("/dev/vda2", &[]), ["-p", "/dev/vda2"]);
+        assert_eq!(
+            check_arguments("/dev/vda2", FIRST_COPY),
+            ["-p", "-b", "32768", "-B", "4096", "/dev/vda2"]
+        );
     }
 
     #[test]
