@@ -92,7 +92,7 @@ mod tests {
             .unwrap();
             let write = fs::write(&kept, "x").and_then(|()| fs::rename(&kept, kept.with_extension("new")));
             (
-                fs::read("/etc/hostname").map(drop),
+                fs::read("/etc/passwd").map(drop),
                 fs::read("/proc/version").unwrap_err().kind(),
                 fs::write("/etc/hearth-test", "x").unwrap_err().kind(),
                 write,
