@@ -66,5 +66,5 @@ fn end(bar: Option<ProgressBar>) {
 
 fn style() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {bar:24} {elapsed:>5}  {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .unwrap_or_else(|_unparsable| ProgressStyle::default_bar())
 }

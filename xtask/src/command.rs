@@ -41,7 +41,7 @@ impl Program {
         let mut command = Command::new(program.as_ref());
         let mut text = Path::new(program.as_ref())
             .file_name()
-            .unwrap_or(program.as_ref())
+            .unwrap_or_else(|| program.as_ref())
             .to_string_lossy()
             .into_owned();
         for argument in arguments {

@@ -127,7 +127,7 @@ fn source_faults(source: &Source, all: &[Source]) -> Vec<String> {
     if is_orphan(source, &stem, all) {
         faults.push(format!("{shown}: no `mod {stem};` names it"));
     }
-    let mut previous = "";
+    let mut explained = false;
     for (number, line) in source.text.lines().enumerate() {
         let place = format!("{shown}:{}", number + 1);
         // Pieces, so that this file does not find itself.
@@ -136,15 +136,16 @@ fn source_faults(source: &Source, all: &[Source]) -> Vec<String> {
                 "{place}: logs an error without its causes; write `error = &err as &dyn Error`"
             ));
         }
-        if line.contains(concat!("expect(", "unsafe_code"))
-            && !previous.trim_start().starts_with("// UNSAFETY:")
-        {
+        if line.contains(concat!("expect(", "unsafe_code")) && !explained {
             faults.push(format!("{place}: unsafe code without an `UNSAFETY:` comment above"));
         }
         if line.trim_start().starts_with(concat!("#[", "ignore]")) {
             faults.push(format!("{place}: an ignored test needs a reason and an issue number"));
         }
-        previous = line;
+        // The explanation holds for the attribute that follows its comment, which may take several lines each.
+        let trimmed = line.trim_start();
+        let goes_on = trimmed.starts_with("//") || trimmed.starts_with("#");
+        explained = trimmed.starts_with("// UNSAFETY:") || explained && goes_on;
     }
     faults
 }

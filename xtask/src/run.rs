@@ -24,6 +24,7 @@ const PREFERRED_PORTS: [u16; 2] = [8080, 8443];
 
 /// How to run.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     image: ImageArguments,
