@@ -32,6 +32,15 @@ pub enum ErofsError {
         #[source]
         source: io::Error,
     },
+    /// The table of compressions cannot be written.
+    #[error("cannot write {path}")]
+    Hints {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
     /// The machine that builds has an architecture without a known loader.
     #[error("no images can be built on this architecture")]
     Machine,
@@ -68,10 +77,18 @@ pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> 
     let libraries = libraries.into_iter().collect::<Vec<_>>().join(":");
     let mut command = tool::command(tools.get("libc6")?.file(loader)?);
     command.arg("--library-path").arg(libraries).arg(program);
-    command.arg(format!("-z{}", root.compression)).arg(format!("-C{}", root.cluster_bytes));
+    let hints = image.with_extension("hints");
+    fs::write(&hints, hint(root)).map_err(|source| ErofsError::Hints { path: hints.clone(), source })?;
+    command.arg(format!("-z{}:{}", root.compression, root.module_compression));
+    command.arg(format!("-C{}", root.cluster_bytes)).arg(format!("--compress-hints={}", hints.display()));
     // No times, no owners, no extended attributes: nothing of the machine that builds.
     command.args(["-T0", "--all-root", "-x-1", "--quiet", "-U", UUID]);
     tool::output(command.arg(image).arg(stage)).map(|_| ()).map_err(ErofsError::Pack)
+}
+
+/// `<bytes compressed together> <number of the algorithm> <pattern of paths>`: mkfs.erofs(1), `--compress-hints`.
+fn hint(root: &Root) -> String {
+    format!("{} 1 \\.ko$\n", root.cluster_bytes)
 }
 
 fn join(folder: &Path, path: &Path) -> PathBuf {

@@ -126,8 +126,10 @@ pub struct Kernel {
 /// The compressed root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Root {
-    /// As `mkfs.erofs -z` takes it.
+    /// Of everything but modules, as `mkfs.erofs -z` takes it.
     pub compression: String,
+    /// Of kernel modules, as `mkfs.erofs -z` takes it.
+    pub module_compression: String,
     /// Most bytes that are compressed together.
     pub cluster_bytes: u32,
 }

@@ -123,6 +123,7 @@ struct Merged {
     initrd_modules: Vec<Entry>,
     modules: Vec<Entry>,
     compression: Option<String>,
+    module_compression: Option<String>,
     cluster_bytes: Option<u32>,
     esp_mib: Option<u32>,
     data_mib: Option<u32>,
@@ -168,6 +169,7 @@ impl Merged {
         self.initrd_modules.extend(source.entries(&fragment.kernel.initrd_modules));
         self.modules.extend(source.entries(&fragment.kernel.modules));
         set(&mut self.compression, fragment.root.compression);
+        set(&mut self.module_compression, fragment.root.module_compression);
         if let Some(bytes) = fragment.root.cluster_bytes {
             if !bytes.get_ref().is_power_of_two() || !(4096..=1 << 20).contains(bytes.get_ref()) {
                 return Err(source.wrong(&bytes, "a power of two from 4096 to 1048576".to_owned()));
@@ -224,6 +226,9 @@ impl Merged {
             },
             root: Root {
                 compression: self.compression.ok_or_else(|| missing("root.compression"))?,
+                module_compression: self
+                    .module_compression
+                    .ok_or_else(|| missing("root.module_compression"))?,
                 cluster_bytes: self.cluster_bytes.ok_or_else(|| missing("root.cluster_bytes"))?,
             },
             disk: Disk {

@@ -88,6 +88,7 @@ pub(super) struct KernelPart {
 #[serde(deny_unknown_fields)]
 pub(super) struct RootPart {
     pub(super) compression: Option<String>,
+    pub(super) module_compression: Option<String>,
     pub(super) cluster_bytes: Option<Spanned<u32>>,
 }
 

@@ -24,6 +24,7 @@ cmdline = ["panic=10"]
 modules = ["nvme"]
 [root]
 compression = "lz4hc"
+module_compression = "zstd"
 cluster_bytes = 65536
 [disk]
 esp_mib = 512
