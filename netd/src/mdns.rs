@@ -158,6 +158,10 @@ fn start(name: &HostName) -> Result<(ServiceDaemon, mdns_sd::Receiver<DaemonEven
     let start = || {
         let responder = ServiceDaemon::new()?;
         responder.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        // The crate takes its own looped-back announcement of one address for a rival while it probes for the next one, and
+        // renames the box. Nothing else on the box asks by multicast DNS.
+        responder.set_multicast_loop_v4(false)?;
+        responder.set_multicast_loop_v6(false)?;
         // Addresses come within seconds of the start; a nudge that came before this would be lost.
         responder.set_ip_check_interval(NUDGED_INTERVAL_S)?;
         let events = responder.monitor()?;

@@ -109,6 +109,29 @@ async fn the_name_is_answered_with_both_kinds_of_address_and_the_services_are_li
 }
 
 #[tokio::test]
+async fn an_address_that_comes_later_does_not_make_the_box_its_own_rival() {
+    let mut lab = Lab::new();
+    lab.serve_dhcp(RANGE, &[]).await;
+    let net1 = lab.net1().await;
+    let link = link_shows(&net1, "eth0", "both kinds of address", |link| {
+        leased(link).is_some() && link.addresses.iter().any(|address| address.starts_with("fe80"))
+    })
+    .await;
+    let local = address_record(link.addresses.iter().find(|address| address.starts_with("fe80")).unwrap());
+    assert!(answered(ask(&lab.home, "hearth.local", TYPE_AAAA, local)).await, "the first address");
+
+    lab.serve_dhcp("fd77::,ra-only,64,10m", &["--enable-ra", "--ra-param=lan0,4,600"]).await;
+    let is_global = |address: &&String| address.starts_with("fd77:");
+    let link = link_shows(&net1, "eth0", "an address of the advertised prefix", |link| {
+        link.addresses.iter().any(|address| is_global(&address))
+    })
+    .await;
+    let global = address_record(link.addresses.iter().find(is_global).unwrap());
+    assert!(answered(ask(&lab.home, "hearth.local", TYPE_AAAA, global)).await, "the later address");
+    assert_eq!(net1.host_name().await.unwrap(), "hearth");
+}
+
+#[tokio::test]
 async fn a_name_that_another_device_has_gets_a_number() {
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let mut lab = Lab::with_neighbour(|home, the_box| {
