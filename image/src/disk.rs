@@ -8,6 +8,7 @@
 //! ```
 //! All identifiers come from the content, all times are those of FAT's epoch: equal slots give equal disks.
 
+mod epoch;
 mod folders;
 
 use crate::digest::Sha256;
@@ -31,6 +32,8 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use uuid::Uuid;
+
+pub use epoch::Epoch;
 
 /// Name of the entry that the first boot may format (docs/spec/boot.md).
 pub const NEW_DATA: &str = "hearth-new";
@@ -215,8 +218,8 @@ fn fill(plan: &DiskPlan, mut esp: Window<'_>, seed: Sha256) -> Result<(), DiskEr
         .volume_id(volume_id)
         .volume_label(*b"HEARTH     ");
     fatfs::format_volume(&mut esp, options).map_err(error("the file system"))?;
-    // Without the crate's `chrono` feature every time is FAT's epoch, 1980-01-01.
-    let system = FileSystem::new(&mut esp, FsOptions::new()).map_err(error("the file system"))?;
+    let system = FileSystem::new(&mut esp, FsOptions::new().time_provider(&Epoch))
+        .map_err(error("the file system"))?;
     let top = system.root_dir();
     for folder in ["EFI", "EFI/BOOT", "EFI/systemd", "EFI/Linux", "loader"] {
         top.create_dir(folder).map_err(error(folder))?;

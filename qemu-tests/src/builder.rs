@@ -233,6 +233,7 @@ impl VmBuilder {
     /// # Errors
     /// When a part is missing or QEMU does not start; the text says what and where its logs are.
     pub fn start(mut self) -> Result<Vm> {
+        fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let disk = self.prepare_disk()?;
         let sockets = tempfile::tempdir().context("cannot make a folder for sockets")?;
         let socket = |name: &str| sockets.path().join(name);

@@ -5,6 +5,7 @@ use anyhow::Context;
 use anyhow::Result;
 use fatfs::FileSystem;
 use fatfs::FsOptions;
+use image::disk::Epoch;
 use std::fs::File;
 use std::io;
 use std::io::Read;
@@ -38,8 +39,8 @@ impl Esp {
             .open(path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         let window = Window { file, range: partition.bytes, position: 0 };
-        let files =
-            FileSystem::new(window, FsOptions::new()).context("cannot open the EFI system partition")?;
+        let files = FileSystem::new(window, FsOptions::new().time_provider(&Epoch))
+            .context("cannot open the EFI system partition")?;
         Ok(Self { files })
     }
 

@@ -14,6 +14,9 @@ use crate::wait_until;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use rustix::process::Resource;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 use serde_json::json;
 use std::fs;
 use std::fs::File;
@@ -68,6 +71,7 @@ impl Vm {
                 fs::remove_file(socket).with_context(|| format!("cannot remove {}", socket.display()))?;
             }
         }
+        allow_many_files()?;
         let words = plan.folder.join("qemu.log");
         let mut qemu = Owned::start(
             Command::new("qemu-system-x86_64")
@@ -165,6 +169,13 @@ impl Vm {
         self.qmp.execute("quit", &json!({}))?;
         self.wait_off(BOOT)
     }
+}
+
+/// Lets this process and QEMU have as many open files as they may: each forwarded connection is one in both.
+fn allow_many_files() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
 }
 
 impl Deref for Vm {

@@ -86,6 +86,28 @@ fn the_esp_has_loader_and_slots_with_their_long_names() {
     }
 }
 
+/// Firmware refuses to rename a file with a date that is none, and boot counting is renaming.
+#[test]
+fn every_file_has_a_date_that_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.img");
+    write(&plan(folder.path()), &path).unwrap();
+    let mut file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let extent = Extent { start: MIB, length: 64 * MIB };
+    let system = FileSystem::new(Window { file: &mut file, extent, position: 0 }, FsOptions::new()).unwrap();
+    let slots = system.root_dir().open_dir("EFI/Linux").unwrap();
+    let dates: Vec<_> = slots
+        .iter()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.is_file())
+        .flat_map(|entry| [entry.created().date, entry.modified().date, entry.accessed()])
+        .collect();
+    assert!(!dates.is_empty());
+    for date in dates {
+        assert_eq!((date.year, date.month, date.day), (1980, 1, 1));
+    }
+}
+
 #[test]
 fn a_partition_that_is_too_small_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
