@@ -8,6 +8,7 @@
 
 use crate::accounts::Accounts;
 use crate::api;
+use crate::bootstrap::Bootstrap;
 use crate::clock::Clock;
 use crate::host::Host;
 use crate::household::authority::Authority;
@@ -49,6 +50,10 @@ pub struct App {
     pub boot: Option<BootReport>,
     /// What was lost or repaired when the store was opened, in plain words.
     pub recovered: Option<String>,
+    /// What the bootstrap file says.
+    pub bootstrap: Bootstrap,
+    /// What is wrong with that file, in plain words.
+    pub bootstrap_problem: Option<String>,
     /// Port of the HTTPS listener, for addresses that are shown or redirected to.
     pub https_port: u16,
 }
@@ -110,6 +115,7 @@ impl App {
             set_up: self.accounts.is_set_up(),
             storage_problem: self.accounts.storage_problem(),
             recovered: self.recovered.as_deref(),
+            bootstrap_problem: self.bootstrap_problem.as_deref(),
             boot: self.boot.as_ref(),
             services: services.as_ref(),
             network: &network.reasons,
@@ -131,10 +137,10 @@ impl App {
         if self.https_port == 443 { String::new() } else { format!(":{}", self.https_port) }
     }
 
-    /// The chosen name, or the default one as long as none is known.
+    /// The chosen name, or the bootstrap file's as long as none is known.
     #[must_use]
     pub fn chosen_name(&self) -> HostName {
-        self.accounts.ownership().borrow().host_name.clone().unwrap_or_default()
+        self.accounts.ownership().borrow().host_name.clone().unwrap_or_else(|| self.bootstrap.domain.clone())
     }
 
     /// Names and addresses that mean this box.

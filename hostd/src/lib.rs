@@ -18,6 +18,7 @@ pub mod accounts;
 pub mod announce;
 pub mod api;
 pub mod app;
+pub mod bootstrap;
 pub mod certificates;
 pub mod clock;
 pub mod host;
@@ -33,6 +34,7 @@ pub mod web;
 use crate::accounts::Accounts;
 use crate::accounts::claim::RandomError;
 use crate::app::App;
+use crate::bootstrap::Bootstrap;
 use crate::certificates::Certificates;
 use crate::clock::KernelClock;
 use crate::host::Host;
@@ -163,7 +165,16 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
 pub async fn start(settings: Settings) -> Result<Running, RunError> {
     let (http, https) = listeners(&settings)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let opened = storage::open(&settings.state).await.map_err(|source| RunError::Authority { source })?;
+    let (bootstrap, bootstrap_problem) = match bootstrap::load(&settings.bootstrap) {
+        Ok(bootstrap) => (bootstrap, None),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn Error, "the bootstrap file is not used");
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            (Bootstrap::default(), Some(format!("{error}{cause}")))
+        }
+    };
+    let mut opened = storage::open(&settings.state).await.map_err(|source| RunError::Authority { source })?;
+    opened.loaded.host_name.get_or_insert_with(|| bootstrap.domain.clone());
     let machine = Machine::new(&settings.state);
     let boot = machine.boot_report().unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn Error, "the boot report cannot be read");
@@ -182,6 +193,8 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
         network,
         boot,
         recovered: opened.recovered,
+        bootstrap,
+        bootstrap_problem,
         https_port: https.1.port(),
     });
     let wanted = names_at_start(&app, opened.leaf.as_ref());

@@ -13,6 +13,8 @@ pub struct Settings {
     pub listen_https: Option<SocketAddr>,
     /// Folder for what is kept.
     pub state: PathBuf,
+    /// The bootstrap file; need not be there.
+    pub bootstrap: PathBuf,
     /// Folder of the web console's files.
     pub console: PathBuf,
     /// netd's socket.
@@ -25,7 +27,7 @@ pub enum SettingsError {
     /// There is no such argument.
     #[error(
         "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
-         --state FOLDER, --console FOLDER and --net-socket PATH"
+         --state FOLDER, --bootstrap FILE, --console FOLDER and --net-socket PATH"
     )]
     Unknown {
         /// As written.
@@ -53,6 +55,7 @@ impl Default for Settings {
             listen_http: None,
             listen_https: None,
             state: model::paths::HOSTD_STATE.into(),
+            bootstrap: model::paths::BOOTSTRAP.into(),
             console: model::paths::CONSOLE.into(),
             net_socket: model::paths::NET_BUS_SOCKET.into(),
         }
@@ -78,6 +81,7 @@ impl Settings {
                     settings.listen_https = Some(address("--listen-https", value("--listen-https")?)?);
                 }
                 Some("--state") => settings.state = value("--state")?.into(),
+                Some("--bootstrap") => settings.bootstrap = value("--bootstrap")?.into(),
                 Some("--console") => settings.console = value("--console")?.into(),
                 Some("--net-socket") => settings.net_socket = value("--net-socket")?.into(),
                 _ => return Err(SettingsError::Unknown { argument }),

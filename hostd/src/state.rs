@@ -42,6 +42,8 @@ pub struct Facts<'a> {
     pub storage_problem: Option<&'a str>,
     /// What was lost or repaired when the store was opened, if anything.
     pub recovered: Option<&'a str>,
+    /// What is wrong with the bootstrap file, if anything.
+    pub bootstrap_problem: Option<&'a str>,
     /// How the boot went.
     pub boot: Option<&'a BootReport>,
     /// State of the services.
@@ -65,6 +67,9 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     }
     if let Some(recovered) = facts.recovered {
         grave.push(recovered.to_owned());
+    }
+    if let Some(problem) = facts.bootstrap_problem {
+        grave.push(format!("the file config.json on the data partition is not used: {problem}"));
     }
     for service in facts.services.iter().flat_map(|report| &report.services) {
         if service.state == ServiceState::Degraded {

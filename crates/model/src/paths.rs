@@ -18,6 +18,8 @@ pub const AGENT: &str = "/run/hearth/agent";
 pub const AGENT_PORT: &str = "org.hearthos.agent.0";
 /// The web console's files in the root image.
 pub const CONSOLE: &str = "/usr/share/hearth/console";
+/// The optional bootstrap file, read by hostd at its start.
+pub const BOOTSTRAP: &str = "/data/config.json";
 /// hostd's part of the data partition.
 pub const HOSTD_STATE: &str = "/data/state/hostd";
 /// netd's part of the data partition.

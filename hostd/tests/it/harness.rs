@@ -4,6 +4,7 @@ use hostd::accounts::Accounts;
 use hostd::accounts::Loaded;
 use hostd::accounts::Storage;
 use hostd::app::App;
+use hostd::bootstrap::Bootstrap;
 use hostd::clock::ManualClock;
 use hostd::host::fake::FakeHost;
 use hostd::household::authority::Authority;
@@ -111,6 +112,8 @@ impl Router {
             network: receiver,
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
+            bootstrap: Bootstrap::default(),
+            bootstrap_problem: None,
             https_port: 443,
         };
         Self { app: Arc::new(app), host, clock, store, network }
@@ -184,6 +187,7 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         listen_http: Some("127.0.0.1:0".parse().unwrap()),
         listen_https: Some("127.0.0.1:0".parse().unwrap()),
         state: folder.join("state"),
+        bootstrap: folder.join("config.json"),
         console: folder.join("console"),
         net_socket: folder.join("net.sock"),
     }

@@ -82,3 +82,27 @@ async fn a_damaged_store_shows_as_degraded_with_a_reason() {
     let status = Client::of(&running).get("/api/v1/status").await.json();
     assert!(!status["reasons"].as_array().unwrap().is_empty(), "{status}");
 }
+
+#[tokio::test]
+async fn the_bootstrap_file_names_the_box_and_a_mistake_in_it_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    std::fs::write(&file, "{\"version\": 1, \"domain\": \"attic\"}").unwrap();
+    let first = hostd::start(settings(folder.path())).await.unwrap();
+    assert_eq!(first.app.summary().host_name.as_str(), "attic");
+    let done = Client::of(&first);
+    let request = b"GET /api/v1/status HTTP/1.1\r\nhost: attic.local\r\nconnection: close\r\n\r\n";
+    let status = done.exchange("attic.local", request).await.json();
+    assert_eq!((status["state"].as_str(), status["hostname"].as_str()), (Some("setup"), Some("attic")));
+    first.stop().await;
+
+    let broken = "{\n  \"version\": 1,\n  domain\n}";
+    std::fs::write(&file, broken).unwrap();
+    let second = hostd::start(settings(folder.path())).await.unwrap();
+    let status = Client::of(&second).get("/api/v1/status").await.json();
+    assert!(status["reasons"][0].as_str().unwrap().contains("line 3"), "{status}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), broken, "the file is left alone");
+    let code = claim_code(&second.app);
+    assert_eq!(Client::of(&second).post("/api/v1/setup", &setup_body(&code)).await.status, 201);
+    assert_eq!(second.app.summary().state.as_str(), "degraded", "the owner is told");
+}

@@ -42,7 +42,7 @@ pub fn restrict(program: &str, sandbox: &Sandbox) -> Result<(), RulesetError> {
         .handle_access(AccessNet::BindTcp)?
         .scope(Scope::from_all(WRITTEN_FOR))?
         .create()?;
-    for path in sandbox.read {
+    for path in sandbox.read.iter().chain(sandbox.read_also) {
         ruleset = allow(ruleset, path, read)?;
     }
     for path in sandbox.write {
@@ -87,7 +87,12 @@ mod tests {
         let (read, denied_read, denied_write, written, executed) = std::thread::spawn(move || {
             restrict(
                 "/bin/true",
-                &Sandbox { read: &["/etc", "/nonexistent"], write: sandbox_write, families: &[] },
+                &Sandbox {
+                    read: &["/etc"],
+                    read_also: &["/nonexistent"],
+                    write: sandbox_write,
+                    families: &[],
+                },
             )
             .unwrap();
             let write = fs::write(&kept, "x").and_then(|()| fs::rename(&kept, kept.with_extension("new")));

@@ -82,6 +82,8 @@ pub enum Address {
 pub struct Sandbox {
     /// Folders and files it may read.
     pub read: &'static [&'static str],
+    /// The same, for this service alone.
+    pub read_also: &'static [&'static str],
     /// Folders and files it may change.
     pub write: &'static [&'static str],
     /// Families of sockets it may make.
@@ -150,6 +152,7 @@ pub const SERVICES: &[Service] = &[
         when: When::Always,
         sandbox: Some(Sandbox {
             read: COMMON_READ,
+            read_also: &[],
             // /proc/sys/net: per-link IPv6 settings have no netlink form.
             write: &[paths::NETD_STATE, "/run/hearth/net", "/proc/sys/net", "/dev/null"],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET],
@@ -175,6 +178,8 @@ pub const SERVICES: &[Service] = &[
         when: When::Always,
         sandbox: Some(Sandbox {
             read: COMMON_READ,
+            // Outside its own folder: it may not change it.
+            read_also: &[paths::BOOTSTRAP],
             // Free space of the data partition is asked of its own folder.
             write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
