@@ -34,6 +34,9 @@ printf '/dev/vda / ext4 defaults 0 1\n' > "$1/etc/fstab"
 printf 'virtio_pci\nvirtio_blk\next4\n' >> "$1/etc/initramfs-tools/modules"
 sed -i s/MODULES=most/MODULES=list/ "$1/etc/initramfs-tools/initramfs.conf"
 chroot "$1" update-initramfs -u
+# Not the work of a first boot: no new machine id, no caches to rebuild.
+chroot "$1" systemd-machine-id-setup
+touch "$1/etc/.updated" "$1/var/.updated"
 printf '<!doctype html><title>Debian</title><p>A static page.\n' > "$1/var/www/html/index.html"
 "#;
 
