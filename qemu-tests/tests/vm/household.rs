@@ -60,17 +60,20 @@ pub(crate) fn expect_page(web: &Web) -> Result<String> {
     state(web)
 }
 
-/// The box is one that somebody can use: set up with our owner, or new and ready to be set up (which is then done).
-/// Returns whether it was set up already.
-pub(crate) fn expect_usable(guest: &Guest, web: &mut Web) -> Result<bool> {
-    let was_set_up = match expect_page(web)?.as_str() {
-        "setup" => false,
-        "ready" => true,
+/// The page works, and what it offers can be done: log in where our owner has set the box up, else set it up with the code that
+/// is on the console. Returns whether it was set up.
+pub(crate) fn expect_alive(guest: &Guest, web: &mut Web) -> Result<bool> {
+    match expect_page(web)?.as_str() {
+        "setup" => guest.wait_claim_code(guest.mark()).map(|_| false),
+        "ready" => expect(&log_in(web)?, 200).map(|()| true),
         other => bail!("the box is {other}: {}", status(web)?),
-    };
-    if was_set_up {
-        expect(&log_in(web)?, 200)?;
-    } else {
+    }
+}
+
+/// As [`expect_alive`], and a new box is set up. Returns whether it was before.
+pub(crate) fn expect_usable(guest: &Guest, web: &mut Web) -> Result<bool> {
+    let was_set_up = expect_alive(guest, web)?;
+    if !was_set_up {
         set_up(guest, web)?;
         ensure!(state(web)? == "ready", "not ready after set-up: {}", status(web)?);
     }

@@ -66,6 +66,16 @@ fn a_killed_service_comes_back_and_one_that_keeps_dying_is_degraded() {
         let degraded = report(&mut agent, "netd")?;
         ensure!(degraded.state == ServiceState::Degraded, "after {kills} kills: {degraded:?}");
         ensure!(kills >= 10, "degraded after {kills} kills only");
+        for _ in kills..KILLS {
+            // Now it is started once a minute only, so the test asks for each further start.
+            let answer = agent.control(&ControlRequest::Restart { unit: "netd".to_owned() })?;
+            ensure!(answer == ControlAnswer::Accepted, "{answer:?}");
+            let pid =
+                wait_for(&vm, &mut agent, "netd", |now| now.pid.is_some())?.pid.context("no process")?;
+            agent.kill(pid, Signal::KILL)?;
+            wait_for(&vm, &mut agent, "netd", |now| now.pid != Some(pid))?;
+        }
+        let degraded = wait_for(&vm, &mut agent, "netd", |now| now.state == ServiceState::Degraded)?;
         ensure!(degraded.reason.is_some_and(|reason| !reason.is_empty()), "no reason");
         vm.wait_until("the reason on the page", || {
             let now = status(&web)?;
