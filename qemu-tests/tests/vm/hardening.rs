@@ -179,3 +179,59 @@ fn the_shipped_slot_holds_no_agent() {
         Ok(())
     });
 }
+
+#[test]
+fn the_judges_of_this_file_find_what_is_wrong() {
+    let entry = |path: &str, mode, head: &str| Entry {
+        path: path.into(),
+        kind: Kind::File,
+        mode,
+        uid: 0,
+        gid: 0,
+        size: 1,
+        head: head.to_owned(),
+        target: None,
+    };
+    let mut good: Vec<Entry> = PROGRAMS.iter().map(|program| entry(program, 0o755, ELF)).collect();
+    good.extend((0..60).map(|number| entry(&format!("/usr/lib/lib{number}.so.1"), 0o755, ELF)));
+    check_files(&good).unwrap();
+    for bad in [
+        entry("/usr/sbin/mke2fs", 0o4755, ELF),
+        entry("/usr/share/a", 0o644, "23212f62"),
+        entry("/bin/sh", 0o755, ELF),
+        entry("/usr/lib/liba.so", 0o755, "7f000000"),
+        entry("/etc/passwd", 0o646, "726f6f74"),
+    ] {
+        let with_bad: Vec<Entry> = good.iter().cloned().chain([bad]).collect();
+        check_files(&with_bad).unwrap_err();
+    }
+    check_files(&good[1..]).unwrap_err();
+
+    let line =
+        |point: &str, options: &str, kind: &str| format!("1 2 0:3 / {point} {options} - {kind} none rw\n");
+    let mut mounts = line("/", "ro,nosuid,nodev", "erofs") + &line("/dev", "rw,nosuid,noexec", "devtmpfs");
+    mounts += &["/proc", "/sys", "/run", "/data"]
+        .map(|point| line(point, "rw,nosuid,nodev,noexec", "tmpfs"))
+        .concat();
+    check_mounts(&mounts).unwrap();
+    for bad in ["rw,nosuid,nodev", "rw,nosuid,noexec", "rw,nodev,noexec"] {
+        check_mounts(&(mounts.clone() + &line("/tmp", bad, "tmpfs"))).unwrap_err();
+    }
+
+    let daemon = Process {
+        program: Some("/usr/lib/hearth/hostd".into()),
+        uids: vec![HOSTD_UID; 4],
+        gids: vec![HOSTD_UID; 4],
+        capabilities: vec![0; 5],
+        no_new_privs: true,
+        seccomp: 2,
+        ..Process::default()
+    };
+    let check = |daemon: Process| check_daemon(&[daemon], "hostd", HOSTD_UID, 0);
+    check(daemon.clone()).unwrap();
+    check(Process { uids: vec![0; 4], ..daemon.clone() }).unwrap_err();
+    check(Process { capabilities: vec![0, 0, 0, 1, 0], ..daemon.clone() }).unwrap_err();
+    check(Process { capabilities: Vec::new(), ..daemon.clone() }).unwrap_err();
+    check(Process { no_new_privs: false, ..daemon.clone() }).unwrap_err();
+    check(Process { seccomp: 0, ..daemon }).unwrap_err();
+}
