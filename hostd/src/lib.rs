@@ -123,6 +123,12 @@ pub enum RunError {
     },
 }
 
+/// How long open connections may go on after SIGTERM: init sends it the moment it accepts a reboot, while the answer to
+/// whoever asked for it is still on its way.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+/// Between looks at whether they have ended.
+const FAREWELL_STEP: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// A hostd that listens and whose tasks run.
 #[derive(Debug)]
 pub struct Running {
@@ -215,8 +221,16 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
 }
 
 impl Running {
-    /// Stops all tasks, then writes down what has aged.
+    /// Lets open connections end for a moment, stops all tasks, then writes down what has aged.
     pub async fn stop(mut self) {
+        let farewell = async {
+            while self.connections.count() > 0 {
+                tokio::time::sleep(FAREWELL_STEP).await;
+            }
+        };
+        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+            tracing::debug!("connections are closed before their end");
+        }
         self.tasks.shutdown().await;
         if let Err(error) = self.app.accounts.upkeep(true).await {
             tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");
