@@ -125,9 +125,9 @@ pub enum RunError {
 
 /// How long open connections may go on after SIGTERM: init sends it the moment it accepts a reboot, while the answer to
 /// whoever asked for it is still on its way.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Between looks at whether they have ended.
-const FAREWELL_STEP: std::time::Duration = std::time::Duration::from_millis(20);
+const FAREWELL_STEP: Duration = Duration::from_millis(20);
 
 /// A hostd that listens and whose tasks run.
 #[derive(Debug)]
