@@ -1,0 +1,1 @@
+//! DNS resolver of the box: encrypted upstreams, cache, views, rebinding protection.

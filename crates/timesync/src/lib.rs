@@ -1,0 +1,1 @@
+//! Time keeping of the box: NTP client, step rules, last known time.
