@@ -1,0 +1,198 @@
+//! What the owner may choose for the box's own network. netd keeps it; the default is what a box has out of its box.
+
+use super::app_policy::Version;
+use super::names::Domain;
+use super::names::DomainPattern;
+use serde::Deserialize;
+use serde::Serialize;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+/// Most entries of each list.
+pub const MAX_ENTRIES: usize = 16;
+/// How long a change may be on trial, in seconds: a change that cuts the owner off is taken back by itself.
+pub const TRIAL_SECONDS: std::ops::RangeInclusive<u32> = 10..=600;
+
+/// Everything the owner may choose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// Version of this document; 1.
+    pub version: Version,
+    /// Name servers.
+    #[serde(default)]
+    pub resolver: ResolverSettings,
+    /// Time servers.
+    #[serde(default)]
+    pub time: TimeSettings,
+}
+
+/// How names are resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolverSettings {
+    /// Encrypted name servers in the order they are tried; empty means the built-in ones.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
+    /// Whether devices in the home network may ask the box for names.
+    #[serde(default)]
+    pub serve_lan: bool,
+    /// Public names that may have addresses of the home network; all others with such are taken for an attack.
+    #[serde(default)]
+    pub private_names: Vec<DomainPattern>,
+}
+
+/// An encrypted name server. There is no other kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// The name in its certificate.
+    pub server_name: Domain,
+    /// Its addresses: it cannot be looked up before there is a name server.
+    pub addresses: Vec<IpAddr>,
+    /// How it is asked.
+    pub transport: Transport,
+}
+
+/// Encrypted transports of DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "by", deny_unknown_fields)]
+pub enum Transport {
+    /// DNS over TLS (RFC 7858).
+    Tls {
+        /// Port; 853 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<NonZeroU16>,
+    },
+    /// DNS over HTTPS (RFC 8484).
+    Https {
+        /// Port; 443 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<NonZeroU16>,
+        /// Path of its URL, `/dns-query` when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    },
+}
+
+/// Where the time comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeSettings {
+    /// Servers; empty means the built-in ones and those the home network offers.
+    #[serde(default)]
+    pub servers: Vec<TimeServer>,
+}
+
+/// A time server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeServer {
+    /// Its name.
+    pub name: Domain,
+    /// Whether it must prove who it is (NTS, RFC 8915).
+    #[serde(default)]
+    pub authenticated: bool,
+}
+
+/// Why settings are refused as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSettings {
+    /// Too many entries.
+    #[error("there are {count} {of}; at most 16 are possible")]
+    TooMany {
+        /// Of what.
+        of: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// A name server without an address.
+    #[error("name server {0} has no address")]
+    NoAddress(Domain),
+    /// An address that no server can have.
+    #[error("name server {server} cannot have the address {address}")]
+    Address {
+        /// Which.
+        server: Domain,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// A path that no URL has.
+    #[error("name server {0}: a path starts with / and has up to 128 visible ASCII characters")]
+    Path(Domain),
+}
+
+impl NetworkSettings {
+    /// Checks what the types alone do not.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), InvalidSettings> {
+        at_most(self.resolver.upstreams.len(), "name servers")?;
+        at_most(self.resolver.private_names.len(), "private names")?;
+        at_most(self.time.servers.len(), "time servers")?;
+        self.resolver.upstreams.iter().try_for_each(Upstream::check)
+    }
+}
+
+impl Upstream {
+    fn check(&self) -> Result<(), InvalidSettings> {
+        at_most(self.addresses.len(), "addresses of one name server")?;
+        if self.addresses.is_empty() {
+            return Err(InvalidSettings::NoAddress(self.server_name.clone()));
+        }
+        let strange = |address: &&IpAddr| address.is_unspecified() || address.is_multicast();
+        if let Some(&address) = self.addresses.iter().find(strange) {
+            return Err(InvalidSettings::Address { server: self.server_name.clone(), address });
+        }
+        let is_path =
+            |path: &String| path.starts_with('/') && path.len() <= 128 && path.bytes().all(|b| b.is_ascii_graphic());
+        match &self.transport {
+            Transport::Https { path: Some(path), .. } if !is_path(path) => {
+                Err(InvalidSettings::Path(self.server_name.clone()))
+            }
+            Transport::Https { .. } | Transport::Tls { .. } => Ok(()),
+        }
+    }
+}
+
+fn at_most(count: usize, of: &'static str) -> Result<(), InvalidSettings> {
+    if count <= MAX_ENTRIES { Ok(()) } else { Err(InvalidSettings::TooMany { of, count }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> Result<(), String> {
+        let settings: NetworkSettings = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        settings.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_shortest_document_is_the_default() {
+        assert_eq!(serde_json::from_str::<NetworkSettings>(r#"{"version":1}"#).unwrap(), NetworkSettings::default());
+    }
+
+    #[test]
+    fn only_encrypted_name_servers_can_be_said() {
+        let upstream = |text: &str| {
+            checked(&format!(
+                r#"{{"version":1,"resolver":{{"upstreams":[{{"server_name":"dns.example.org",{text}}}]}}}}"#
+            ))
+        };
+        assert_eq!(upstream(r#""addresses":["192.0.2.1"],"transport":{"by":"tls"}"#), Ok(()));
+        assert_eq!(upstream(r#""addresses":["2001:db8::1"],"transport":{"by":"https","path":"/q"}"#), Ok(()));
+        for bad in [
+            r#""addresses":["192.0.2.1"],"transport":{"by":"udp"}"#,
+            r#""addresses":[],"transport":{"by":"tls"}"#,
+            r#""addresses":["0.0.0.0"],"transport":{"by":"tls"}"#,
+            r#""addresses":["ff02::fb"],"transport":{"by":"tls"}"#,
+            r#""addresses":["192.0.2.1"],"transport":{"by":"tls","port":0}"#,
+            r#""addresses":["192.0.2.1"],"transport":{"by":"https","path":"q"}"#,
+            r#""addresses":["192.0.2.1"]"#,
+        ] {
+            assert!(upstream(bad).is_err(), "{bad}");
+        }
+    }
+}
