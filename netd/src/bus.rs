@@ -3,12 +3,22 @@
 use crate::reconcile::Command;
 use hostapi::net1;
 use hostapi::net1::AllowedUids;
+use hostapi::net1::DnsCertificate;
 use hostapi::net1::Net1Backend;
 use hostapi::net1::Net1Error;
+use hostapi::net1::NetworkNamespace;
 use hostapi::net1::ServeError;
 use hostapi::net1::Status;
 use model::names::HostName;
+use model::network::app_policy::AppPolicy;
+use model::network::attachment::Attachment;
+use model::network::endpoint::Endpoint;
+use model::network::explanation::Explanation;
+use model::network::names::AppKey;
+use model::network::report::NetworkReport;
+use model::network::settings::NetworkSettings;
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -49,6 +59,46 @@ impl Net1Backend for LoopBackend {
     async fn renew_leases(&self) -> Result<(), Net1Error> {
         self.command(Command::RenewLeases).await
     }
+
+    async fn report(&self) -> Result<NetworkReport, Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn set_settings(&self, _: NetworkSettings, _: Option<Duration>) -> Result<(), Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn confirm_settings(&self) -> Result<(), Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn set_app_policy(&self, _: AppPolicy) -> Result<(), Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn attach_app(&self, _: AppKey, _: NetworkNamespace) -> Result<Attachment, Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn detach_app(&self, _: AppKey) -> Result<(), Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn explain(&self, _: Endpoint, _: Endpoint) -> Result<Explanation, Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn set_dns_certificate(&self, _: DnsCertificate) -> Result<(), Net1Error> {
+        Err(not_yet())
+    }
+
+    async fn answer_dns(&self, _: Vec<u8>, _: IpAddr) -> Result<Vec<u8>, Net1Error> {
+        Err(not_yet())
+    }
+}
+
+fn not_yet() -> Net1Error {
+    Net1Error::Refused("this part of netd is being built".to_owned())
 }
 
 /// Accepts and serves connections for ever.

@@ -56,6 +56,7 @@ pub fn status(observed: &Observed, context: Context<'_>) -> Status {
         host_name: context.host_name.to_owned(),
         state,
         reasons: context.reasons.to_vec(),
+        ..Status::default()
     }
 }
 

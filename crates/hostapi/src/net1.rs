@@ -9,24 +9,42 @@
 //! Net1Proxy ── SetHostName, RenewLeases ──> glue: arguments checked ──> Net1Backend
 //! ```
 //!
+//! What has one value travels as a D-Bus property; documents (policy, settings, report) travel as the JSON of their `model` type,
+//! the same that HTTP and files carry, and are bounded and checked here before a backend sees them.
+//!
 //! Wire types may only grow; a change that is not additive makes `Net2` beside this file.
 
 use model::names::HostName;
+use model::network::app_policy::AppPolicy;
+use model::network::attachment::Attachment;
+use model::network::endpoint::Endpoint;
+use model::network::explanation::Explanation;
+use model::network::names::AppKey;
+use model::network::report::NetworkReport;
+use model::network::settings::NetworkSettings;
+use model::network::settings::TRIAL_SECONDS;
 use serde::Deserialize;
 use serde::Serialize;
 use std::future::Future;
-use std::path::Path;
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use zbus::DBusError;
-use zbus::Guid;
-use zbus::connection::Builder;
-use zbus::object_server::InterfaceRef;
 use zbus::wire::Type;
+
+mod connect;
+mod documents;
+mod serve;
+
+pub use connect::ConnectError;
+pub use connect::connect;
+pub use connect::open;
+pub use documents::parse;
+pub use serve::AllowedUids;
+pub use serve::ServeError;
+pub use serve::serve;
 
 /// Where the interface lives on every connection.
 pub const PATH: &str = "/org/hearthos/Net1";
@@ -84,6 +102,10 @@ pub struct Status {
     pub state: State,
     /// Why not, in plain words.
     pub reasons: Vec<String>,
+    /// What the owner chose, as in force now.
+    pub settings: NetworkSettings,
+    /// Who may reach what, as in force now.
+    pub app_policy: AppPolicy,
 }
 
 /// What a method may answer instead of a result.
@@ -97,6 +119,16 @@ pub enum Net1Error {
     InvalidHostName(String),
     /// netd is stopping and takes no more commands.
     Stopping(String),
+    /// The document is too long, no JSON, of another version, has unknown parts or contradicts itself.
+    InvalidDocument(String),
+    /// The kernel refused it; what was in force before still is.
+    Refused(String),
+    /// No such app in the policy, or not attached.
+    UnknownApp(String),
+    /// The app is attached already.
+    AlreadyAttached(String),
+    /// There is nothing on trial.
+    NothingOnTrial(String),
 }
 
 /// What netd does behind the interface.
@@ -109,6 +141,76 @@ pub trait Net1Backend: Send + Sync + 'static {
 
     /// Renews every DHCP lease now, without waiting for the answers.
     fn renew_leases(&self) -> impl Future<Output = Result<(), Net1Error>> + Send;
+
+    /// How everything is now, with counters read from the kernel for this answer.
+    fn report(&self) -> impl Future<Output = Result<NetworkReport, Net1Error>> + Send;
+
+    /// Brings settings into force that were checked before. With a trial they are taken back after that time unless confirmed.
+    fn set_settings(
+        &self,
+        settings: NetworkSettings,
+        trial: Option<Duration>,
+    ) -> impl Future<Output = Result<(), Net1Error>> + Send;
+
+    /// Ends a trial: the settings stay.
+    fn confirm_settings(&self) -> impl Future<Output = Result<(), Net1Error>> + Send;
+
+    /// Brings a policy into force that was checked before, all of it or nothing; connections that it no longer allows are cut.
+    fn set_app_policy(&self, policy: AppPolicy) -> impl Future<Output = Result<(), Net1Error>> + Send;
+
+    /// Wires up the network namespace of an app that is in the policy. When this returns, its rules are loaded.
+    fn attach_app(
+        &self,
+        app: AppKey,
+        namespace: NetworkNamespace,
+    ) -> impl Future<Output = Result<Attachment, Net1Error>> + Send;
+
+    /// Takes an app's network away; nothing of it is left.
+    fn detach_app(&self, app: AppKey) -> impl Future<Output = Result<(), Net1Error>> + Send;
+
+    /// Says whether one end may reach another, and by which rule.
+    fn explain(
+        &self,
+        from: Endpoint,
+        to: Endpoint,
+    ) -> impl Future<Output = Result<Explanation, Net1Error>> + Send;
+
+    /// Gives the certificate with which the resolver proves itself to the home network (DNS over TLS).
+    fn set_dns_certificate(
+        &self,
+        certificate: DnsCertificate,
+    ) -> impl Future<Output = Result<(), Net1Error>> + Send;
+
+    /// Answers a DNS message that a device in the home network sent over HTTPS; empty when it deserves no answer.
+    fn answer_dns(
+        &self,
+        message: Vec<u8>,
+        client: IpAddr,
+    ) -> impl Future<Output = Result<Vec<u8>, Net1Error>> + Send;
+}
+
+/// A network namespace that nothing runs in yet.
+#[derive(Debug)]
+pub struct NetworkNamespace {
+    /// The namespace (`/proc/<pid>/ns/net`).
+    pub namespace: OwnedFd,
+    /// An rtnetlink socket that was opened inside of it: with it netd sets addresses there without the right to enter.
+    pub route_socket: OwnedFd,
+}
+
+/// A certificate chain with its key, PEM.
+#[derive(Clone)]
+pub struct DnsCertificate {
+    /// Leaf first.
+    pub chain_pem: String,
+    /// PKCS#8.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for DnsCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DnsCertificate").field("chain_pem", &self.chain_pem).finish_non_exhaustive()
+    }
 }
 
 /// The object on one connection; made by [`serve`] alone, after the caller was checked.
@@ -147,6 +249,18 @@ impl<B: Net1Backend> Net1<B> {
         self.shown.reasons.clone()
     }
 
+    /// What the owner chose: `model::network::settings::NetworkSettings` as JSON.
+    #[zbus(property)]
+    async fn settings(&self) -> zbus::fdo::Result<String> {
+        documents::write(&self.shown.settings).map_err(|error| zbus::fdo::Error::Failed(error.to_string()))
+    }
+
+    /// Who may reach what: `model::network::app_policy::AppPolicy` as JSON.
+    #[zbus(property)]
+    async fn app_policy(&self) -> zbus::fdo::Result<String> {
+        documents::write(&self.shown.app_policy).map_err(|error| zbus::fdo::Error::Failed(error.to_string()))
+    }
+
     /// Changes the name under which the box is announced.
     async fn set_host_name(&self, name: &str) -> Result<(), Net1Error> {
         let name = name.parse().map_err(|error| Net1Error::InvalidHostName(format!("{error}")))?;
@@ -157,185 +271,74 @@ impl<B: Net1Backend> Net1<B> {
     async fn renew_leases(&self) -> Result<(), Net1Error> {
         self.backend.renew_leases().await
     }
-}
 
-/// User ids that may use the interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedUids(Vec<u32>);
-
-impl AllowedUids {
-    /// Exactly these.
-    #[must_use]
-    pub fn new(uids: impl IntoIterator<Item = u32>) -> Self {
-        Self(uids.into_iter().collect())
+    /// How everything is now: `model::network::report::NetworkReport` as JSON.
+    async fn report(&self) -> Result<String, Net1Error> {
+        documents::write(&self.backend.report().await?)
     }
 
-    fn contains(&self, uid: u32) -> bool {
-        self.0.contains(&uid)
+    /// Changes the settings. With `trial_seconds` from 10 to 600 they are taken back after that time unless confirmed; 0 means
+    /// that they stay.
+    async fn set_settings(&self, settings: &str, trial_seconds: u32) -> Result<(), Net1Error> {
+        let settings: NetworkSettings = parse(settings)?;
+        settings.check().map_err(|error| Net1Error::InvalidDocument(error.to_string()))?;
+        let trial = match trial_seconds {
+            0 => None,
+            seconds if TRIAL_SECONDS.contains(&seconds) => Some(Duration::from_secs(seconds.into())),
+            _ => return Err(Net1Error::InvalidDocument("a trial lasts 10 to 600 seconds".to_owned())),
+        };
+        self.backend.set_settings(settings, trial).await
     }
-}
 
-impl Default for AllowedUids {
-    fn default() -> Self {
-        Self::new([0, model::paths::HOSTD_UID])
+    /// Ends a trial: the settings stay.
+    async fn confirm_settings(&self) -> Result<(), Net1Error> {
+        self.backend.confirm_settings().await
     }
-}
 
-/// Why one connection could not be served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The kernel did not say who the peer is.
-    #[error("read the credentials of the peer")]
-    PeerCredentials {
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The peer may not use the interface.
-    #[error("user {uid} may not use org.hearthos.Net1")]
-    CallerRefused {
-        /// Who it is.
-        uid: u32,
-    },
-    /// The peer did not complete the handshake within [`HANDSHAKE_TIMEOUT`].
-    #[error("the D-Bus handshake took longer than {} s", HANDSHAKE_TIMEOUT.as_secs())]
-    HandshakeTimeout,
-    /// Handing the stream to D-Bus failed.
-    #[error("take over the stream")]
-    Stream {
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The D-Bus connection failed.
-    #[error("serve org.hearthos.Net1")]
-    Bus {
-        /// What zbus said.
-        #[source]
-        source: zbus::Error,
-    },
-}
+    /// Changes who may reach what, all of it or nothing; connections that are no longer allowed are cut.
+    async fn set_app_policy(&self, policy: &str) -> Result<(), Net1Error> {
+        let policy: AppPolicy = parse(policy)?;
+        policy.check().map_err(|error| Net1Error::InvalidDocument(error.to_string()))?;
+        self.backend.set_app_policy(policy).await
+    }
 
-/// Serves the interface on one accepted stream until the peer closes it.
-///
-/// # Errors
-///
-/// When the peer is not allowed, does not speak D-Bus, or the connection breaks.
-pub async fn serve<B: Net1Backend>(
-    stream: UnixStream,
-    backend: Arc<B>,
-    allowed: &AllowedUids,
-) -> Result<(), ServeError> {
-    let uid = stream.peer_cred().map_err(|source| ServeError::PeerCredentials { source })?.uid();
-    if !allowed.contains(uid) {
-        return Err(ServeError::CallerRefused { uid });
+    /// Wires up an app's network namespace, given as a descriptor and as an rtnetlink socket opened in it. The answer is
+    /// `model::network::attachment::Attachment` as JSON; before it, the first process must not run.
+    async fn attach_app(
+        &self,
+        app: &str,
+        namespace: zbus::OwnedFd,
+        route_socket: zbus::OwnedFd,
+    ) -> Result<String, Net1Error> {
+        let app = app.parse().map_err(|error| Net1Error::UnknownApp(format!("{error}")))?;
+        let namespace = NetworkNamespace { namespace: namespace.into(), route_socket: route_socket.into() };
+        documents::write(&self.backend.attach_app(app, namespace).await?)
     }
-    let mut status = backend.status();
-    let shown = Arc::clone(&status.borrow_and_update());
-    let stream = stream.into_std().map_err(|source| ServeError::Stream { source })?;
-    let build = Builder::unix_stream(stream)
-        .server(Guid::generate())
-        .p2p()
-        .serve_at(PATH, Net1 { backend, shown })
-        .build();
-    let connection = timeout(HANDSHAKE_TIMEOUT, build)
-        .await
-        .map_err(|_elapsed| ServeError::HandshakeTimeout)?
-        .map_err(|source| ServeError::Bus { source })?;
-    let served: Result<(), zbus::Error> = async {
-        let interface = connection.object_server().interface::<_, Net1<B>>(PATH).await?;
-        loop {
-            // Both are cancel safe: `closed` only watches, and a change that is missed is seen by the next `changed`.
-            tokio::select! {
-                () = connection.closed() => return Ok(()),
-                changed = status.changed() => if changed.is_err() { return Ok(()) },
-            }
-            let latest = Arc::clone(&status.borrow_and_update());
-            show(&interface, latest).await?;
-        }
-    }
-    .await;
-    served.map_err(|source| ServeError::Bus { source })
-}
 
-/// Puts a new status on show and signals what differs.
-async fn show<B: Net1Backend>(interface: &InterfaceRef<Net1<B>>, latest: Arc<Status>) -> zbus::Result<()> {
-    let emitter = interface.signal_emitter();
-    let before = {
-        let mut glue = interface.get_mut().await;
-        std::mem::replace(&mut glue.shown, latest)
-    };
-    let glue = interface.get().await;
-    if before.links != glue.shown.links {
-        glue.links_changed(emitter).await?;
+    /// Takes an app's network away.
+    async fn detach_app(&self, app: &str) -> Result<(), Net1Error> {
+        let app = app.parse().map_err(|error| Net1Error::UnknownApp(format!("{error}")))?;
+        self.backend.detach_app(app).await
     }
-    if before.host_name != glue.shown.host_name {
-        glue.host_name_changed(emitter).await?;
-    }
-    if before.state != glue.shown.state {
-        glue.state_changed(emitter).await?;
-    }
-    if before.reasons != glue.shown.reasons {
-        glue.reasons_changed(emitter).await?;
-    }
-    Ok(())
-}
 
-/// Why netd could not be reached.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The socket could not be connected.
-    #[error("connect to {path}")]
-    Connect {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Handing the stream to D-Bus failed.
-    #[error("take over the stream")]
-    Stream {
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The other side did not complete the handshake within [`HANDSHAKE_TIMEOUT`].
-    #[error("the D-Bus handshake took longer than {} s", HANDSHAKE_TIMEOUT.as_secs())]
-    HandshakeTimeout,
-    /// The D-Bus connection failed; also when the other side refuses the caller.
-    #[error("open a D-Bus connection")]
-    Bus {
-        /// What zbus said.
-        #[source]
-        source: zbus::Error,
-    },
-}
+    /// Says whether one end may reach another, and by which rule: `model::network::explanation::Explanation` as JSON.
+    async fn explain(&self, from: &str, to: &str) -> Result<String, Net1Error> {
+        let end = |text: &str| {
+            text.parse::<Endpoint>().map_err(|error| Net1Error::InvalidDocument(error.to_string()))
+        };
+        documents::write(&self.backend.explain(end(from)?, end(to)?).await?)
+    }
 
-/// Connects to netd's socket; the proxy holds the connection. See [`model::paths::NET_BUS_SOCKET`].
-///
-/// # Errors
-///
-/// When netd does not listen, refuses the caller or does not answer the handshake.
-pub async fn connect(path: &Path) -> Result<Net1Proxy<'static>, ConnectError> {
-    let stream = timeout(HANDSHAKE_TIMEOUT, UnixStream::connect(path))
-        .await
-        .map_err(|_elapsed| ConnectError::HandshakeTimeout)?
-        .map_err(|source| ConnectError::Connect { path: path.to_owned(), source })?;
-    open(stream).await
-}
+    /// Gives the certificate with which the resolver proves itself to the home network, PEM, leaf first, and its PKCS#8 key.
+    async fn set_dns_certificate(&self, chain_pem: String, key_pem: String) -> Result<(), Net1Error> {
+        documents::at_most(chain_pem.len().max(key_pem.len()))?;
+        self.backend.set_dns_certificate(DnsCertificate { chain_pem, key_pem }).await
+    }
 
-/// Makes a proxy over a connected stream; every method call ends after [`METHOD_TIMEOUT`] at the latest.
-///
-/// # Errors
-///
-/// When the other side refuses the caller or does not answer the handshake.
-pub async fn open(stream: UnixStream) -> Result<Net1Proxy<'static>, ConnectError> {
-    let stream = stream.into_std().map_err(|source| ConnectError::Stream { source })?;
-    let build = Builder::unix_stream(stream).p2p().method_timeout(METHOD_TIMEOUT).build();
-    let connection = timeout(HANDSHAKE_TIMEOUT, build)
-        .await
-        .map_err(|_elapsed| ConnectError::HandshakeTimeout)?
-        .map_err(|source| ConnectError::Bus { source })?;
-    Net1Proxy::new(&connection).await.map_err(|source| ConnectError::Bus { source })
+    /// Answers a DNS message that a device in the home network sent over HTTPS; empty when it deserves no answer.
+    async fn answer_dns(&self, message: Vec<u8>, client: &str) -> Result<Vec<u8>, Net1Error> {
+        documents::at_most(message.len())?;
+        let client = client.parse().map_err(|error| Net1Error::InvalidDocument(format!("{error}")))?;
+        self.backend.answer_dns(message, client).await
+    }
 }

@@ -3,14 +3,30 @@
 use futures_util::StreamExt;
 use hostapi::net1;
 use hostapi::net1::AllowedUids;
+use hostapi::net1::DnsCertificate;
 use hostapi::net1::Link;
 use hostapi::net1::Net1Backend;
 use hostapi::net1::Net1Error;
 use hostapi::net1::Net1Proxy;
+use hostapi::net1::NetworkNamespace;
 use hostapi::net1::ServeError;
 use hostapi::net1::State;
 use hostapi::net1::Status;
 use model::names::HostName;
+use model::network::app_policy::AppPolicy;
+use model::network::attachment::Attachment;
+use model::network::endpoint::Endpoint;
+use model::network::explanation::Answer;
+use model::network::explanation::Explanation;
+use model::network::explanation::Rule;
+use model::network::names::AppKey;
+use model::network::report::NetworkReport;
+use model::network::settings::NetworkSettings;
+use std::fs::File;
+use std::io::Read;
+use std::io::Seek;
+use std::io::Write;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -25,6 +41,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct FakeNetd {
     status: watch::Sender<Arc<Status>>,
     renewals: Mutex<u32>,
+    /// What was asked, in words.
+    asked: Mutex<Vec<String>>,
 }
 
 impl FakeNetd {
@@ -38,7 +56,19 @@ impl FakeNetd {
             lease_expires_unix: 86_400,
         };
         let status = Status { links: vec![link], host_name: "hearth".to_owned(), ..Status::default() };
-        Arc::new(Self { status: watch::Sender::new(Arc::new(status)), renewals: Mutex::new(0) })
+        Arc::new(Self {
+            status: watch::Sender::new(Arc::new(status)),
+            renewals: Mutex::new(0),
+            asked: Mutex::default(),
+        })
+    }
+
+    fn note(&self, words: String) {
+        self.asked.lock().unwrap().push(words);
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     fn change(&self, edit: impl FnOnce(&mut Status)) {
@@ -60,6 +90,83 @@ impl Net1Backend for FakeNetd {
         *self.renewals.lock().unwrap() += 1;
         Ok(())
     }
+
+    async fn report(&self) -> Result<NetworkReport, Net1Error> {
+        Ok(NetworkReport { trial_seconds_left: Some(7), ..NetworkReport::default() })
+    }
+
+    async fn set_settings(
+        &self,
+        settings: NetworkSettings,
+        trial: Option<Duration>,
+    ) -> Result<(), Net1Error> {
+        self.note(format!("settings for {trial:?}"));
+        self.change(|status| status.settings = settings);
+        Ok(())
+    }
+
+    async fn confirm_settings(&self) -> Result<(), Net1Error> {
+        Err(Net1Error::NothingOnTrial("all settings are confirmed".to_owned()))
+    }
+
+    async fn set_app_policy(&self, policy: AppPolicy) -> Result<(), Net1Error> {
+        self.change(|status| status.app_policy = policy);
+        Ok(())
+    }
+
+    async fn attach_app(&self, app: AppKey, namespace: NetworkNamespace) -> Result<Attachment, Net1Error> {
+        let mut given = String::new();
+        File::from(namespace.namespace).read_to_string(&mut given).unwrap();
+        File::from(namespace.route_socket).read_to_string(&mut given).unwrap();
+        self.note(format!("attach {app}: {given}"));
+        Ok(attachment())
+    }
+
+    async fn detach_app(&self, app: AppKey) -> Result<(), Net1Error> {
+        self.note(format!("detach {app}"));
+        Ok(())
+    }
+
+    async fn explain(&self, from: Endpoint, to: Endpoint) -> Result<Explanation, Net1Error> {
+        let otherwise = Rule {
+            name: "apart".to_owned(),
+            words: "apps are apart".to_owned(),
+            allows: false,
+            packets: 1,
+            bytes: 60,
+        };
+        Ok(Explanation { from, to, answer: Answer::No, words: "no".to_owned(), rules: vec![], otherwise })
+    }
+
+    async fn set_dns_certificate(&self, certificate: DnsCertificate) -> Result<(), Net1Error> {
+        self.note(format!("certificate {certificate:?}"));
+        Ok(())
+    }
+
+    async fn answer_dns(&self, message: Vec<u8>, client: IpAddr) -> Result<Vec<u8>, Net1Error> {
+        self.note(format!("question of {client}"));
+        Ok(message)
+    }
+}
+
+fn attachment() -> Attachment {
+    Attachment {
+        ipv4: [198, 18, 1, 2].into(),
+        ipv6: "fd00::2".parse().unwrap(),
+        gateway4: [198, 18, 0, 1].into(),
+        gateway6: "fd00::1".parse().unwrap(),
+        link: "eth0".to_owned(),
+        resolv_conf: "nameserver 198.18.0.1\n".to_owned(),
+        hosts: String::new(),
+    }
+}
+
+/// An open file with this text.
+fn descriptor(text: &str) -> zbus::OwnedFd {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    std::os::fd::OwnedFd::from(file).into()
 }
 
 type Served = JoinHandle<Result<(), ServeError>>;
@@ -131,6 +238,59 @@ async fn renewing_reaches_the_backend() {
     let (proxy, _served) = proxy_to(&netd).await;
     proxy.renew_leases().await.unwrap();
     assert_eq!(*netd.renewals.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn documents_reach_the_backend_only_when_they_are_understood() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    for (trial, fine) in [(0, true), (9, false), (10, true), (600, true), (601, false)] {
+        assert_eq!(proxy.set_settings(r#"{"version":1}"#, trial).await.is_ok(), fine, "{trial}");
+    }
+    assert_eq!(netd.asked(), ["settings for None", "settings for Some(10s)", "settings for Some(600s)"]);
+    let long = format!(r#"{{"version":1{}}}"#, " ".repeat(1 << 20));
+    for bad in ["", "{}", r#"{"version":2}"#, r#"{"version":1,"x":1}"#, &long] {
+        let error = proxy.set_settings(bad, 0).await.unwrap_err();
+        assert!(matches!(error, Net1Error::InvalidDocument(_)), "{error:?}");
+    }
+    let policy = r#"{"version":1,"workspaces":{"ann":{"apps":{"x":{"grants":[],"serves":[]}}}}}"#;
+    proxy.set_app_policy(policy).await.unwrap();
+    assert_eq!(proxy.app_policy().await.unwrap(), policy);
+    let stray = r#"{"version":1,"workspaces":{"a":{"apps":{"x":{"grants":[{"to":"app","app":"y","port":"tcp/1"}]}}}}}"#;
+    let error = proxy.set_app_policy(stray).await.unwrap_err();
+    assert!(
+        matches!(&error, Net1Error::InvalidDocument(words) if words.contains("x has a link to y")),
+        "{error:?}"
+    );
+    assert_eq!(proxy.app_policy().await.unwrap(), policy, "what was in force stays");
+}
+
+#[tokio::test]
+async fn an_app_is_attached_with_the_descriptors_that_were_sent() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    let answer = proxy.attach_app("notes", descriptor("one "), descriptor("two")).await.unwrap();
+    assert_eq!(net1::parse::<Attachment>(&answer).unwrap(), attachment());
+    proxy.detach_app("notes").await.unwrap();
+    assert!(matches!(proxy.detach_app("No Key").await, Err(Net1Error::UnknownApp(_))));
+    assert_eq!(netd.asked(), ["attach notes: one two", "detach notes"]);
+}
+
+#[tokio::test]
+async fn questions_are_answered_as_documents() {
+    let netd = FakeNetd::new();
+    let (proxy, _served) = proxy_to(&netd).await;
+    let report: NetworkReport = net1::parse(&proxy.report().await.unwrap()).unwrap();
+    assert_eq!(report.trial_seconds_left, Some(7));
+    let answer: Explanation = net1::parse(&proxy.explain("app:a", "box tcp/1").await.unwrap()).unwrap();
+    assert_eq!((answer.to.to_string().as_str(), answer.answer), ("box tcp/1", Answer::No));
+    assert!(matches!(proxy.explain("app:a", "nowhere").await, Err(Net1Error::InvalidDocument(_))));
+    assert!(matches!(proxy.confirm_settings().await, Err(Net1Error::NothingOnTrial(_))));
+    assert_eq!(proxy.answer_dns(vec![1, 2], "192.0.2.1").await.unwrap(), [1, 2]);
+    assert!(proxy.answer_dns(vec![1], "somebody").await.is_err());
+    proxy.set_dns_certificate("chain".to_owned(), "secret".to_owned()).await.unwrap();
+    let asked = netd.asked().join("\n");
+    assert!(asked.contains("chain") && !asked.contains("secret"), "a key is never shown: {asked}");
 }
 
 #[tokio::test]

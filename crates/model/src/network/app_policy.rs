@@ -275,11 +275,18 @@ impl AppPolicy {
         Ok(())
     }
 
-    fn check_grant(&self, workspace: &WorkspaceKey, app: &AppKey, grant: &Grant) -> Result<(), InvalidPolicy> {
+    fn check_grant(
+        &self,
+        workspace: &WorkspaceKey,
+        app: &AppKey,
+        grant: &Grant,
+    ) -> Result<(), InvalidPolicy> {
         match grant {
             Grant::Lan {} | Grant::Internet {} | Grant::Mesh {} => Ok(()),
             Grant::Domains { names } if names.is_empty() => Err(InvalidPolicy::NoDomain(app.clone())),
-            Grant::Domains { names } => at_most(app.as_str(), names.len(), "domains in one grant", MAX_DOMAINS),
+            Grant::Domains { names } => {
+                at_most(app.as_str(), names.len(), "domains in one grant", MAX_DOMAINS)
+            }
             Grant::Inbound { box_port, .. } => {
                 let number = box_port.number.get();
                 let is_reserved = RESERVED_PORTS.contains(&number)

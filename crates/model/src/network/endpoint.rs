@@ -109,12 +109,21 @@ mod tests {
 
     #[test]
     fn ends_read_as_they_are_written() {
-        for text in
-            ["app:notes", "app:db tcp/5432", "box", "box udp/53", "lan", "internet", "internet:example.com", "mesh"]
-        {
+        for text in [
+            "app:notes",
+            "app:db tcp/5432",
+            "box",
+            "box udp/53",
+            "lan",
+            "internet",
+            "internet:example.com",
+            "mesh",
+        ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
-        for bad in ["", "app:", "app", "Box", "internet:com", "app:db tcp", "app:db  tcp/1", "lan:x", "box tcp/1 x"] {
+        for bad in
+            ["", "app:", "app", "Box", "internet:com", "app:db tcp", "app:db  tcp/1", "lan:x", "box tcp/1 x"]
+        {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }
     }

@@ -97,7 +97,9 @@ pub enum InvalidDomain {
     #[error("{0:?} is one label; a domain has at least two, such as example.com")]
     OneLabel(String),
     /// Labels.
-    #[error("{0:?} has a label that is empty, longer than 63 characters, or has others than a-z, 0-9, - and _")]
+    #[error(
+        "{0:?} has a label that is empty, longer than 63 characters, or has others than a-z, 0-9, - and _"
+    )]
     Label(String),
     /// An address.
     #[error("{0:?} is an address, not a domain")]
@@ -139,7 +141,9 @@ impl DomainPattern {
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         match self.0.strip_prefix("*.") {
-            Some(parent) => name.strip_suffix(parent).is_some_and(|below| below.len() > 1 && below.ends_with('.')),
+            Some(parent) => {
+                name.strip_suffix(parent).is_some_and(|below| below.len() > 1 && below.ends_with('.'))
+            }
             None => self.0 == name,
         }
     }

@@ -145,8 +145,9 @@ impl Upstream {
         if let Some(&address) = self.addresses.iter().find(strange) {
             return Err(InvalidSettings::Address { server: self.server_name.clone(), address });
         }
-        let is_path =
-            |path: &String| path.starts_with('/') && path.len() <= 128 && path.bytes().all(|b| b.is_ascii_graphic());
+        let is_path = |path: &String| {
+            path.starts_with('/') && path.len() <= 128 && path.bytes().all(|b| b.is_ascii_graphic())
+        };
         match &self.transport {
             Transport::Https { path: Some(path), .. } if !is_path(path) => {
                 Err(InvalidSettings::Path(self.server_name.clone()))
@@ -171,7 +172,10 @@ mod tests {
 
     #[test]
     fn the_shortest_document_is_the_default() {
-        assert_eq!(serde_json::from_str::<NetworkSettings>(r#"{"version":1}"#).unwrap(), NetworkSettings::default());
+        assert_eq!(
+            serde_json::from_str::<NetworkSettings>(r#"{"version":1}"#).unwrap(),
+            NetworkSettings::default()
+        );
     }
 
     #[test]

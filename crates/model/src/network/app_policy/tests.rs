@@ -32,7 +32,8 @@ fn what_is_not_understood_is_refused() {
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let apps = |text: &str| policy(&format!(r#"{{"version":1,"gateway_port":8443,"workspaces":{text}}}"#)).check();
+    let apps =
+        |text: &str| policy(&format!(r#"{{"version":1,"gateway_port":8443,"workspaces":{text}}}"#)).check();
     let two = apps(r#"{"a":{"apps":{"x":{}}},"b":{"apps":{"x":{}}}}"#);
     assert_eq!(two.unwrap_err().to_string(), "app x is in two workspaces, a and b");
     for link in ["x", "y", "z"] {
