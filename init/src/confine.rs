@@ -66,7 +66,7 @@ pub fn become_service(name: &OsString) -> Result<Infallible, ConfineError> {
     privileges::drop_to(service)?;
     if let Some(sandbox) = &service.sandbox {
         landlock::restrict(service.program, sandbox)?;
-        filter::install(sandbox.families)?;
+        filter::install(sandbox.families, sandbox.calls_also)?;
     }
     let mut program = Command::new(service.program);
     program.env_clear().envs(environment(service, std::process::id()));

@@ -1,7 +1,8 @@
 //! System calls that a service may make; all others fail with `EPERM`.
 //!
 //! The list is what a Rust daemon with tokio, rustls, sled and zbus needs, read from their sources and from traces. It
-//! is one list for all services: what sets them apart is the families of sockets, their user, capabilities and Landlock.
+//! is one list for all services: what sets them apart is the families of sockets, a few calls that a row names, their
+//! user, capabilities and Landlock.
 
 use std::collections::BTreeMap;
 
@@ -233,16 +234,16 @@ const LEGACY: &[i64] = &[];
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn install(families: &[i32]) -> Result<(), FilterError> {
+pub fn install(families: &[i32], calls_also: &[i64]) -> Result<(), FilterError> {
     // The list last: it does not let another filter be installed. Of two answers the stricter one counts.
-    for program in [no_clone3()?, allow_list(families)?] {
+    for program in [no_clone3()?, allow_list(families, calls_also)?] {
         seccompiler::apply_filter(&program)?;
     }
     Ok(())
 }
 
-fn allow_list(families: &[i32]) -> Result<BpfProgram, FilterError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = [PROCESS, SIGNALS, FILES, SOCKETS, LEGACY]
+fn allow_list(families: &[i32], calls_also: &[i64]) -> Result<BpfProgram, FilterError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = [PROCESS, SIGNALS, FILES, SOCKETS, LEGACY, calls_also]
         .concat()
         .into_iter()
         .map(|call| (call, Vec::new()))
@@ -298,8 +299,15 @@ mod tests {
 
     /// A filter binds the thread that installs it and those it starts.
     fn confined<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        confined_with(&[], work)
+    }
+
+    fn confined_with<T: Send + 'static>(
+        calls_also: &'static [i64],
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let thread = std::thread::spawn(|| {
-            install(&[libc::AF_UNIX, libc::AF_INET]).unwrap();
+            install(&[libc::AF_UNIX, libc::AF_INET], calls_also).unwrap();
             work()
         });
         thread.join().unwrap()
@@ -337,5 +345,16 @@ mod tests {
             twice * 2 + other.join().unwrap()
         });
         assert_eq!(sum, 42);
+    }
+
+    /// Asked with a time that no kernel takes, so that a test run as root changes nothing: the filter answers first.
+    #[test]
+    fn the_clock_is_set_only_by_who_is_named_for_it() {
+        fn set() -> rustix::io::Result<()> {
+            let refused = rustix::time::Timespec { tv_sec: 0, tv_nsec: -1 };
+            rustix::time::clock_settime(rustix::time::ClockId::Realtime, refused)
+        }
+        assert_eq!(confined(set), Err(Errno::PERM));
+        assert_eq!(confined_with(&[libc::SYS_clock_settime], set), Err(Errno::INVAL));
     }
 }

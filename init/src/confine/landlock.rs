@@ -92,6 +92,7 @@ mod tests {
                     read_also: &["/nonexistent"],
                     write: sandbox_write,
                     families: &[],
+                    calls_also: &[],
                 },
             )
             .unwrap();

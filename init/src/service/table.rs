@@ -88,6 +88,8 @@ pub struct Sandbox {
     pub write: &'static [&'static str],
     /// Families of sockets it may make.
     pub families: &'static [i32],
+    /// System calls that this service alone may make.
+    pub calls_also: &'static [i64],
 }
 
 /// Limits of a service's cgroup and process.
@@ -134,7 +136,8 @@ pub const SERVICES: &[Service] = &[
         watchdog: Duration::from_secs(60),
     },
     // The only process that changes the network: links and routes (NET_ADMIN), DHCP on a link without an address
-    // (NET_RAW, AF_PACKET), answers on the mDNS and DHCP ports (NET_BIND_SERVICE).
+    // (NET_RAW, AF_PACKET), answers on the mDNS and DHCP ports (NET_BIND_SERVICE). It also keeps the time, which comes
+    // from the network: SYS_TIME and the calls that set and steer the clock (docs/adr/0015).
     Service {
         name: "netd",
         program: "/usr/lib/hearth/netd",
@@ -142,7 +145,8 @@ pub const SERVICES: &[Service] = &[
         groups: &[],
         capabilities: CapabilitySet::NET_ADMIN
             .union(CapabilitySet::NET_RAW)
-            .union(CapabilitySet::NET_BIND_SERVICE),
+            .union(CapabilitySet::NET_BIND_SERVICE)
+            .union(CapabilitySet::SYS_TIME),
         // Opened by init so that hostd can connect before netd is up and across its restarts.
         sockets: &[Socket {
             name: "net1",
@@ -156,6 +160,8 @@ pub const SERVICES: &[Service] = &[
             // /proc/sys/net: per-link IPv6 settings have no netlink form.
             write: &[paths::NETD_STATE, "/run/hearth/net", "/proc/sys/net", "/dev/null"],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET],
+            // adjtimex: older C libraries steer the clock by it.
+            calls_also: &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex],
         }),
         limits: Limits { memory: 128 << 20, tasks: 64, files: 1024 },
         may_announce: false,
@@ -183,6 +189,7 @@ pub const SERVICES: &[Service] = &[
             // Free space of the data partition is asked of its own folder.
             write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
+            calls_also: &[],
         }),
         // argon2id works in 64 MiB for each of a few logins at a time; 1,000 idle connections need little more.
         limits: Limits { memory: 384 << 20, tasks: 128, files: 8192 },
@@ -240,6 +247,17 @@ mod tests {
         }
         assert!(find("hostd").unwrap().capabilities.is_empty());
         assert!(find("sshd").is_none());
+    }
+
+    #[test]
+    fn only_netd_sets_the_clock() {
+        for service in SERVICES.iter().filter(|service| service.sandbox.is_some()) {
+            let may = service.name == "netd";
+            assert_eq!(service.capabilities.contains(CapabilitySet::SYS_TIME), may, "{}", service.name);
+            let calls = service.sandbox.as_ref().map_or(&[][..], |sandbox| sandbox.calls_also);
+            assert_eq!(calls.contains(&libc::SYS_clock_settime), may, "{}", service.name);
+            assert_eq!(calls.contains(&libc::SYS_clock_adjtime), may, "{}", service.name);
+        }
     }
 
     #[test]
