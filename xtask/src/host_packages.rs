@@ -39,6 +39,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("chromium", "walks through the console"),
     package("fonts-dejavu-core", "letters for the screenshots"),
     package("dnsmasq-base", "a real DHCP server for netd"),
+    package("chrony", "a real time server, with NTS, for timesync"),
     package("iproute2", "network namespaces"),
     package("e2fsprogs", "judges the data partition"),
     package("gdisk", "judges the partition table"),
