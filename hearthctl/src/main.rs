@@ -1,0 +1,3 @@
+//! The owner's command line of a Hearth box.
+
+fn main() {}
