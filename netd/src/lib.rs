@@ -18,11 +18,13 @@
 //! IPv6 addresses are made by the kernel from router advertisements; netd switches the links on and reports them.
 
 pub mod apply;
+pub mod apps;
 pub mod bus;
 pub mod clients;
 pub mod config;
 pub mod desired;
 pub mod dhcp;
+pub mod firewall;
 pub mod kernel;
 pub mod mdns;
 pub mod moment;

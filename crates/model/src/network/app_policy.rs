@@ -14,6 +14,8 @@ use std::num::NonZeroU16;
 
 /// Most workspaces on one box: each has one of the 512 networks of the pool (docs/spec/network.md).
 pub const MAX_WORKSPACES: usize = 256;
+/// Most apps in one workspace: each has an address of its /24.
+pub const MAX_NEIGHBOURS: usize = 250;
 /// Most apps on one box.
 pub const MAX_APPS: usize = 1024;
 /// Most grants of one app, and most ports it serves.
@@ -253,6 +255,9 @@ impl AppPolicy {
     pub fn check(&self) -> Result<(), InvalidPolicy> {
         at_most("the box", self.workspaces.len(), "workspaces", MAX_WORKSPACES)?;
         at_most("the box", self.apps().count(), "apps", MAX_APPS)?;
+        for (key, workspace) in &self.workspaces {
+            at_most(key.as_str(), workspace.apps.len(), "apps", MAX_NEIGHBOURS)?;
+        }
         let mut seen: BTreeMap<&AppKey, &WorkspaceKey> = BTreeMap::new();
         let mut ports: BTreeMap<Port, &AppKey> = BTreeMap::new();
         for (workspace, app, access) in self.apps() {
