@@ -1,0 +1,10 @@
+//! Several boxes on a network made up, and the real thing in network namespaces.
+
+#[cfg(test)]
+mod conflicts;
+#[cfg(test)]
+mod lan;
+#[cfg(test)]
+mod neighbours;
+#[cfg(all(test, feature = "rooted"))]
+mod rooted;
