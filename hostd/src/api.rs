@@ -5,13 +5,15 @@
 //!             └────────┴──────────────┴──────────────────┴──── ApiError ─ reply
 //! ```
 //!
-//! A route cannot be written down without saying who may use it ([`Access`]), and a path that is not in [`ROUTES`] is 404: what
-//! nobody allowed is denied. Handlers that change something run to their end even when the client hangs up.
+//! A route cannot be written down without saying who may use it ([`Access`]), and a path that is neither in [`ROUTES`] nor in
+//! [`OUTSIDE`] is 404: what nobody allowed is denied. Handlers that change something run to their end even when the client hangs up.
 
 pub mod authorise;
 pub mod body;
 pub mod document;
 pub mod error;
+mod network;
+pub mod query;
 mod session;
 mod setup;
 mod status;
@@ -50,7 +52,7 @@ pub const BASE: &str = "/api/v1";
 pub struct Route {
     /// Method; a GET route answers HEAD as well.
     pub method: Method,
-    /// Path below [`BASE`].
+    /// Path below [`BASE`]; the whole path for those in [`OUTSIDE`].
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -66,6 +68,19 @@ pub enum Input {
     Nothing,
     /// A JSON body.
     Json,
+    /// A DNS message as body.
+    DnsMessage,
+}
+
+impl Input {
+    /// The media type that a body must have.
+    const fn media_type(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Json => Some("application/json"),
+            Self::DnsMessage => Some(network::dns::MEDIA_TYPE),
+        }
+    }
 }
 
 type Handler = fn(Call) -> BoxFuture<'static, Result<Reply, ApiError>>;
@@ -133,7 +148,49 @@ pub static ROUTES: &[Route] = &[
         path: "/network",
         access: Access::LoggedIn,
         input: Input::Nothing,
-        handler: |call| Box::pin(system::show_network(call)),
+        handler: |call| Box::pin(network::show_network(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/network/settings",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(network::settings::show_settings(call)),
+    },
+    Route {
+        method: Method::PUT,
+        path: "/network/settings",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(network::settings::change_settings(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/network/settings/confirm",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(network::settings::confirm_settings(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/network/policy",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(network::show_policy(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/network/explain",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(network::explain(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/network/dns.mobileconfig",
+        access: Access::HomeNetwork,
+        input: Input::Nothing,
+        handler: |call| Box::pin(network::profile::show_profile(call)),
     },
     Route {
         method: Method::GET,
@@ -157,6 +214,30 @@ pub static ROUTES: &[Route] = &[
         handler: |call| Box::pin(system::power_off(call)),
     },
 ];
+
+/// Addresses that other standards fix, outside of [`BASE`].
+pub static OUTSIDE: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/dns-query",
+        access: Access::HomeNetwork,
+        input: Input::Nothing,
+        handler: |call| Box::pin(network::dns::answer_get(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/dns-query",
+        access: Access::HomeNetwork,
+        input: Input::DnsMessage,
+        handler: |call| Box::pin(network::dns::answer_post(call)),
+    },
+];
+
+/// Whether a path is for [`answer`].
+#[must_use]
+pub fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/") || OUTSIDE.iter().any(|route| route.path == path)
+}
 
 /// A request that was let in.
 #[derive(Debug)]
@@ -183,22 +264,22 @@ impl Call {
     }
 }
 
-/// Answers one request below `/api`.
+/// Answers one request for which [`is_api`] holds.
 pub async fn answer<B>(app: &Arc<App>, request: Request<B>, visitor: &Visitor) -> Reply
 where
     B: Body<Data = Bytes> + Send + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
     let (parts, incoming) = request.into_parts();
-    let let_in = admit(app, &parts);
+    let let_in = admit(app, &parts, visitor.address());
     // The body is read even when the answer is known: closing a connection on a client that still sends loses the answer.
-    let kept =
-        if matches!(&let_in, Ok((route, _)) if route.input == Input::Json) { body::MAX_BYTES } else { 0 };
+    let takes_body = matches!(&let_in, Ok((route, _)) if route.input != Input::Nothing);
+    let kept = if takes_body { body::MAX_BYTES } else { 0 };
     let read = body::read(incoming, kept).await;
     let close = matches!(read, Err(ref error) if error.closes());
     let result = match (let_in, read) {
         (Err(error), _) => Err(error),
-        (Ok((route, _)), Err(error)) if route.input == Input::Json || error.closes() => Err(error),
+        (Ok(_), Err(error)) if takes_body || error.closes() => Err(error),
         (Ok((route, login)), read) => {
             let call = Call {
                 app: Arc::clone(app),
@@ -220,8 +301,8 @@ where
 }
 
 async fn run(route: &'static Route, call: Call, headers: &HeaderMap) -> Result<Reply, ApiError> {
-    if route.input == Input::Json {
-        body::require_json(headers)?;
+    if let Some(wanted) = route.input.media_type() {
+        body::require_type(headers, wanted)?;
     }
     if route.method == Method::GET {
         return (route.handler)(call).await;
@@ -236,17 +317,17 @@ async fn run(route: &'static Route, call: Call, headers: &HeaderMap) -> Result<R
 type Login = Option<(Token, Session)>;
 
 /// Finds the route and decides; this is the only way to a handler.
-fn admit(app: &App, parts: &Parts) -> Result<(&'static Route, Login), ApiError> {
+fn admit(app: &App, parts: &Parts, from: IpAddr) -> Result<(&'static Route, Login), ApiError> {
     let route = find(&parts.method, parts.uri.path())?;
-    let login = authorise::authorise(app, route.access, parts)?;
+    let login = authorise::authorise(app, route.access, parts, from)?;
     Ok((route, login))
 }
 
 fn find(method: &Method, path: &str) -> Result<&'static Route, ApiError> {
-    let path = path.strip_prefix(BASE).ok_or_else(ApiError::not_found)?;
+    let (table, path) = path.strip_prefix(BASE).map_or((OUTSIDE, path), |below| (ROUTES, below));
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
     let mut allowed = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.path == path) {
+    for route in table.iter().filter(|route| route.path == path) {
         if route.method == *wanted {
             return Ok(route);
         }

@@ -1,8 +1,8 @@
 //! What all requests share, and where they enter.
 //!
 //! ```text
-//! HTTPS ── App::answer ─┬─ /api/… ── api::answer (routes, authorisation, limits)
-//!                       └─ else   ── Console (files in memory)
+//! HTTPS ── App::answer ─┬─ /api/…, /dns-query ── api::answer (routes, authorisation, limits)
+//!                       └─ else                ── Console (files in memory)
 //! HTTP  ── App::answer_plain ── welcome page, certificate, redirect
 //! ```
 
@@ -12,6 +12,7 @@ use crate::bootstrap::Bootstrap;
 use crate::clock::Clock;
 use crate::host::Host;
 use crate::household::authority::Authority;
+use crate::net::Netd;
 use crate::net::NetworkView;
 use crate::server::Visitor;
 use crate::state::BoxState;
@@ -46,6 +47,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// What netd shows.
     pub network: watch::Receiver<NetworkView>,
+    /// The way to ask netd.
+    pub netd: Netd,
     /// How the boot went.
     pub boot: Option<BootReport>,
     /// What was lost or repaired when the store was opened, in plain words.
@@ -83,8 +86,7 @@ impl App {
         B: Body<Data = Bytes> + Send + Unpin,
         B::Error: Error + Send + Sync + 'static,
     {
-        let is_api = matches!(request.uri().path(), "/api") || request.uri().path().starts_with("/api/");
-        let mut reply = if is_api {
+        let mut reply = if api::is_api(request.uri().path()) {
             api::answer(self, request, visitor).await
         } else if request.uri().path() == "/ca.crt" {
             plain::certificate(request.method(), &self.authority)

@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod leaf;
+mod pem;
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;

@@ -7,6 +7,7 @@
 //!                                         └─ web (console files, welcome page)
 //! tasks: net::follow        netd's view, and the chosen name sent to netd
 //!        certificates       the box's certificate follows names and addresses
+//!        dns_certificate    the resolver's certificate follows names
 //!        announce::follow   state and claim code to the box's screen
 //!        upkeep             hourly: sessions and the passage of time to the store
 //! ```
@@ -21,6 +22,7 @@ pub mod app;
 pub mod bootstrap;
 pub mod certificates;
 pub mod clock;
+pub mod dns_certificate;
 pub mod host;
 pub mod household;
 pub mod net;
@@ -43,7 +45,10 @@ use crate::household::authority::AuthorityError;
 use crate::household::leaf::Leaf;
 use crate::household::leaf::LeafError;
 use crate::household::leaf::LeafNames;
+use crate::net::Known;
+use crate::net::Netd;
 use crate::net::NetworkView;
+use crate::net::Wishes;
 use crate::server::MAX_CONNECTIONS;
 use crate::server::Port;
 use crate::server::connections::Connections;
@@ -190,6 +195,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     let accounts = Accounts::new(opened.storage.clone(), opened.loaded, clock.clone())
         .map_err(|source| RunError::Random { source })?;
     let (view, network) = watch::channel(NetworkView::default());
+    let (connection, netd) = watch::channel(None);
     let app = Arc::new(App {
         accounts,
         authority: Arc::new(opened.authority),
@@ -197,6 +203,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
         host: Arc::new(machine),
         clock,
         network,
+        netd: Netd::new(netd),
         boot,
         recovered: opened.recovered,
         bootstrap,
@@ -215,7 +222,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     tasks.spawn(server::serve(https.0, Port::Secure(acceptor), Arc::clone(&app), Arc::clone(&connections)));
     tasks.spawn(certificates.follow(Arc::clone(&app)));
     tasks.spawn(announce::follow(Arc::clone(&app)));
-    tasks.spawn(follow_network(settings.net_socket, Arc::clone(&app), view));
+    tasks.spawn(follow_network(settings.net_socket, Arc::clone(&app), Known { view, connection }));
     tasks.spawn(keep_up(Arc::clone(&app)));
     Ok(Running { http: http.1, https: https.1, app, connections, tasks })
 }
@@ -274,9 +281,10 @@ fn names_at_start(app: &App, kept: Option<&Leaf>) -> LeafNames {
     kept.map(Leaf::names).filter(|names| names.is_for_host(&app.chosen_name())).cloned().unwrap_or(wanted)
 }
 
-async fn follow_network(socket: PathBuf, app: Arc<App>, view: watch::Sender<NetworkView>) {
+async fn follow_network(socket: PathBuf, app: Arc<App>, known: Known) {
     let mut ownership = app.accounts.ownership();
-    let (chosen, receiver) = watch::channel(ownership.borrow_and_update().host_name.clone());
+    let (chosen, name) = watch::channel(ownership.borrow_and_update().host_name.clone());
+    let (latest, certificate) = watch::channel(None);
     let forward = async {
         while ownership.changed().await.is_ok() {
             let name = ownership.borrow_and_update().host_name.clone();
@@ -287,7 +295,8 @@ async fn follow_network(socket: PathBuf, app: Arc<App>, view: watch::Sender<Netw
             });
         }
     };
-    tokio::join!(net::follow(&socket, receiver, view), forward);
+    let certify = dns_certificate::follow(Arc::clone(&app), latest);
+    tokio::join!(net::follow(&socket, Wishes { name, certificate }, known), forward, certify);
 }
 
 async fn keep_up(app: Arc<App>) {

@@ -1,18 +1,32 @@
-//! hostd's view of the network: what netd shows, and telling netd the chosen name.
+//! hostd's view of the network: what netd shows, and telling netd what it needs from hostd.
 //!
-//! One task, [`follow`], holds the connection to netd and owns the [`NetworkView`]; everybody else has a receiver of it. The
-//! chosen name is sent at every connection and every change, so a restarted netd learns it again.
+//! One task, [`follow`], holds the connection to netd and owns the [`NetworkView`]; everybody else has a receiver of it, and asks
+//! netd through [`Netd`]. The chosen name and the certificate of the resolver are sent at every connection and every change, so
+//! a restarted netd learns them again.
+
+#[cfg(feature = "testing")]
+pub mod fake;
+mod netd;
+mod view;
+
+pub use netd::AskError;
+pub use netd::Netd;
+pub use view::NetworkView;
 
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use futures_util::stream::SelectAll;
+use futures_util::stream::select_all;
 use hostapi::net1::ConnectError;
-use hostapi::net1::Link;
+use hostapi::net1::DnsCertificate;
 use hostapi::net1::Net1Error;
 use hostapi::net1::Net1Proxy;
+use hostapi::net1::parse;
 use model::names::HostName;
-use std::collections::BTreeSet;
+use serde::de::DeserializeOwned;
 use std::error::Error;
-use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -20,44 +34,22 @@ use tokio::sync::watch;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// What netd shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NetworkView {
-    /// The name announced now; empty while netd was never reached.
-    pub host_name: String,
-    /// Links in netd's order.
-    pub links: Vec<Link>,
-    /// What does not work, in plain words.
-    pub reasons: Vec<String>,
+/// What netd is told.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// The name chosen for the box.
+    pub name: watch::Receiver<Option<HostName>>,
+    /// With what netd's resolver proves itself to the home network.
+    pub certificate: watch::Receiver<Option<Arc<DnsCertificate>>>,
 }
 
-impl NetworkView {
-    /// All addresses of the box.
-    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        let texts = self.links.iter().flat_map(|link| &link.addresses);
-        texts.filter_map(|text| text.split('/').next()?.parse().ok())
-    }
-
-    /// The name under which the box can be reached: the announced one when it is the chosen one or its replacement
-    /// (`hearth-2` where another device has `hearth`), else the chosen one, which is about to be announced.
-    #[must_use]
-    pub fn reachable_name(&self, chosen: &HostName) -> HostName {
-        let Ok(announced) = self.host_name.parse::<HostName>() else { return chosen.clone() };
-        let replacement = announced
-            .as_str()
-            .strip_prefix(chosen.as_str())
-            .and_then(|rest| rest.strip_prefix('-'))
-            .is_some_and(|number| number.parse::<u16>().is_ok());
-        if replacement { announced } else { chosen.clone() }
-    }
-
-    /// Both names, the chosen one first.
-    #[must_use]
-    pub fn names(&self, chosen: &HostName) -> Vec<HostName> {
-        let names: BTreeSet<String> =
-            [chosen.to_string(), self.reachable_name(chosen).to_string()].into_iter().collect();
-        names.iter().filter_map(|name| name.parse().ok()).collect()
-    }
+/// Where it is kept what netd shows and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// For everybody who wants to know.
+    pub view: watch::Sender<NetworkView>,
+    /// For [`Netd`].
+    pub connection: watch::Sender<Option<Net1Proxy<'static>>>,
 }
 
 /// What ended a connection to netd.
@@ -86,20 +78,19 @@ enum LinkError {
 }
 
 enum Woken {
-    ByNetd,
-    ByChoice,
+    NetdSpoke,
+    NewName,
+    NewCertificate,
 }
 
-/// Keeps the view up to date and netd's name as chosen, until the sender of `chosen` is gone.
-pub async fn follow(
-    socket: &Path,
-    mut chosen: watch::Receiver<Option<HostName>>,
-    view: watch::Sender<NetworkView>,
-) {
+/// Keeps the view up to date and netd told, until the senders of the wishes are gone.
+pub async fn follow(socket: &Path, mut wishes: Wishes, known: Known) {
     let mut wait = FIRST_WAIT;
     let mut warned = false;
     loop {
-        let error = match follow_once(socket, &mut chosen, &view, &mut wait).await {
+        let ended = follow_once(socket, &mut wishes, &known, &mut wait).await;
+        known.connection.send_replace(None);
+        let error = match ended {
             Err(LinkError::Stopping) | Ok(()) => return,
             Err(error) => error,
         };
@@ -120,49 +111,74 @@ pub async fn follow(
 
 async fn follow_once(
     socket: &Path,
-    chosen: &mut watch::Receiver<Option<HostName>>,
-    view: &watch::Sender<NetworkView>,
+    wishes: &mut Wishes,
+    known: &Known,
     wait: &mut Duration,
 ) -> Result<(), LinkError> {
     let netd = hostapi::net1::connect(socket).await.map_err(|source| LinkError::Connect { source })?;
     // Streams first, values second: a change in between is then seen twice rather than never.
-    let mut links = netd.receive_links_changed().await;
-    let mut host_name = netd.receive_host_name_changed().await;
-    let mut reasons = netd.receive_reasons_changed().await;
-    send_name(&netd, chosen).await?;
+    let mut changes = changes(&netd).await;
+    send_name(&netd, wishes).await?;
+    send_certificate(&netd, wishes).await;
     loop {
         let latest = read(&netd).await?;
-        view.send_if_modified(|shown| {
+        known.view.send_if_modified(|shown| {
             let changed = *shown != latest;
             *shown = latest;
             changed
         });
+        known.connection.send_if_modified(|connection| {
+            let is_new = connection.is_none();
+            connection.get_or_insert_with(|| netd.clone());
+            is_new
+        });
         *wait = FIRST_WAIT;
         // All are cancel safe: streams and `changed` keep what was not taken.
         let woken = tokio::select! {
-            change = links.next() => change.map(|_| Woken::ByNetd).ok_or(LinkError::Closed),
-            change = host_name.next() => change.map(|_| Woken::ByNetd).ok_or(LinkError::Closed),
-            change = reasons.next() => change.map(|_| Woken::ByNetd).ok_or(LinkError::Closed),
+            change = changes.next() => change.map(|()| Woken::NetdSpoke).ok_or(LinkError::Closed),
             () = netd.inner().connection().closed() => Err(LinkError::Closed),
-            changed = chosen.changed() => {
-                changed.map(|()| Woken::ByChoice).map_err(|_gone| LinkError::Stopping)
+            changed = wishes.name.changed() => {
+                changed.map(|()| Woken::NewName).map_err(|_gone| LinkError::Stopping)
+            }
+            changed = wishes.certificate.changed() => {
+                changed.map(|()| Woken::NewCertificate).map_err(|_gone| LinkError::Stopping)
             }
         };
-        if matches!(woken?, Woken::ByChoice) {
-            send_name(&netd, chosen).await?;
+        match woken? {
+            Woken::NetdSpoke => {}
+            Woken::NewName => send_name(&netd, wishes).await?,
+            Woken::NewCertificate => send_certificate(&netd, wishes).await,
         }
     }
 }
 
-async fn send_name(
-    netd: &Net1Proxy<'_>,
-    chosen: &mut watch::Receiver<Option<HostName>>,
-) -> Result<(), LinkError> {
-    let name = chosen.borrow_and_update().clone();
+/// Something for every change of a property that the view has.
+async fn changes(netd: &Net1Proxy<'static>) -> SelectAll<BoxStream<'static, ()>> {
+    select_all([
+        netd.receive_links_changed().await.map(drop).boxed(),
+        netd.receive_host_name_changed().await.map(drop).boxed(),
+        netd.receive_reasons_changed().await.map(drop).boxed(),
+        netd.receive_settings_changed().await.map(drop).boxed(),
+        netd.receive_app_policy_changed().await.map(drop).boxed(),
+    ])
+}
+
+async fn send_name(netd: &Net1Proxy<'_>, wishes: &mut Wishes) -> Result<(), LinkError> {
+    let name = wishes.name.borrow_and_update().clone();
     let Some(name) = name else { return Ok(()) };
     netd.set_host_name(name.as_str())
         .await
         .map_err(|source| LinkError::Name { name: name.to_string(), source })
+}
+
+/// Without it only DNS over TLS for the home network is missing, so the connection goes on.
+async fn send_certificate(netd: &Net1Proxy<'_>, wishes: &mut Wishes) {
+    let certificate = wishes.certificate.borrow_and_update().clone();
+    let Some(certificate) = certificate else { return };
+    let DnsCertificate { chain_pem, key_pem } = (*certificate).clone();
+    if let Err(error) = netd.set_dns_certificate(chain_pem, key_pem).await {
+        tracing::warn!(error = &error as &dyn Error, "netd did not take the resolver's certificate");
+    }
 }
 
 async fn read(netd: &Net1Proxy<'_>) -> Result<NetworkView, LinkError> {
@@ -171,38 +187,14 @@ async fn read(netd: &Net1Proxy<'_>) -> Result<NetworkView, LinkError> {
         host_name: netd.host_name().await.map_err(read)?,
         links: netd.links().await.map_err(read)?,
         reasons: netd.reasons().await.map_err(read)?,
+        settings: understood("settings", &netd.settings().await.map_err(read)?),
+        app_policy: understood("policy", &netd.app_policy().await.map_err(read)?),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view(host_name: &str, addresses: &[&str]) -> NetworkView {
-        let link =
-            Link { addresses: addresses.iter().map(|&text| text.to_owned()).collect(), ..Link::default() };
-        NetworkView { host_name: host_name.to_owned(), links: vec![link], reasons: vec![] }
-    }
-
-    #[test]
-    fn addresses_come_without_prefix_and_nonsense_is_left_out() {
-        let found: Vec<IpAddr> = view("", &["10.0.2.15/24", "fe80::1/64", "x", ""]).addresses().collect();
-        assert_eq!(found, ["10.0.2.15".parse::<IpAddr>().unwrap(), "fe80::1".parse().unwrap()]);
-    }
-
-    #[test]
-    fn a_replacement_name_is_used_and_a_stale_one_is_not() {
-        let chosen: HostName = "hearth".parse().unwrap();
-        for (announced, reachable) in [
-            ("", "hearth"),
-            ("hearth", "hearth"),
-            ("hearth-2", "hearth-2"),
-            ("hearth-two", "hearth"),
-            ("oak", "hearth"),
-            ("Not A Name", "hearth"),
-        ] {
-            assert_eq!(view(announced, &[]).reachable_name(&chosen).as_str(), reachable, "{announced}");
-        }
-        assert_eq!(view("hearth-2", &[]).names(&chosen).len(), 2);
-    }
+/// A document that is not understood must not hide links and names.
+fn understood<T: DeserializeOwned>(what: &'static str, text: &str) -> Option<T> {
+    parse(text)
+        .map_err(|error| tracing::error!(what, error = &error as &dyn Error, "netd shows a strange document"))
+        .ok()
 }

@@ -4,6 +4,8 @@ use super::error::ApiError;
 use crate::accounts::session::Session;
 use crate::accounts::session::Token;
 use crate::app::App;
+use crate::net::AskError;
+use crate::net::NetworkView;
 use crate::records::Role;
 use hyper::HeaderMap;
 use hyper::Method;
@@ -12,6 +14,7 @@ use hyper::header::COOKIE;
 use hyper::header::HOST;
 use hyper::header::ORIGIN;
 use hyper::http::request::Parts;
+use std::net::IpAddr;
 
 /// Name of the session cookie. `__Host-` makes browsers insist on Secure, Path=/ and no Domain.
 pub const COOKIE_NAME: &str = "__Host-hearth";
@@ -23,6 +26,8 @@ pub enum Access {
     Public,
     /// Everybody, as long as the box has no owner.
     SetUpOnly,
+    /// Devices in the home network, as long as the owner lets them ask the box for names.
+    HomeNetwork,
     /// Whoever is logged in.
     LoggedIn,
     /// The owner.
@@ -30,7 +35,12 @@ pub enum Access {
 }
 
 /// Decides about one request; who is logged in comes with the permission.
-pub fn authorise(app: &App, access: Access, parts: &Parts) -> Result<Option<(Token, Session)>, ApiError> {
+pub fn authorise(
+    app: &App,
+    access: Access,
+    parts: &Parts,
+    from: IpAddr,
+) -> Result<Option<(Token, Session)>, ApiError> {
     if changes(&parts.method) {
         require_same_origin(&parts.headers)?;
     }
@@ -42,6 +52,7 @@ pub fn authorise(app: &App, access: Access, parts: &Parts) -> Result<Option<(Tok
             }
             if app.accounts.is_set_up() { Err(ApiError::already_set_up()) } else { Ok(None) }
         }
+        Access::HomeNetwork => require_served(&app.network.borrow(), from).map(|()| None),
         Access::LoggedIn | Access::Owner => {
             let login = login(app, &parts.headers).ok_or_else(ApiError::not_logged_in)?;
             require_role(access, login.1.role)?;
@@ -52,8 +63,26 @@ pub fn authorise(app: &App, access: Access, parts: &Parts) -> Result<Option<(Tok
 
 fn require_role(access: Access, role: Role) -> Result<(), ApiError> {
     match (access, role) {
-        (Access::Public | Access::SetUpOnly | Access::LoggedIn | Access::Owner, Role::Owner) => Ok(()),
+        (
+            Access::Public | Access::SetUpOnly | Access::HomeNetwork | Access::LoggedIn | Access::Owner,
+            Role::Owner,
+        ) => Ok(()),
     }
+}
+
+/// Somebody who reaches the box from outside, by a port that the router forwards, is not at home.
+fn require_served(network: &NetworkView, from: IpAddr) -> Result<(), ApiError> {
+    let Some(settings) = &network.settings else { return Err(AskError::Away.into()) };
+    if !settings.resolver.serve_lan {
+        let message =
+            "This box answers no questions for names. Its owner can turn that on, on the page Network.";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "dns_not_served", message));
+    }
+    if network.is_at_home(from) {
+        return Ok(());
+    }
+    let message = "This box answers questions for names from its home network only.";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "not_at_home", message))
 }
 
 fn changes(method: &Method) -> bool {

@@ -58,14 +58,15 @@ fn too_large() -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
-/// Refuses a body that does not say it is JSON; a web page of another origin cannot send one that does without asking first.
-pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+/// Refuses a body that does not say it is of the wanted type; a web page of another origin cannot send JSON or a DNS message
+/// without asking first.
+pub fn require_type(headers: &HeaderMap, wanted: &str) -> Result<(), ApiError> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    if essence.eq_ignore_ascii_case(wanted) {
         return Ok(());
     }
-    let message = "Send the request as JSON, with the header Content-Type: application/json.";
+    let message = format!("Send the request with the header Content-Type: {wanted}.");
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message))
 }
 

@@ -2,7 +2,9 @@
 //! reviewers see is what clients get. A test fails when the two drift apart and says how to write it anew.
 
 use super::Call;
+use super::OUTSIDE;
 use super::error::ApiError;
+use super::network;
 use super::session;
 use super::setup;
 use super::status;
@@ -12,6 +14,7 @@ use crate::web::reply;
 use hyper::StatusCode;
 use utoipa::Modify;
 use utoipa::OpenApi;
+use utoipa::openapi::Server;
 use utoipa::openapi::security::ApiKey;
 use utoipa::openapi::security::ApiKeyValue;
 use utoipa::openapi::security::SecurityScheme;
@@ -33,12 +36,20 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         session::show_session,
         session::log_out,
         system::show_system,
-        system::show_network,
         system::show_logs,
         system::reboot,
         system::power_off,
+        network::show_network,
+        network::settings::show_settings,
+        network::settings::change_settings,
+        network::settings::confirm_settings,
+        network::show_policy,
+        network::explain,
+        network::profile::show_profile,
+        network::dns::answer_get,
+        network::dns::answer_post,
     ),
-    modifiers(&SessionCookie)
+    modifiers(&SessionCookie, &OutsideOfBase)
 )]
 pub struct ApiDocument;
 
@@ -49,6 +60,19 @@ impl Modify for SessionCookie {
         let cookie = ApiKey::Cookie(ApiKeyValue::new(super::authorise::COOKIE_NAME));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+/// Addresses outside of the server that the document names say so themselves.
+struct OutsideOfBase;
+
+impl Modify for OutsideOfBase {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for route in OUTSIDE {
+            if let Some(item) = document.paths.paths.get_mut(route.path) {
+                item.servers = Some(vec![Server::new("/")]);
+            }
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use crate::accounts::Refusal;
 use crate::accounts::password::HashError;
+use crate::net::AskError;
 use crate::web::Reply;
 use crate::web::reply;
 use crate::web::set_header;
+use hostapi::net1::Net1Error;
 use hyper::StatusCode;
 use hyper::header::ALLOW;
 use hyper::header::RETRY_AFTER;
@@ -101,6 +103,15 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message)
     }
 
+    /// netd does not answer.
+    #[must_use]
+    pub fn network_unavailable() -> Self {
+        let message = "The box's network service does not answer just now. It is started again by itself; try again in a moment.";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "network_unavailable", message);
+        error.retry_after = Some(Duration::from_secs(5));
+        error
+    }
+
     /// Whether the connection cannot be used any further, because the request was not read to its end.
     #[must_use]
     pub fn closes(&self) -> bool {
@@ -170,6 +181,47 @@ impl From<Refusal> for ApiError {
                 tracing::error!(error = &refusal as &dyn Error, "an account request failed");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, code, message);
+        match error {
+            AskError::Away => Self::network_unavailable(),
+            AskError::Refused { source, what } => match source {
+                Net1Error::Refused(why) => conflict(
+                    "network_refused",
+                    format!("The box did not take it: {why}. Nothing was changed."),
+                ),
+                Net1Error::NothingOnTrial(_) => {
+                    let message = "There is no change to confirm: it was confirmed before, or its time ran out and \
+                                   the settings from before are back.";
+                    conflict("nothing_on_trial", message.to_owned())
+                }
+                Net1Error::UnknownApp(app) => {
+                    let message = format!("There is no app {app} with a network on this box.");
+                    Self::new(StatusCode::NOT_FOUND, "unknown_app", message)
+                }
+                Net1Error::InvalidDocument(why) => Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "invalid_field",
+                    format!("The box cannot use it: {why}."),
+                ),
+                source @ (Net1Error::ZBus(_) | Net1Error::Stopping(_)) => {
+                    tracing::warn!(what, error = &source as &dyn Error, "netd did not answer");
+                    Self::network_unavailable()
+                }
+                source @ (Net1Error::InvalidHostName(_) | Net1Error::AlreadyAttached(_)) => {
+                    tracing::error!(
+                        what,
+                        error = &source as &dyn Error,
+                        "netd gave an answer that does not fit"
+                    );
+                    Self::internal()
+                }
+            },
         }
     }
 }

@@ -4,6 +4,7 @@ use super::Call;
 use super::error::ApiError;
 use super::error::ErrorBody;
 use super::json_reply;
+use super::query::Query;
 use crate::app::App;
 use crate::host::HostError;
 use crate::host::Space;
@@ -123,59 +124,6 @@ fn known<T>(what: &'static str, read: Result<T, HostError>) -> Option<T> {
     .ok()
 }
 
-/// The network.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Network {
-    /// Name on the home network, without `.local`.
-    hostname: String,
-    /// Links.
-    links: Vec<Link>,
-}
-
-/// A link.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Link {
-    /// Kernel name.
-    name: String,
-    /// Hardware address.
-    mac: Option<String>,
-    /// `up`, `down` or `no-carrier`.
-    state: String,
-    /// Addresses with prefix length.
-    #[schema(example = json!(["10.0.2.15/24"]))]
-    addresses: Vec<String>,
-    /// Default gateway.
-    gateway: Option<String>,
-    /// When the DHCP lease ends, in seconds since 1970 by the box's clock.
-    lease_expires_unix: Option<u64>,
-}
-
-/// The network's state, as netd sees it.
-#[utoipa::path(
-    get,
-    path = "/network",
-    responses((status = 200, body = Network), (status = 401, body = ErrorBody, description = "`not_logged_in`")),
-    security(("session" = []))
-)]
-pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
-    let view = call.app.network.borrow().clone();
-    let hostname = view.reachable_name(&call.app.chosen_name()).to_string();
-    let some = |text: String| Some(text).filter(|text| !text.is_empty());
-    let links = view
-        .links
-        .into_iter()
-        .map(|link| Link {
-            name: link.name,
-            mac: some(link.mac),
-            state: link.state,
-            addresses: link.addresses,
-            gateway: some(link.gateway),
-            lease_expires_unix: Some(link.lease_expires_unix).filter(|&expires| expires > 0),
-        })
-        .collect();
-    json_reply(StatusCode::OK, &Network { hostname, links })
-}
-
 /// Log lines.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Logs {
@@ -209,21 +157,15 @@ pub(crate) async fn show_logs(call: Call) -> Result<Reply, ApiError> {
 
 /// `unit=<name>` or nothing; other members and other characters are refused.
 fn parse_unit(query: &str) -> Result<Option<String>, ApiError> {
-    let mut unit = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if name != "unit" {
-            return Err(ApiError::field(name, format!("{name} is not known here. Leave it out.")));
-        }
-        let valid = !value.is_empty()
-            && value.len() <= MAX_UNIT
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-        if !valid || unit.is_some() {
-            return Err(ApiError::field("unit", "unit must be the name of one service."));
-        }
-        unit = Some(value.to_owned());
+    let query = Query::parse(query, &["unit"])?;
+    let Some(unit) = query.get("unit") else { return Ok(None) };
+    let valid = !unit.is_empty()
+        && unit.len() <= MAX_UNIT
+        && unit.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if valid {
+        return Ok(Some(unit.to_owned()));
     }
-    Ok(unit)
+    Err(ApiError::field("unit", "unit must be the name of one service."))
 }
 
 /// Shuts down and boots again.

@@ -117,18 +117,7 @@ impl Authority {
     /// Its certificate as PEM text.
     #[must_use]
     pub fn pem(&self) -> String {
-        use base64::Engine;
-        let body = base64::engine::general_purpose::STANDARD.encode(&self.certificate);
-        let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-        for (at, c) in body.char_indices() {
-            // Lines of 64 characters (RFC 7468 section 2).
-            if at > 0 && at % 64 == 0 {
-                text.push('\n');
-            }
-            text.push(c);
-        }
-        text.push_str("\n-----END CERTIFICATE-----\n");
-        text
+        super::pem::encode("CERTIFICATE", &self.certificate)
     }
 
     /// SHA-256 of the certificate as browsers show it: `AB:CD:…`.

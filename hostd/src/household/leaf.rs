@@ -4,6 +4,7 @@ use super::FIRST_YEAR;
 use super::LAST_YEAR;
 use super::authority::Authority;
 use super::is_home_address;
+use super::pem;
 use model::names::HostName;
 use rcgen::CertificateParams;
 use rcgen::DnType;
@@ -156,6 +157,13 @@ impl Leaf {
         CertifiedKey::from_der(chain, key, provider)
             .map(Arc::new)
             .map_err(|source| LeafError::Load { source })
+    }
+
+    /// Certificate and authority as one PEM text, and the key (PKCS #8) as another.
+    #[must_use]
+    pub fn pem(&self, authority: &Authority) -> (String, String) {
+        let chain = pem::encode("CERTIFICATE", &self.certificate) + &authority.pem();
+        (chain, pem::encode("PRIVATE KEY", &self.key))
     }
 }
 

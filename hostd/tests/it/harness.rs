@@ -1,5 +1,6 @@
 //! A router with a described machine around it, a whole server, and a client that trusts the household authority alone.
 
+use hostapi::net1::Net1Proxy;
 use hostd::accounts::Accounts;
 use hostd::accounts::Loaded;
 use hostd::accounts::Storage;
@@ -8,7 +9,9 @@ use hostd::bootstrap::Bootstrap;
 use hostd::clock::ManualClock;
 use hostd::host::fake::FakeHost;
 use hostd::household::authority::Authority;
+use hostd::net::Netd;
 use hostd::net::NetworkView;
+use hostd::net::fake::FakeNetd;
 use hostd::records::Records;
 use hostd::server::Visitor;
 use hostd::settings::Settings;
@@ -33,6 +36,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -89,6 +93,7 @@ pub(crate) struct Router {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) network: watch::Sender<NetworkView>,
+    pub(crate) connection: watch::Sender<Option<Net1Proxy<'static>>>,
 }
 
 impl Router {
@@ -102,6 +107,7 @@ impl Router {
         let clock = Arc::new(ManualClock::default());
         let host = Arc::new(host);
         let (network, receiver) = watch::channel(NetworkView::default());
+        let (connection, netd) = watch::channel(None);
         let (authority, _) = Authority::generate().unwrap();
         let app = App {
             accounts: Accounts::new(storage, Loaded::default(), clock.clone()).unwrap(),
@@ -110,13 +116,14 @@ impl Router {
             host: host.clone(),
             clock: clock.clone(),
             network: receiver,
+            netd: Netd::new(netd),
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
             bootstrap: Bootstrap::default(),
             bootstrap_problem: None,
             https_port: 443,
         };
-        Self { app: Arc::new(app), host, clock, store, network }
+        Self { app: Arc::new(app), host, clock, store, network, connection }
     }
 
     /// A router whose owner is `anna`, and her cookie.
@@ -126,6 +133,21 @@ impl Router {
         assert_eq!(answer.status, 201, "{answer:?}");
         let cookie = answer.cookie();
         (router, cookie)
+    }
+
+    /// Connects a netd, as [`hostd::net::follow`] would; it is there for as long as the result lives.
+    pub(crate) async fn attach(&self, netd: &Arc<FakeNetd>) -> JoinSet<()> {
+        let (proxy, tasks) = netd.connect().await;
+        self.connection.send_replace(Some(proxy));
+        let status = Arc::clone(&netd.status.borrow());
+        self.network.send_replace(NetworkView {
+            host_name: status.host_name.clone(),
+            links: status.links.clone(),
+            reasons: status.reasons.clone(),
+            settings: Some(status.settings.clone()),
+            app_policy: Some(status.app_policy.clone()),
+        });
+        tasks
     }
 
     pub(crate) fn code(&self) -> String {
@@ -149,13 +171,24 @@ impl Router {
         body: &str,
         headers: &[(&str, &str)],
     ) -> Answer {
+        let somebody = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5));
+        self.send_from(somebody, method, path, body.as_bytes(), headers).await
+    }
+
+    pub(crate) async fn send_from(
+        &self,
+        from: IpAddr,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "hearth.local");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-        let visitor = Visitor::at(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5)));
-        answer_of(self.app.answer(request, &visitor).await).await
+        answer_of(self.app.answer(request, &Visitor::at(from)).await).await
     }
 }
 

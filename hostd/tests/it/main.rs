@@ -9,11 +9,15 @@ mod limits;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod network_api;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod persistence;
 #[cfg(test)]
 mod plain_http;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod system_api;
 #[cfg(test)]

@@ -5,73 +5,22 @@ use crate::harness::claim_code;
 use crate::harness::settings;
 use crate::harness::setup_body;
 use crate::harness::wait_until;
-use hostapi::net1::AllowedUids;
 use hostapi::net1::Link;
-use hostapi::net1::Net1Backend;
-use hostapi::net1::Net1Error;
-use hostapi::net1::Status;
-use model::names::HostName;
-use std::path::Path;
+use hostd::net::fake::FakeNetd;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::UnixTime;
+use rustls::pki_types::pem::PemObject;
 use std::sync::Arc;
-use std::sync::Mutex;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-
-/// A netd that announces what it is told.
-struct FakeNetd {
-    status: watch::Sender<Arc<Status>>,
-    told: Mutex<Vec<String>>,
-}
-
-impl Net1Backend for FakeNetd {
-    fn status(&self) -> watch::Receiver<Arc<Status>> {
-        self.status.subscribe()
-    }
-
-    async fn set_host_name(&self, name: HostName) -> Result<(), Net1Error> {
-        self.told.lock().unwrap().push(name.to_string());
-        self.status.send_modify(|status| Arc::make_mut(status).host_name = name.to_string());
-        Ok(())
-    }
-
-    async fn renew_leases(&self) -> Result<(), Net1Error> {
-        Ok(())
-    }
-}
-
-impl FakeNetd {
-    /// Serves until the set of tasks is dropped.
-    fn serve(path: &Path) -> (Arc<Self>, JoinSet<()>) {
-        let netd = Arc::new(Self { status: watch::Sender::default(), told: Mutex::default() });
-        let listener = UnixListener::bind(path).unwrap();
-        let backend = Arc::clone(&netd);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut streams = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let backend = Arc::clone(&backend);
-                streams.spawn(async move {
-                    let me = AllowedUids::new([rustix::process::getuid().as_raw()]);
-                    hostapi::net1::serve(stream, backend, &me).await
-                });
-            }
-        });
-        (netd, tasks)
-    }
-
-    fn told(&self) -> Vec<String> {
-        self.told.lock().unwrap().clone()
-    }
-}
 
 #[tokio::test]
 async fn netd_learns_the_name_and_the_certificate_follows_the_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
-    let (netd, _tasks) = FakeNetd::serve(&settings.net_socket);
+    let netd = Arc::new(FakeNetd::default());
+    let _tasks = netd.serve(&settings.net_socket).unwrap();
     let running = hostd::start(settings).await.unwrap();
     let client = Client::of(&running);
     wait_until("netd knows the default name", async || netd.told() == ["hearth"]).await;
@@ -79,7 +28,7 @@ async fn netd_learns_the_name_and_the_certificate_follows_the_addresses() {
     let mut early = client.connect("hearth.local").await.unwrap();
     client.connect("127.0.0.1").await.unwrap_err();
     let link = Link { name: "eth0".to_owned(), addresses: vec!["127.0.0.1/8".to_owned()], ..Link::default() };
-    netd.status.send_modify(|status| Arc::make_mut(status).links = vec![link]);
+    netd.show_links(vec![link]);
     wait_until("the certificate has the address", async || client.connect("127.0.0.1").await.is_ok()).await;
 
     let body = setup_body(&claim_code(&running.app));
@@ -104,16 +53,82 @@ async fn a_restarted_netd_is_told_again_and_a_taken_name_shows_its_replacement()
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
     let socket = settings.net_socket.clone();
-    let (netd, tasks) = FakeNetd::serve(&socket);
+    let netd = Arc::new(FakeNetd::default());
+    let tasks = netd.serve(&socket).unwrap();
     let running = hostd::start(settings).await.unwrap();
     wait_until("netd knows the name", async || netd.told() == ["hearth"]).await;
     drop(tasks);
     std::fs::remove_file(&socket).unwrap();
 
-    let (again, _tasks) = FakeNetd::serve(&socket);
+    let again = Arc::new(FakeNetd::default());
+    let _tasks = again.serve(&socket).unwrap();
     wait_until("the restarted netd knows the name", async || again.told() == ["hearth"]).await;
     again.status.send_modify(|status| Arc::make_mut(status).host_name = "hearth-2".to_owned());
     wait_until("the replacement shows", async || running.app.summary().host_name.as_str() == "hearth-2")
         .await;
     assert!(running.app.summary().url.starts_with("https://hearth-2.local"));
+}
+
+/// Whether a device that trusts the household takes this chain for the name.
+fn vouches(authority: &CertificateDer<'static>, chain_pem: &str, name: &str) -> bool {
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(chain_pem.as_bytes()).collect::<Result<_, _>>().unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+    verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], now).is_ok()
+}
+
+#[tokio::test]
+async fn netd_gets_a_certificate_for_every_name_the_box_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let socket = settings.net_socket.clone();
+    let netd = Arc::new(FakeNetd::default());
+    let tasks = netd.serve(&socket).unwrap();
+    let running = hostd::start(settings).await.unwrap();
+    let authority = running.app.authority.certificate().clone();
+    wait_until("netd has a certificate", async || !netd.certificates().is_empty()).await;
+    assert!(vouches(&authority, &netd.certificates()[0], "hearth.local"));
+    assert!(!vouches(&authority, &netd.certificates()[0], "hearth-2.local"));
+
+    netd.status.send_modify(|status| Arc::make_mut(status).host_name = "hearth-2".to_owned());
+    wait_until("netd has one for the other name", async || netd.certificates().len() == 2).await;
+    let latest = netd.certificates().pop().unwrap();
+    assert!(["hearth.local", "hearth-2.local"].iter().all(|name| vouches(&authority, &latest, name)));
+
+    drop(tasks);
+    std::fs::remove_file(&socket).unwrap();
+    let again = Arc::new(FakeNetd::default());
+    let _tasks = again.serve(&socket).unwrap();
+    wait_until("a restarted netd has one", async || !again.certificates().is_empty()).await;
+}
+
+#[tokio::test]
+async fn the_view_follows_netd_and_asking_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let netd = FakeNetd::lively();
+    let tasks = netd.serve(&settings.net_socket).unwrap();
+    let running = hostd::start(settings).await.unwrap();
+    let serves = || running.app.network.borrow().settings.as_ref().map(|known| known.resolver.serve_lan);
+    wait_until("the settings are known", async || serves() == Some(false)).await;
+    let report = running.app.netd.report().await.unwrap();
+    assert_eq!(report.apps.len(), 2);
+
+    let mut wished = netd.status.borrow().settings.clone();
+    wished.resolver.serve_lan = true;
+    running.app.netd.set_settings(&wished, 60).await.unwrap();
+    wait_until("the change shows", async || serves() == Some(true)).await;
+    netd.end_trial();
+    wait_until("the change was taken back", async || serves() == Some(false)).await;
+
+    drop(tasks);
+    wait_until("netd is away", async || !running.app.netd.is_there()).await;
+    assert!(matches!(running.app.netd.report().await, Err(hostd::net::AskError::Away)));
 }

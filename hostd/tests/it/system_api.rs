@@ -1,10 +1,8 @@
 //! What people who are logged in see of the machine.
 
 use crate::harness::Router;
-use hostapi::net1::Link;
 use hostd::accounts::Storage;
 use hostd::host::fake::FakeHost;
-use hostd::net::NetworkView;
 use hostd::records::Records;
 use model::control::ControlRequest;
 use model::report::BootReport;
@@ -70,35 +68,6 @@ async fn system_shows_the_release_the_machine_and_the_services() {
     let status = router.get("/api/v1/status", &[]).await.json();
     assert_eq!(status["state"], "degraded");
     assert!(status["reasons"][0].as_str().unwrap().contains("netd"), "{status}");
-}
-
-#[tokio::test]
-async fn network_shows_links_with_nothing_for_what_is_empty() {
-    let (router, cookie) = Router::set_up().await;
-    let link = Link {
-        name: "eth0".to_owned(),
-        mac: "52:54:00:12:34:56".to_owned(),
-        state: "up".to_owned(),
-        addresses: vec!["10.0.2.15/24".to_owned()],
-        gateway: "10.0.2.2".to_owned(),
-        lease_expires_unix: 86_400,
-    };
-    let bare = Link { name: "eth1".to_owned(), state: "no-carrier".to_owned(), ..Link::default() };
-    router.network.send_replace(NetworkView {
-        host_name: "oak-2".to_owned(),
-        links: vec![link, bare],
-        reasons: vec![],
-    });
-    let network = router.get("/api/v1/network", &[("cookie", &cookie)]).await.json();
-    assert_eq!(
-        network,
-        serde_json::json!({"hostname": "oak-2", "links": [
-            {"name": "eth0", "mac": "52:54:00:12:34:56", "state": "up", "addresses": ["10.0.2.15/24"],
-             "gateway": "10.0.2.2", "lease_expires_unix": 86400},
-            {"name": "eth1", "mac": null, "state": "no-carrier", "addresses": [],
-             "gateway": null, "lease_expires_unix": null}
-        ]})
-    );
 }
 
 #[tokio::test]

@@ -1,0 +1,204 @@
+//! The home network: how it is, who may reach what, and what the owner chose for it. netd knows; this asks.
+
+pub(crate) mod dns;
+pub(crate) mod profile;
+pub(crate) mod schema;
+pub(crate) mod settings;
+
+use super::Call;
+use super::error::ApiError;
+use super::error::ErrorBody;
+use super::json_reply;
+use super::query::Query;
+use crate::net::AskError;
+use crate::web::Reply;
+use hyper::StatusCode;
+use model::network::endpoint::Endpoint;
+use model::network::report;
+use serde::Serialize;
+use std::error::Error;
+
+/// The network.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Network {
+    /// Name under which the box is found on the home network, without `.local`.
+    hostname: String,
+    /// Links.
+    links: Vec<Link>,
+    /// What does not work, in plain words; empty when all is well.
+    reasons: Vec<String>,
+    /// The name on the home network; none while the network service does not say.
+    #[schema(value_type = Option<schema::NameReport>)]
+    name: Option<report::NameReport>,
+    /// Name service.
+    #[schema(value_type = Option<schema::ResolverReport>)]
+    resolver: Option<report::ResolverReport>,
+    /// The clock.
+    #[schema(value_type = Option<schema::TimeReport>)]
+    time: Option<report::TimeReport>,
+    /// Packet filter.
+    #[schema(value_type = Option<schema::FirewallReport>)]
+    firewall: Option<report::FirewallReport>,
+    /// Apps with a network.
+    #[schema(value_type = Vec<schema::AppReport>)]
+    apps: Vec<report::AppReport>,
+    /// Seconds until the settings on trial are taken back; none when all are confirmed.
+    trial_seconds_left: Option<u32>,
+}
+
+/// A link.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Link {
+    /// Kernel name.
+    name: String,
+    /// `ethernet`, `wifi` or `other`.
+    kind: &'static str,
+    /// Hardware address.
+    mac: Option<String>,
+    /// `up`, `down` or `no-carrier`.
+    state: String,
+    /// Addresses with prefix length.
+    #[schema(example = json!(["10.0.2.15/24"]))]
+    addresses: Vec<String>,
+    /// Default gateway.
+    gateway: Option<String>,
+    /// When the DHCP lease ends, in seconds since 1970 by the box's clock.
+    lease_expires_unix: Option<u64>,
+}
+
+impl From<hostapi::net1::Link> for Link {
+    fn from(link: hostapi::net1::Link) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            kind: kind_of(&link.name),
+            name: link.name,
+            mac: some(link.mac),
+            state: link.state,
+            addresses: link.addresses,
+            gateway: some(link.gateway),
+            lease_expires_unix: Some(link.lease_expires_unix).filter(|&expires| expires > 0),
+        }
+    }
+}
+
+/// The kernel and udev begin names of Ethernet links with `e` and of wireless ones with `wl`.
+fn kind_of(name: &str) -> &'static str {
+    match name {
+        _ if name.starts_with("wl") => "wifi",
+        _ if name.starts_with('e') => "ethernet",
+        _ => "other",
+    }
+}
+
+/// The network's state, as netd sees it.
+///
+/// Links come from what netd showed last; the rest is asked for, and where netd cannot say it, it is null with a reason.
+#[utoipa::path(
+    get,
+    path = "/network",
+    responses(
+        (status = 200, body = Network),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 503, body = ErrorBody, description = "`network_unavailable`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
+    let (report, mut reasons) = match call.app.netd.report().await {
+        Ok(report) => {
+            let reasons = report.reasons.clone();
+            (Some(report), reasons)
+        }
+        Err(AskError::Away) => return Err(AskError::Away.into()),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn Error, "there is no report on the network");
+            (None, vec!["the network service does not say how names, time and firewall are".to_owned()])
+        }
+    };
+    let view = call.app.network.borrow().clone();
+    let hostname = view.reachable_name(&call.app.chosen_name()).to_string();
+    let links = view.links.into_iter().map(Link::from).collect();
+    let told: Vec<String> = view.reasons.into_iter().filter(|reason| !reasons.contains(reason)).collect();
+    reasons.extend(told);
+    let network = match report {
+        None => Network { hostname, links, reasons, ..Network::empty() },
+        Some(report) => Network {
+            hostname,
+            links,
+            reasons,
+            name: Some(report.name),
+            resolver: Some(report.resolver),
+            time: Some(report.time),
+            firewall: Some(report.firewall),
+            apps: report.apps,
+            trial_seconds_left: report.trial_seconds_left,
+        },
+    };
+    json_reply(StatusCode::OK, &network)
+}
+
+impl Network {
+    const fn empty() -> Self {
+        Self {
+            hostname: String::new(),
+            links: Vec::new(),
+            reasons: Vec::new(),
+            name: None,
+            resolver: None,
+            time: None,
+            firewall: None,
+            apps: Vec::new(),
+            trial_seconds_left: None,
+        }
+    }
+}
+
+/// Who may reach what, as in force now.
+#[utoipa::path(
+    get,
+    path = "/network/policy",
+    responses(
+        (status = 200, body = schema::AppPolicy),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 503, body = ErrorBody, description = "`network_unavailable`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn show_policy(call: Call) -> Result<Reply, ApiError> {
+    json_reply(StatusCode::OK, &in_force(&call, |view| view.app_policy.clone())?)
+}
+
+/// Something that netd shows, while netd is there to stand by it.
+fn in_force<T>(call: &Call, pick: impl Fn(&crate::net::NetworkView) -> Option<T>) -> Result<T, ApiError> {
+    let shown = pick(&call.app.network.borrow());
+    shown.filter(|_| call.app.netd.is_there()).ok_or_else(|| AskError::Away.into())
+}
+
+/// Whether one end may reach another, and by which rule.
+#[utoipa::path(
+    get,
+    path = "/network/explain",
+    params(
+        ("from" = String, Query, description = "`app:<key>`, `box`, `lan`, `internet`, `internet:<domain>` or `mesh`"),
+        ("to" = String, Query, description = "the same, also with a port behind it: `app:db tcp/5432`"),
+    ),
+    responses(
+        (status = 200, body = schema::Explanation),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 404, body = ErrorBody, description = "`unknown_app`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 503, body = ErrorBody, description = "`network_unavailable`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn explain(call: Call) -> Result<Reply, ApiError> {
+    let query = Query::parse(&call.query, &["from", "to"])?;
+    let end = |name: &'static str| -> Result<Endpoint, ApiError> {
+        query.require(name)?.parse().map_err(|error| ApiError::field(name, format!("{name}: {error}.")))
+    };
+    let (from, to) = (end("from")?, end("to")?);
+    if from.port.is_some() {
+        return Err(ApiError::field("from", "from takes no port: only what is reached has one."));
+    }
+    json_reply(StatusCode::OK, &call.app.netd.explain(&from, &to).await?)
+}

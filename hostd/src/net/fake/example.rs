@@ -1,0 +1,83 @@
+//! A home network with something of everything, for tests and snapshots.
+
+use hostapi::net1::Link;
+use hostapi::net1::Status;
+use model::network::app_policy::AppPolicy;
+use model::network::report::NetworkReport;
+use model::network::settings::NetworkSettings;
+use serde::de::DeserializeOwned;
+
+pub(super) fn status() -> Status {
+    let cable = Link {
+        name: "eth0".to_owned(),
+        mac: "52:54:00:12:34:56".to_owned(),
+        state: "up".to_owned(),
+        // The loop-back address is how tests reach the box; a certificate may vouch for it.
+        addresses: vec![
+            "127.0.0.1/8".to_owned(),
+            "192.168.1.5/24".to_owned(),
+            "fe80::5054:ff:fe12:3456/64".to_owned(),
+        ],
+        gateway: "192.168.1.1".to_owned(),
+        lease_expires_unix: 0,
+    };
+    let spare = Link { name: "eth1".to_owned(), state: "no-carrier".to_owned(), ..Link::default() };
+    Status {
+        links: vec![cable, spare],
+        host_name: "hearth".to_owned(),
+        settings: settings(),
+        app_policy: policy(),
+        ..Status::default()
+    }
+}
+
+fn settings() -> NetworkSettings {
+    read(
+        r#"{"version": 1, "resolver": {"upstreams": [
+            {"server_name": "dns.example.org", "addresses": ["192.0.2.1", "2001:db8::1"], "transport": {"by": "tls"}},
+            {"server_name": "doh.example.net", "addresses": ["192.0.2.2"],
+             "transport": {"by": "https", "port": 8443, "path": "/q"}}],
+            "serve_lan": false, "private_names": ["*.home.example"]},
+            "time": {"servers": [{"name": "time.example.org", "authenticated": true}]}}"#,
+    )
+}
+
+fn policy() -> AppPolicy {
+    read(
+        r#"{"version": 1, "gateway_port": 8443, "workspaces": {"anna": {"apps": {
+            "db": {"grants": [], "serves": ["tcp/8080"]},
+            "notes": {"grants": [{"to": "lan"}, {"to": "internet"}, {"to": "domains", "names": ["*.example.org", "example.com"]},
+                {"to": "mesh"}, {"to": "inbound", "box_port": "tcp/8022", "app_port": 22},
+                {"to": "app", "app": "db", "port": "tcp/5432"}], "serves": []}}}}}"#,
+    )
+}
+
+pub(super) fn report() -> NetworkReport {
+    read(
+        r#"{"reasons": [], "name": {"wanted": "hearth", "announced": "hearth", "rival": null},
+        "resolver": {"upstreams": [
+            {"name": "dns.example.org", "transport": "tls", "problem": null, "queries": 1830, "failures": 2},
+            {"name": "doh.example.net", "transport": "https", "problem": "it did not answer within 5 s", "queries": 12, "failures": 12}],
+            "serves_lan": false, "queries": 4210, "cache_hits": 2368, "refused": 3, "rebinding_blocked": 1, "bogus": 0, "failed": 2},
+        "time": {"synchronised": true, "authenticated": true, "offset_us": -812, "age_seconds": 94,
+            "sources": [{"name": "time.example.org", "authenticated": true, "state": "in use"}], "reason": null},
+        "firewall": {"in_force": true, "problem": null, "loads": 7, "rules": [
+            {"name": "box established", "words": "answers to what the box asked for come in", "allows": true, "packets": 90412, "bytes": 81204412},
+            {"name": "box https", "words": "devices in the home network may reach the console at tcp/443", "allows": true, "packets": 318, "bytes": 19080},
+            {"name": "app:notes to app:db", "words": "notes may reach db at tcp/5432", "allows": true, "packets": 12, "bytes": 720},
+            {"name": "app:notes to domains", "words": "notes may reach example.com and *.example.org", "allows": true, "packets": 41, "bytes": 2460},
+            {"name": "apps otherwise", "words": "everything else from and to apps is refused", "allows": false, "packets": 5, "bytes": 300},
+            {"name": "box otherwise", "words": "everything else that comes to the box is refused", "allows": false, "packets": 1733, "bytes": 104210}]},
+        "apps": [
+            {"app": "db", "workspace": "anna", "ipv4": "10.203.0.2", "ipv6": "fd5a:1b2c:3d4e::2", "link": "happ-1"},
+            {"app": "notes", "workspace": "anna", "ipv4": "10.203.0.6", "ipv6": "fd5a:1b2c:3d4e::6", "link": "happ-2"}],
+        "trial_seconds_left": null}"#,
+    )
+}
+
+/// # Panics
+///
+/// When the example is no document.
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("the example is no document: {error}"))
+}
