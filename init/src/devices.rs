@@ -25,12 +25,22 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("nls_cp437", "short names on vfat (CONFIG_FAT_DEFAULT_CODEPAGE=437)"),
     ("nls_ascii", "long names on vfat (CONFIG_FAT_DEFAULT_IOCHARSET=ascii)"),
     ("af_packet", "netd's DHCP client, before the link has an address"),
+    // Without rules no link is switched on: these are on the way to the page.
+    ("nf_tables", "the packet filter"),
+    ("nft_ct", "the packet filter: states and marks of connections"),
+    ("nft_fib_inet", "the packet filter: whether an address is the box's own"),
+    ("nft_limit", "the packet filter: how many pings are answered"),
+    ("nft_chain_nat", "the packet filter: chains that rewrite addresses"),
+    ("nft_nat", "the packet filter: ports of apps, names asked of the box"),
+    ("nft_masq", "the packet filter: apps go out with the box's address"),
+    ("nf_conntrack_netlink", "netd forgets connections whose permission was taken away"),
 ];
 
 /// Modules that no device asks for and that are wanted once the services run.
 pub const WANTED: &[(&str, &str)] = &[
     ("evdev", "the power button; its alias in the kernel matches every input device and is not exported"),
     ("button", "the ACPI power button, on boards whose ACPI device shows no modalias"),
+    ("veth", "links of apps"),
 ];
 
 /// Whether a device is on the way to the page: network cards, and the disks of virtual machines and NVMe.
