@@ -1,0 +1,12 @@
+//! The resolvers on the internet that the box asks: over TLS, or not at all.
+//!
+//! [`connection`] is the only place that opens a socket to one; it speaks TLS before anything else. [`health`] decides, without I/O,
+//! whom to ask next; [`pool`] does it.
+
+pub(crate) mod connection;
+pub(crate) mod health;
+pub(crate) mod pool;
+
+pub use health::Failure;
+pub use pool::UpstreamState;
+pub use pool::UpstreamStatus;
