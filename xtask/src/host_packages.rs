@@ -37,6 +37,9 @@ pub(crate) const MACHINE: &[HostPackage] = &[
 /// What the tests need, on top of [`IMAGE`] and [`MACHINE`].
 pub(crate) const TEST: &[HostPackage] = &[
     package("chromium", "walks through the console"),
+    package("avahi-daemon", "a real neighbour for multicast DNS"),
+    package("avahi-utils", "asks that neighbour"),
+    package("dbus-daemon", "the bus between those two"),
     package("fonts-dejavu-core", "letters for the screenshots"),
     package("dnsmasq-base", "a real DHCP server for netd"),
     package("chrony", "a real time server, with NTS, for timesync"),
