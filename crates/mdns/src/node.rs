@@ -133,6 +133,7 @@ impl Node {
     /// Does what is due; to be called at [`Self::next_wake`] and after everything else.
     pub fn elapse(&mut self, now: Instant) {
         self.responder.elapse(now);
+        self.querier.answer_own(|name, record_type| self.responder.own(name, record_type));
         self.querier.elapse(now);
     }
 

@@ -153,6 +153,18 @@ impl Querier {
         }
     }
 
+    /// Answers from the box's own records what has become its own name meanwhile.
+    pub(crate) fn answer_own(&mut self, own: impl Fn(&Name, RecordType) -> Option<Vec<Record>>) {
+        for ((name, record_type), asking) in &mut self.asking {
+            if !asking.waiting.is_empty()
+                && let Some(records) = own(name, *record_type)
+            {
+                let waiting = asking.waiting.drain(..);
+                self.answers.extend(waiting.map(|waiting| (waiting.id, records.clone())));
+            }
+        }
+    }
+
     fn is_asked(&self, name: &Name) -> bool {
         let first = (name.clone(), RecordType::ZERO);
         self.asking.range(first..).next().is_some_and(|((asked, _), _)| asked == name)

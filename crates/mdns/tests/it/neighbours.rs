@@ -68,6 +68,15 @@ fn the_own_names_are_answered_without_a_packet() {
 }
 
 #[test]
+fn a_name_that_becomes_the_own_one_is_answered_then() {
+    let mut lan = Lan::new(13);
+    let hearth = lan.add("hearth");
+    let start = lan.now;
+    assert_eq!(words(&lan.ask(hearth, "hearth.local", RecordType::A)), ["10.0.0.2"]);
+    assert!(lan.now - start < 2 * SECOND, "{:?}", lan.now - start);
+}
+
+#[test]
 fn a_question_is_repeated_ever_more_slowly() {
     let (mut lan, _, asker) = pair();
     let start = lan.now;
