@@ -6,5 +6,8 @@ mod conflicts;
 mod lan;
 #[cfg(test)]
 mod neighbours;
-#[cfg(all(test, feature = "rooted"))]
+#[cfg(test)]
+mod noise;
+#[cfg(feature = "rooted")]
+#[cfg(test)]
 mod rooted;
