@@ -1,6 +1,12 @@
-//! `org.hearthos.Net1` in front of the loop: commands go in through a channel, the status comes out of a watch.
+//! `org.hearthos.Net1` in front of the tasks: questions go in through their queues, the status comes out of a watch.
 
+use crate::keeper::KeeperError;
+use crate::keeper::run::Answer;
+use crate::keeper::run::Ask;
 use crate::reconcile::Command;
+use crate::report::Reporter;
+use crate::settings::Wish;
+use crate::words;
 use hostapi::net1;
 use hostapi::net1::AllowedUids;
 use hostapi::net1::DnsCertificate;
@@ -24,85 +30,130 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 
-/// Connections served at once. hostd needs one; each costs a few tens of kilobytes.
+/// Connections served at once: hostd, the container daemon, and some to spare; each costs a few tens of kilobytes.
 const MOST_CONNECTIONS: usize = 8;
 /// Wait after a failed accept, so that a lasting failure (no descriptors left) does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// The loop as seen from the bus.
+/// netd as seen from the bus.
 #[derive(Clone, Debug)]
-pub struct LoopBackend {
-    /// Commands to the loop.
+pub struct Backend {
+    /// To the reconciler.
     pub commands: mpsc::Sender<Command>,
-    /// Its status.
+    /// To the keeper of the rules.
+    pub keeper: mpsc::Sender<Ask>,
+    /// To the keeper of the settings.
+    pub wishes: mpsc::Sender<Wish>,
+    /// The certificate for name service at home.
+    pub certificate: watch::Sender<Option<DnsCertificate>>,
+    /// The resolver.
+    pub resolver: resolver::Resolver,
+    /// What is shown of everything.
     pub status: watch::Receiver<Arc<Status>>,
+    /// For reports.
+    pub reporter: Reporter,
 }
 
-impl LoopBackend {
-    async fn command(&self, command: Command) -> Result<(), Net1Error> {
-        let sent = self.commands.send(command).await;
-        sent.map_err(|_closed| Net1Error::Stopping("netd is stopping".to_owned()))
+impl Backend {
+    /// Asks the keeper and waits for its answer.
+    async fn ask<T>(&self, ask: impl FnOnce(Answer<T>) -> Ask) -> Result<T, Net1Error> {
+        let (answer, answered) = oneshot::channel();
+        self.keeper.send(ask(answer)).await.map_err(|_closed| stopping())?;
+        answered.await.map_err(|_gone| stopping())
     }
 }
 
-impl Net1Backend for LoopBackend {
+fn stopping() -> Net1Error {
+    Net1Error::Stopping("netd is stopping".to_owned())
+}
+
+fn refused(error: KeeperError) -> Net1Error {
+    let said = words::chain(&error);
+    match error {
+        KeeperError::NotInPolicy(_) | KeeperError::NotAttached(_) => Net1Error::UnknownApp(said),
+        KeeperError::Place(crate::apps::roster::NoPlace::Attached(_)) => Net1Error::AlreadyAttached(said),
+        KeeperError::Compile(_)
+        | KeeperError::Filter(_)
+        | KeeperError::Wiring(_)
+        | KeeperError::Place(_)
+        | KeeperError::Moves(_)
+        | KeeperError::NoRules
+        | KeeperError::Document(_) => Net1Error::Refused(said),
+    }
+}
+
+impl Net1Backend for Backend {
     fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.clone()
     }
 
     async fn set_host_name(&self, name: HostName) -> Result<(), Net1Error> {
-        self.command(Command::SetHostName(name)).await
+        self.commands.send(Command::SetHostName(name)).await.map_err(|_closed| stopping())
     }
 
     async fn renew_leases(&self) -> Result<(), Net1Error> {
-        self.command(Command::RenewLeases).await
+        self.commands.send(Command::RenewLeases).await.map_err(|_closed| stopping())
     }
 
     async fn report(&self) -> Result<NetworkReport, Net1Error> {
-        Err(not_yet())
+        let (firewall, apps) = self.ask(Ask::Report).await?;
+        Ok(self.reporter.report(firewall, apps, &self.resolver))
     }
 
-    async fn set_settings(&self, _: NetworkSettings, _: Option<Duration>) -> Result<(), Net1Error> {
-        Err(not_yet())
+    async fn set_settings(
+        &self,
+        settings: NetworkSettings,
+        trial: Option<Duration>,
+    ) -> Result<(), Net1Error> {
+        let (answer, answered) = oneshot::channel();
+        self.wishes.send(Wish::Set(settings, trial, answer)).await.map_err(|_closed| stopping())?;
+        let kept = answered.await.map_err(|_gone| stopping())?;
+        kept.map_err(|error| Net1Error::Refused(words::chain(&error)))
     }
 
     async fn confirm_settings(&self) -> Result<(), Net1Error> {
-        Err(not_yet())
+        let (answer, answered) = oneshot::channel();
+        self.wishes.send(Wish::Confirm(answer)).await.map_err(|_closed| stopping())?;
+        match answered.await.map_err(|_gone| stopping())? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Net1Error::NothingOnTrial("no settings are on trial".to_owned())),
+            Err(error) => Err(Net1Error::Refused(words::chain(&error))),
+        }
     }
 
-    async fn set_app_policy(&self, _: AppPolicy) -> Result<(), Net1Error> {
-        Err(not_yet())
+    async fn set_app_policy(&self, policy: AppPolicy) -> Result<(), Net1Error> {
+        self.ask(|answer| Ask::SetPolicy(policy, answer)).await?.map_err(refused)
     }
 
-    async fn attach_app(&self, _: AppKey, _: NetworkNamespace) -> Result<Attachment, Net1Error> {
-        Err(not_yet())
+    async fn attach_app(&self, app: AppKey, namespace: NetworkNamespace) -> Result<Attachment, Net1Error> {
+        self.ask(|answer| Ask::Attach(app, namespace, answer)).await?.map_err(refused)
     }
 
-    async fn detach_app(&self, _: AppKey) -> Result<(), Net1Error> {
-        Err(not_yet())
+    async fn detach_app(&self, app: AppKey) -> Result<(), Net1Error> {
+        self.ask(|answer| Ask::Detach(app, answer)).await?.map_err(refused)
     }
 
-    async fn explain(&self, _: Endpoint, _: Endpoint) -> Result<Explanation, Net1Error> {
-        Err(not_yet())
+    async fn explain(&self, from: Endpoint, to: Endpoint) -> Result<Explanation, Net1Error> {
+        let explained = self.ask(|answer| Ask::Explain(from, to, answer)).await?;
+        explained.map_err(|error| Net1Error::UnknownApp(error.to_string()))
     }
 
-    async fn set_dns_certificate(&self, _: DnsCertificate) -> Result<(), Net1Error> {
-        Err(not_yet())
+    async fn set_dns_certificate(&self, certificate: DnsCertificate) -> Result<(), Net1Error> {
+        crate::names::check(&certificate)?;
+        self.certificate.send_replace(Some(certificate));
+        Ok(())
     }
 
-    async fn answer_dns(&self, _: Vec<u8>, _: IpAddr) -> Result<Vec<u8>, Net1Error> {
-        Err(not_yet())
+    async fn answer_dns(&self, message: Vec<u8>, client: IpAddr) -> Result<Vec<u8>, Net1Error> {
+        Ok(self.resolver.answer(&message, client).await.unwrap_or_default())
     }
-}
-
-fn not_yet() -> Net1Error {
-    Net1Error::Refused("this part of netd is being built".to_owned())
 }
 
 /// Accepts and serves connections for ever.
-pub async fn serve_all(listener: UnixListener, backend: LoopBackend, allowed: AllowedUids) {
+pub async fn serve_all(listener: UnixListener, backend: Backend, allowed: AllowedUids) {
     let backend = Arc::new(backend);
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {

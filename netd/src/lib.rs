@@ -1,20 +1,21 @@
 //! Network daemon of Hearth: links, addresses, routes, DHCP, and the box's name on the home network.
 //!
 //! ```text
-//!                    ┌────────── bus (Net1, peer to peer) ──────────┐
-//!              commands                                          status
-//!                    v                                              │
-//! kernel news ─> reconcile: observe ─> desired ─> plan ─> apply ────┘
-//!                    ^     │ links                  │ addresses
-//!              leases│     v                        v nudge
-//!                 DHCP clients                   mDNS announcer (a thread of mdns-sd)
+//!              ┌───────────────────── bus (Net1, peer to peer) ─────────────────────┐
+//!           commands            policy, attach, explain         settings          status
+//!              v                        v                          v                ^
+//! kernel ─> reconcile ── home ──> keeper ── one batch ──> kernel  settings ──> names, keeper
+//!              ^   │                ^   └─ admissions ─> names     (trial)
+//!        leases│   │ name, links    │ addresses of names  │
+//!          DHCP    v                └─────────────────────┘
+//!               mDNS announcer
 //! ```
 //!
-//! One thread runs everything but the announcer's sockets. [`reconcile`] owns the kernel's state and is the only one that changes
-//! it; [`clients`] and [`mdns`] own their protocols. Nothing here reads the wall clock to decide anything: it stands at 1970
-//! until the network is there.
+//! One thread runs everything but the announcer's sockets. [`reconcile`] owns links, addresses and routes of the box, [`keeper`] owns
+//! the rules and the links of apps, [`names`] the resolver, [`settings`] what the owner chose; [`clients`] and [`mdns`] own their
+//! protocols. Nothing here reads the wall clock to decide anything: it stands at 1970 until the network is there.
 //!
-//! netd must not: decide who may reach what (hostd does), write below `/data` (nothing to keep yet), run programs.
+//! netd must not: decide who may reach what (hostd does), run programs, enter an app's namespace.
 //! IPv6 addresses are made by the kernel from router advertisements; netd switches the links on and reports them.
 
 pub mod apply;
@@ -24,29 +25,49 @@ pub mod clients;
 pub mod config;
 pub mod desired;
 pub mod dhcp;
+pub mod documents;
 pub mod firewall;
+pub mod keeper;
 pub mod kernel;
 pub mod mdns;
 pub mod moment;
+pub mod names;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
+pub mod report;
 pub mod resolv;
+pub mod settings;
 pub mod status;
+pub mod trial;
+pub mod words;
 
-use crate::bus::LoopBackend;
+use crate::apps::wiring::KernelWiring;
+use crate::apps::wiring::WiringError;
+use crate::bus::Backend;
 use crate::clients::DhcpClients;
 use crate::config::Settings;
 use crate::dhcp::client::Leases;
+use crate::firewall::filter::FilterError;
+use crate::firewall::kernel::KernelFilter;
+use crate::keeper::Keeper;
+use crate::keeper::run::KernelView;
+use crate::keeper::run::View;
 use crate::kernel::netlink::RealKernel;
 use crate::mdns::Announced;
 use crate::moment::Clock;
+use crate::names::Teacher;
 use crate::reconcile::Inputs;
 use crate::reconcile::Outputs;
 use crate::reconcile::Pulse;
 use crate::reconcile::Reconciler;
+use crate::report::Reporter;
+use crate::trial::Trial;
 use hostapi::activation;
 use hostapi::net1::Status;
+use model::network::report::TimeReport;
+use resolver::Resolver;
+use resolver::Surroundings;
 use std::error::Error;
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -58,8 +79,10 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
-/// Commands that may wait for the loop.
-const COMMAND_QUEUE: usize = 8;
+/// Questions that may wait for a task.
+const QUEUE: usize = 8;
+/// Addresses of names that may wait to be let through; each is waited for by an asker.
+const KEEPER_QUEUE: usize = 64;
 /// How long the announcer may take to say goodbye; PID 1 waits 10 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -80,6 +103,15 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The packet filter is not usable.
+    #[error("open the packet filter")]
+    Filter(#[from] FilterError),
+    /// Links of apps cannot be laid.
+    #[error("prepare the links of apps")]
+    Wiring(#[from] WiringError),
+    /// The resolver's settings make no sense.
+    #[error("prepare the resolver")]
+    Resolver(#[from] resolver::resolver::SettingsError),
     /// Signals cannot be received.
     #[error("listen for signals")]
     Signals {
@@ -102,25 +134,91 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|source| StartError::Signals { source })?;
 
     let clock = Clock::start();
-    let (commands, received) = mpsc::channel(COMMAND_QUEUE);
-    let status = watch::Sender::new(Arc::new(Status::default()));
+    let (chosen, settings_problem) = settings::load(&settings.settings_file);
+    let trial = watch::Sender::new(Trial::new(chosen));
     let host_name = watch::Sender::new(settings.host_name.clone());
     let leases = watch::Sender::new(Leases::new());
     let announced = watch::Sender::new(Announced { name: settings.host_name.to_string(), problem: None });
     let nudge = Arc::new(Notify::new());
+    let links = watch::Sender::new(Arc::new(Status::default()));
+    let status = watch::Sender::new(Arc::new(Status::default()));
+    let kernel_view = watch::Sender::new(KernelView::default());
+    let time = watch::Sender::new(TimeReport::default());
+    let clock_is_right = watch::Sender::new(true);
+    let certificate = watch::Sender::new(None);
+    let (commands, commanded) = mpsc::channel(QUEUE);
+    let (asks, asked) = mpsc::channel(KEEPER_QUEUE);
+    let (wishes, wished) = mpsc::channel(QUEUE);
 
-    let clients = DhcpClients::new(clock, host_name.subscribe(), leases.clone());
+    // The rules come first: no link is switched on before.
+    let filter = KernelFilter::open()?;
+    let foreign = Arc::new(Notify::new());
+    let others = tokio::spawn(firewall::kernel::watch_others(filter.port(), Arc::clone(&foreign)));
+    let serves_home = trial.borrow().in_force().resolver.serve_lan;
+    let keeper =
+        Keeper::start(filter, KernelWiring::open()?, settings.keeper_files, serves_home, clock.now());
+    let view = watch::Sender::new(View::default());
+
+    let upstreams = names::translate(&trial.borrow().in_force().resolver);
+    let teacher = Arc::new(Teacher { keeper: asks.clone() });
+    let surroundings = Surroundings { observer: Some(teacher), ..Surroundings::default() };
+    let resolver = Resolver::new(upstreams, surroundings)?;
+    let name_inputs = names::Inputs {
+        trial: trial.subscribe(),
+        keeper: view.subscribe(),
+        kernel: kernel_view.subscribe(),
+        certificate: certificate.subscribe(),
+        host_name: host_name.subscribe(),
+        clock_is_right: clock_is_right.subscribe(),
+    };
+    let reporter = Reporter {
+        status: status.subscribe(),
+        host_name: host_name.subscribe(),
+        announced: announced.subscribe(),
+        trial: trial.subscribe(),
+        time: time.subscribe(),
+        clock,
+    };
+    let backend = Backend {
+        commands,
+        keeper: asks,
+        wishes,
+        certificate,
+        resolver: resolver.clone(),
+        status: status.subscribe(),
+        reporter,
+    };
     let inputs = Inputs {
         kernel: kernel_changed,
         leases: leases.subscribe(),
         announced: announced.subscribe(),
-        commands: received,
+        commands: commanded,
     };
+    let keeper_inputs = keeper::run::Inputs {
+        asks: asked,
+        kernel: kernel_view.subscribe(),
+        trial: trial.subscribe(),
+        foreign,
+    };
+    let clients = DhcpClients::new(clock, host_name.subscribe(), leases.clone());
     let announcer = tokio::spawn(mdns::run(host_name.subscribe(), Arc::clone(&nudge), announced, clock));
-    let backend = LoopBackend { commands, status: status.subscribe() };
-    let reporter = tokio::spawn(report(status.subscribe()));
-    let bus = tokio::spawn(bus::serve_all(listener, backend, settings.allowed));
-    let outputs = Outputs { status, host_name, nudge, resolv_conf: settings.resolv_conf };
+    let all_status = report::Sources {
+        links: links.subscribe(),
+        keeper: view.subscribe(),
+        trial: trial.subscribe(),
+        settings_problem,
+    };
+    let tasks = [
+        tokio::spawn(keeper::run::run(keeper, keeper_inputs, view, clock)),
+        tokio::spawn(names::run(resolver, name_inputs)),
+        tokio::spawn(settings::run(settings.settings_file, wished, trial, clock)),
+        tokio::spawn(report::show(all_status, status.clone())),
+        tokio::spawn(report(status.subscribe())),
+        tokio::spawn(bus::serve_all(listener, backend, settings.allowed)),
+        others,
+    ];
+    let outputs =
+        Outputs { status: links, host_name, nudge, kernel: kernel_view, resolv_conf: settings.resolv_conf };
     let reconciler = Reconciler::new(kernel, clients, clock, outputs);
 
     // Whichever ends first ends netd; dropping the loop drops the name's sender, and with that the announcer says goodbye.
@@ -130,8 +228,9 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         _ = interrupt.recv() => {}
     }
     tell(&["STOPPING=1"]);
-    bus.abort();
-    reporter.abort();
+    for task in tasks {
+        task.abort();
+    }
     if tokio::time::timeout(STOP_TIMEOUT, announcer).await.is_err() {
         tracing::warn!("the announcer did not stop in time");
     }

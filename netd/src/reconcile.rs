@@ -8,6 +8,7 @@ use crate::apply::apply;
 use crate::clients::Clients;
 use crate::desired::desired;
 use crate::dhcp::client::Leases;
+use crate::keeper::run::KernelView;
 use crate::kernel::Kernel;
 use crate::mdns::Announced;
 use crate::moment::Clock;
@@ -75,6 +76,8 @@ pub struct Outputs {
     pub host_name: watch::Sender<HostName>,
     /// The announcer shall look at the addresses.
     pub nudge: Arc<Notify>,
+    /// The home network, for the keeper of the rules.
+    pub kernel: watch::Sender<KernelView>,
     /// The file for name servers.
     pub resolv_conf: PathBuf,
 }
@@ -214,6 +217,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             return;
         };
         self.nudge_announcer(&observed.addresses);
+        self.outputs.kernel.send_if_modified(|view| replace(view, KernelView::of(&observed)));
         self.wall.observe(wall_time(), self.clock.now());
         let context =
             Context { leases: &leases, host_name: &announced.name, reasons: &reasons, wall: self.wall };

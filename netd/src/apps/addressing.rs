@@ -24,7 +24,7 @@ pub const LAST_WORKSPACE: u16 = 511;
 pub const APP_NUMBERS: std::ops::RangeInclusive<u8> = 2..=254;
 
 /// The box's own IPv6 prefix, /48.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prefix6(pub [u8; 6]);
 
 impl Prefix6 {

@@ -84,7 +84,7 @@ pub trait Wiring {
     /// # Errors
     /// When the kernel refuses.
     fn remove(&mut self, place: Place) -> Result<(), WiringError>;
-    /// Whether the link of a place is there.
+    /// Whether the link of a place is there; also when the kernel does not say.
     fn is_laid(&mut self, place: Place) -> bool;
     /// Gives the box the addresses under which apps know it, and lets it pass packets on.
     ///
@@ -205,7 +205,8 @@ impl Wiring for KernelWiring {
     }
 
     fn is_laid(&mut self, place: Place) -> bool {
-        self.socket.get(messages::find(&place.link()), messages::index).is_ok()
+        let found = self.socket.get(messages::find(&place.link()), messages::index);
+        !found.is_err_and(|error| error.is_absent())
     }
 
     fn prepare(&mut self, prefix: Prefix6) -> Result<(), WiringError> {

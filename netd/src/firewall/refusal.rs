@@ -7,14 +7,13 @@ use model::network::endpoint::Who;
 pub enum Refusal {
     /// An app sent with an address that is not its own.
     Forged,
-    /// An app sent a fragment, IP options or IPv6 extension headers, which hide ports from a filter.
+    /// An app sent a fragment, IP options or IPv6 extension headers, which hide ports from a filter, or another transport than
+    /// TCP, UDP and ICMP.
     Disguised,
     /// An app sent to everybody on its link, or to a link-local address.
     Multicast,
     /// An app asked or announced hardware addresses; its link has fixed ones.
     Neighbours,
-    /// An app sent something that is not IP.
-    NotIp,
     /// Somebody outside used an address that only apps of this box have.
     FromOutside,
     /// A packet that belongs to no connection.
@@ -37,12 +36,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::Forged,
         Self::Disguised,
         Self::Multicast,
         Self::Neighbours,
-        Self::NotIp,
         Self::FromOutside,
         Self::Invalid,
         Self::Revoked,
@@ -62,7 +60,6 @@ impl Refusal {
             Self::Disguised => "refused: disguised",
             Self::Multicast => "refused: multicast",
             Self::Neighbours => "refused: neighbours",
-            Self::NotIp => "refused: not IP",
             Self::FromOutside => "refused: from outside",
             Self::Invalid => "refused: invalid",
             Self::Revoked => "refused: revoked",
@@ -81,11 +78,10 @@ impl Refusal {
         match self {
             Self::Forged => "apps may only use their own addresses",
             Self::Disguised => {
-                "apps may not send fragments or header extensions, which hide what is in a packet"
+                "apps send whole packets of TCP, UDP or ICMP, without header extensions that hide what is in them"
             }
             Self::Multicast => "apps may not send to everybody on a link",
             Self::Neighbours => "apps may not claim hardware addresses",
-            Self::NotIp => "apps may send nothing but IP",
             Self::FromOutside => "addresses of apps are not valid outside of the box",
             Self::Invalid => "packets that belong to no connection are dropped",
             Self::Revoked => "connections whose permission was taken away are cut",

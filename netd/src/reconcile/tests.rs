@@ -60,6 +60,7 @@ fn start() -> World {
     let host_name = watch::Sender::new(HostName::default());
     let (shown, name) = (status.subscribe(), host_name.subscribe());
     let outputs = Outputs {
+        kernel: watch::Sender::new(KernelView::default()),
         status,
         host_name,
         nudge: Arc::new(Notify::new()),

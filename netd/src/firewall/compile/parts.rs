@@ -1,0 +1,91 @@
+//! Pieces that all chains are made of.
+
+use crate::firewall::permission::Mark;
+use crate::firewall::permission::Permission;
+use crate::firewall::refusal::Refusal;
+use model::network::app_policy::Port;
+use model::network::app_policy::Protocol;
+use netlink::nft;
+use netlink::nft::Comment;
+use netlink::nft::CtState;
+use netlink::nft::InterfaceName;
+use netlink::nft::InvalidName;
+use netlink::nft::MarkSource;
+use netlink::nft::Match;
+use netlink::nft::Name;
+use netlink::nft::Rule;
+use netlink::nft::Statement;
+use netlink::nft::Verdict;
+use netlink::nft::field::CT_MARK;
+use netlink::nft::field::CT_STATE;
+use netlink::nft::field::TCP_DPORT;
+use netlink::nft::field::UDP_DPORT;
+
+/// Why there are no rules.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A name.
+    #[error("name a part of the rules")]
+    Name(#[from] InvalidName),
+}
+
+/// Comment of the rule that lets the packets of allowed connections through.
+pub const OPEN_CONNECTIONS: &str = "open connections";
+/// Longest comment that the kernel's users print.
+const MAX_COMMENT: usize = 127;
+
+pub(super) fn name(text: &str) -> Result<Name, CompileError> {
+    Ok(Name::new(text)?)
+}
+
+pub(super) fn link(text: &str) -> Result<InterfaceName, CompileError> {
+    Ok(InterfaceName::new(text)?)
+}
+
+pub(super) fn comment(text: &str) -> Result<Comment, CompileError> {
+    Ok(Comment::new(text)?)
+}
+
+/// The comment of a permission's rules: its name, the end of a long one replaced by the mark.
+#[must_use]
+pub fn label(permission: &Permission) -> String {
+    let name = permission.to_string();
+    if name.len() <= MAX_COMMENT {
+        return name;
+    }
+    let Mark(mark) = permission.mark();
+    let head: String = name.chars().take(MAX_COMMENT - 9).collect();
+    format!("{head}~{mark:08x}")
+}
+
+pub(super) const fn mark(permission: &Mark) -> nft::Mark {
+    nft::Mark(permission.0)
+}
+
+/// Lets the first packet of a connection through and marks the connection.
+pub(super) fn allow(rule: Rule, permission: &Permission) -> Result<Rule, CompileError> {
+    let source = MarkSource::Value(mark(&permission.mark()));
+    let rule = rule.then(Statement::SetCtMark(source)).count().then(Verdict::Accept);
+    Ok(rule.comment(comment(&label(permission))?))
+}
+
+/// Drops and says why.
+pub(super) fn refuse(rule: Rule, refusal: Refusal) -> Result<Rule, CompileError> {
+    Ok(rule.count().then(Verdict::Drop).comment(comment(refusal.name())?))
+}
+
+/// What every chain that decides begins with: packets of connections are judged by their mark.
+pub(super) fn connections() -> Result<[Rule; 2], CompileError> {
+    let known = || Rule::new().when(CT_STATE.has_any(CtState::ESTABLISHED | CtState::RELATED));
+    let open = known().when(CT_MARK.is_in(&name("live")?)).count().then(Verdict::Accept);
+    Ok([open.comment(comment(OPEN_CONNECTIONS)?), refuse(known(), Refusal::Revoked)?])
+}
+
+/// To this port.
+pub(super) fn to_port(port: Port) -> Match {
+    let number = port.number.get();
+    match port.protocol {
+        Protocol::Tcp => TCP_DPORT.is(number),
+        Protocol::Udp => UDP_DPORT.is(number),
+    }
+}

@@ -1,0 +1,142 @@
+//! The real packet filter, by netlink.
+
+use super::compile::TABLE;
+use super::filter::FilterError;
+use super::filter::PacketFilter;
+use netlink::conntrack::Conntrack;
+use netlink::nft::Batch;
+use netlink::nft::Counter;
+use netlink::nft::Element;
+use netlink::nft::Family;
+use netlink::nft::Firewall;
+use netlink::nft::Generation;
+use netlink::nft::Kind;
+use netlink::nft::Name;
+use netlink::nft::News;
+use netlink::nft::Ruleset;
+use netlink::nft::Set;
+use netlink::nft::Span;
+use netlink::nft::Table;
+use netlink::nft::Timeout;
+use netlink::nft::Value;
+use netlink::nft::Watch;
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Pause after the watch failed, so that a lasting failure does not spin.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// nftables and the connection table of this network namespace.
+#[derive(Debug)]
+pub struct KernelFilter {
+    firewall: Firewall,
+    conntrack: Conntrack,
+}
+
+fn failed<E: Error + Send + Sync + 'static>(doing: &'static str) -> impl FnOnce(E) -> FilterError {
+    move |error| FilterError { doing, source: Box::new(error) }
+}
+
+fn table() -> Result<Table, FilterError> {
+    Ok(Table::new(Family::Inet, Name::new(TABLE).map_err(failed("name the table"))?))
+}
+
+impl KernelFilter {
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn open() -> Result<Self, FilterError> {
+        let firewall = Firewall::open().map_err(failed("open a socket to the packet filter"))?;
+        let conntrack = Conntrack::open().map_err(failed("open a socket to the connection table"))?;
+        Ok(Self { firewall, conntrack })
+    }
+
+    /// The netlink port of changes made here.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.firewall.port()
+    }
+}
+
+impl PacketFilter for KernelFilter {
+    fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError> {
+        self.firewall.replace(rules).map_err(failed("load the rules"))
+    }
+
+    fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {
+        let table = table()?;
+        let mut counters = Vec::new();
+        for family in [Family::Inet, Family::Arp] {
+            counters
+                .extend(self.firewall.counters(family, &table.name).map_err(failed("read the counters"))?);
+        }
+        Ok(counters)
+    }
+
+    fn put(&mut self, set: &Name, elements: &[Element]) -> Result<(), FilterError> {
+        let table = table()?;
+        let set = address_set(set, elements.iter().any(is_six));
+        let doing = "let addresses through";
+        let batch = Batch::new().renew_elements(&table, &set, elements);
+        self.firewall.apply(batch.map_err(failed(doing))?).map_err(failed(doing))
+    }
+
+    fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError> {
+        let table = table()?;
+        let six = set.as_str().starts_with("names6");
+        let listed = self.firewall.elements(&table, &address_set(set, six));
+        // There is no such set before the first load, and none for a name that is new.
+        let Ok(listed) = listed else { return Ok(Vec::new()) };
+        Ok(listed.iter().filter_map(|live| Some((address(&live.key)?, live.expires?))).collect())
+    }
+
+    fn sweep(&mut self, is_alive: &dyn Fn(u32) -> bool) -> Result<usize, FilterError> {
+        // Without a mark are those of the box with itself, which no rule looks at.
+        let is_dead = |mark: u32| mark != 0 && !is_alive(mark);
+        self.conntrack.delete_where(|entry| is_dead(entry.mark.0)).map_err(failed("forget connections"))
+    }
+}
+
+/// The set as it is compiled.
+fn address_set(name: &Name, six: bool) -> Set {
+    let kind = if six { Kind::Ipv6Addr } else { Kind::Ipv4Addr };
+    Set::new(name.clone(), [kind]).timeout(Timeout::PerElement)
+}
+
+fn is_six(element: &Element) -> bool {
+    matches!(address(&element.key), Some(IpAddr::V6(_)))
+}
+
+fn address(key: &[Span]) -> Option<IpAddr> {
+    match key.first()?.single()? {
+        Value::Ipv4Addr(address) => Some((*address).into()),
+        Value::Ipv6Addr(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+/// Gives the notice whenever somebody else changed rules; `own` is the port of our own changes.
+pub async fn watch_others(own: u32, changed: Arc<Notify>) {
+    let mut watch = match Watch::open() {
+        Ok(watch) => watch,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn Error, "changes of rules by others are not seen");
+            return;
+        }
+    };
+    loop {
+        match watch.next().await {
+            Ok(News::Changed(Generation { port, .. })) if port == own => {}
+            Ok(News::Changed(_) | News::Lost) => changed.notify_one(),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn Error, "news of rules not understood");
+                changed.notify_one();
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

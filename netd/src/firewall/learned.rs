@@ -1,0 +1,101 @@
+//! Which addresses belong to the names that apps may reach, as the resolver told. Pure.
+
+use crate::firewall::permission::Permission;
+use crate::moment::Moment;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Addresses kept for one permission; a name with more gives up those that end first.
+pub const MAX_ADDRESSES: usize = 128;
+/// Programs keep an address a little longer than its TTL says.
+const GRACE: Duration = Duration::from_secs(120);
+const SHORTEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// Addresses with their end, by permission.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    by_permission: BTreeMap<Permission, BTreeMap<IpAddr, Moment>>,
+}
+
+/// How long an address is kept for an answer's TTL.
+#[must_use]
+pub fn lifetime(ttl: Duration) -> Duration {
+    ttl.saturating_add(GRACE).clamp(SHORTEST, LONGEST)
+}
+
+impl Learned {
+    /// Takes note of an address until then; an end that is known to be later stays.
+    pub fn note(&mut self, permission: &Permission, address: IpAddr, end: Moment) {
+        let addresses = self.by_permission.entry(permission.clone()).or_default();
+        let known = addresses.entry(address).or_insert(end);
+        *known = end.max(*known);
+        while addresses.len() > MAX_ADDRESSES {
+            let first = addresses.iter().filter(|(other, _)| **other != address).min_by_key(|(_, end)| **end);
+            let Some(first) = first.map(|(address, _)| *address) else { return };
+            addresses.remove(&first);
+        }
+    }
+
+    /// Forgets what has ended, and everything of permissions that are gone.
+    pub fn tidy(&mut self, permissions: &BTreeSet<Permission>, now: Moment) {
+        self.by_permission.retain(|permission, addresses| {
+            addresses.retain(|_, end| *end > now);
+            !addresses.is_empty() && permissions.contains(permission)
+        });
+    }
+
+    /// Addresses of a permission and how long each is good from now.
+    pub fn of(&self, permission: &Permission, now: Moment) -> impl Iterator<Item = (IpAddr, Duration)> {
+        let addresses = self.by_permission.get(permission).into_iter().flatten();
+        addresses.filter(move |(_, end)| **end > now).map(move |(address, end)| (*address, end.since(now)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permission(name: &str) -> Permission {
+        Permission::Domain { app: "a".parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::default() + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn addresses_end_and_the_later_end_counts() {
+        let (mut learned, name) = (Learned::default(), permission("a.b"));
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        learned.note(&name, address, at(100));
+        learned.note(&name, address, at(50));
+        assert_eq!(learned.of(&name, at(60)).collect::<Vec<_>>(), [(address, Duration::from_secs(40))]);
+        assert_eq!(learned.of(&name, at(100)).count(), 0);
+        learned.tidy(&BTreeSet::from([name]), at(100));
+        assert_eq!(learned, Learned::default());
+    }
+
+    #[test]
+    fn a_name_with_too_many_addresses_gives_up_those_that_end_first() {
+        let (mut learned, name) = (Learned::default(), permission("a.b"));
+        for n in 0..200_u32 {
+            learned.note(&name, IpAddr::V4(n.into()), at(1000 - u64::from(n)));
+        }
+        assert_eq!(learned.of(&name, at(0)).count(), MAX_ADDRESSES);
+        assert!(
+            learned.of(&name, at(0)).any(|(address, _)| address == IpAddr::V4(199.into())),
+            "the newest stays"
+        );
+        learned.tidy(&BTreeSet::from([permission("c.d")]), at(0));
+        assert_eq!(learned.of(&name, at(0)).count(), 0, "the permission is gone");
+    }
+
+    #[test]
+    fn lifetimes_have_bounds() {
+        let seconds = |ttl| lifetime(Duration::from_secs(ttl)).as_secs();
+        assert_eq!([0, 200, 3600, u64::MAX].map(seconds), [300, 320, 3720, 86_400]);
+    }
+}

@@ -1,0 +1,271 @@
+//! Keeps the rules in force and the apps' links laid. One owner of both, so that no link carries a packet before its rules are loaded.
+//!
+//! ```text
+//! bus ── policy, attach, detach, explain, report ──┐
+//! reconciler ── home network ──────────────────────┤
+//! settings ── serve the home network ──────────────┼─> Keeper ─> compile ─> one batch ─> kernel
+//! resolver ── addresses of names ──────────────────┤      └───> links of apps
+//! kernel ── a link has gone, foreign rules ────────┘      └───> admissions (for the resolver)
+//! ```
+//!
+//! Everything here waits for nothing: the kernel answers netlink at once. A batch that is refused leaves the rules before it in
+//! force; the reason is kept and the batch is tried again.
+
+mod attach;
+mod recover;
+mod report;
+pub mod run;
+
+pub use attach::APP_DOMAIN;
+
+use crate::apps::addressing::Place;
+use crate::apps::addressing::Prefix6;
+use crate::apps::roster::NoPlace;
+use crate::apps::roster::Roster;
+use crate::apps::wiring::Wiring;
+use crate::apps::wiring::WiringError;
+use crate::documents;
+use crate::documents::DocumentError;
+use crate::documents::Lasting;
+use crate::firewall::admission::Admissions;
+use crate::firewall::compile;
+use crate::firewall::compile::CompileError;
+use crate::firewall::filter::FilterError;
+use crate::firewall::filter::PacketFilter;
+use crate::firewall::learned;
+use crate::firewall::learned::Learned;
+use crate::firewall::permission::Permission;
+use crate::firewall::permission::permissions;
+use crate::firewall::situation::Home;
+use crate::firewall::situation::Situation;
+use crate::firewall::tally::Tally;
+use crate::moment::Moment;
+use model::network::app_policy::AppPolicy;
+use model::network::names::AppKey;
+use model::network::names::DomainPattern;
+use netlink::nft::Element;
+use netlink::nft::Span;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why something was not done; what was in force before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// The rules could not be made.
+    #[error("make the rules")]
+    Compile(#[from] CompileError),
+    /// The kernel refused.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A link.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// There is no place.
+    #[error(transparent)]
+    Place(#[from] NoPlace),
+    /// The app is not in the policy.
+    #[error("app {0} is not in the policy")]
+    NotInPolicy(AppKey),
+    /// The app has no network.
+    #[error("app {0} is not attached")]
+    NotAttached(AppKey),
+    /// An attached app would change its workspace.
+    #[error("app {0} is attached in another workspace; detach it first")]
+    Moves(AppKey),
+    /// There are no rules.
+    #[error("no rules are in force, so no app gets a network")]
+    NoRules,
+    /// The document could not be kept.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+/// Where the keeper's documents lie.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The policy, in RAM.
+    pub policy: PathBuf,
+    /// The apps' places, in RAM.
+    pub roster: PathBuf,
+    /// The box's IPv6 prefix, on the disk.
+    pub prefix6: PathBuf,
+}
+
+/// The rules and the apps' links.
+#[derive(Debug)]
+pub struct Keeper<F, W> {
+    filter: F,
+    wiring: W,
+    files: Files,
+    prefix6: Prefix6,
+    policy: AppPolicy,
+    roster: Roster,
+    home: Home,
+    serves_home: bool,
+    learned: Learned,
+    tally: Tally,
+    /// Whether rules are in force at all.
+    is_loaded: bool,
+    /// Whether the box passes packets on.
+    is_prepared: bool,
+    /// Why the rules in force are not those wished for.
+    problem: Option<String>,
+    loads: u64,
+}
+
+impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
+    /// Puts the rules of these permissions in force; then forgets the connections they no longer allow.
+    fn load(&mut self, policy: &AppPolicy, now: Moment) -> Result<(), KeeperError> {
+        let permissions = permissions(policy, self.serves_home);
+        self.learned.tidy(&permissions, now);
+        let places = self.places();
+        let situation = Situation {
+            permissions: &permissions,
+            places: &places,
+            home: &self.home,
+            prefix6: self.prefix6,
+            learned: &self.learned,
+            now,
+        };
+        let mut rules = compile::compile(&situation)?;
+        let counters = if self.is_loaded { self.filter.counters()? } else { Vec::new() };
+        let mut tally = self.tally.clone();
+        tally.carry_over(&mut rules, &counters);
+        self.filter.replace(&rules)?;
+        self.tally = tally;
+        self.is_loaded = true;
+        self.loads += 1;
+        self.problem = None;
+        let alive: BTreeSet<u32> = permissions.iter().map(|permission| permission.mark().0).collect();
+        match self.filter.sweep(&|mark| alive.contains(&mark)) {
+            Ok(0) => {}
+            Ok(cut) => tracing::info!(cut, "connections without permission forgotten"),
+            // They are cut all the same: their mark is not in force.
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "connections not swept"),
+        }
+        if !self.is_prepared {
+            self.wiring.prepare(self.prefix6)?;
+            self.is_prepared = true;
+        }
+        Ok(())
+    }
+
+    /// Loads the rules of the policy in force again; a failure is kept as the problem.
+    pub fn refresh(&mut self, now: Moment) {
+        let policy = self.policy.clone();
+        if let Err(error) = self.load(&policy, now) {
+            tracing::error!(error = &error as &dyn Error, "the rules wished for are not in force");
+            self.problem = Some(crate::words::chain(&error));
+        }
+    }
+
+    /// Brings a policy into force.
+    ///
+    /// # Errors
+    /// When an attached app would move, or the kernel refuses; then the one before stays.
+    pub fn set_policy(&mut self, policy: AppPolicy, now: Moment) -> Result<(), KeeperError> {
+        for (app, member) in self.roster.members() {
+            if policy.app(app).is_some_and(|(workspace, _)| *workspace != member.workspace) {
+                return Err(KeeperError::Moves(app.clone()));
+            }
+        }
+        self.load(&policy, now)?;
+        self.policy = policy;
+        documents::write(&self.files.policy, &self.policy, Lasting::UntilReboot)?;
+        Ok(())
+    }
+
+    /// Takes note of the home network; says whether it changed.
+    pub fn set_home(&mut self, home: Home, now: Moment) -> bool {
+        let changed = self.home != home;
+        if changed {
+            self.home = home;
+            self.refresh(now);
+        }
+        changed
+    }
+
+    /// Serves names to the home network, or no longer.
+    pub fn set_serves_home(&mut self, serves_home: bool, now: Moment) {
+        if self.serves_home != serves_home {
+            self.serves_home = serves_home;
+            self.refresh(now);
+        }
+    }
+
+    /// Lets an app reach the addresses of a name it may reach, before it is told them.
+    ///
+    /// # Errors
+    /// When the kernel refuses; then the app must not be told.
+    pub fn learn(
+        &mut self,
+        app: &AppKey,
+        name: &DomainPattern,
+        addresses: &[IpAddr],
+        ttl: Duration,
+        now: Moment,
+    ) -> Result<(), KeeperError> {
+        let permission = Permission::Domain { app: app.clone(), name: name.clone() };
+        let is_granted = permissions(&self.policy, self.serves_home).contains(&permission);
+        if !is_granted || self.roster.member(app).is_none() {
+            return Err(KeeperError::NotInPolicy(app.clone()));
+        }
+        let lifetime = learned::lifetime(ttl);
+        let sets = compile::address_sets(&permission)?;
+        let mut elements = [Vec::new(), Vec::new()];
+        for address in addresses.iter().take(learned::MAX_ADDRESSES) {
+            let (which, key) = match address {
+                IpAddr::V4(address) => (0, Span::from(*address)),
+                IpAddr::V6(address) => (1, Span::from(*address)),
+            };
+            if let Some(elements) = elements.get_mut(which) {
+                elements.push(Element::new(key).timeout(lifetime));
+            }
+            self.learned.note(&permission, *address, now + lifetime);
+        }
+        for (set, elements) in sets.iter().zip(&elements) {
+            if !elements.is_empty() {
+                self.filter.put(set, elements)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who may ask the resolver, and for what.
+    #[must_use]
+    pub fn admissions(&self) -> Admissions {
+        let addresses = |place: Place| vec![IpAddr::V4(place.ipv4()), IpAddr::V6(place.ipv6(self.prefix6))];
+        let known = self.roster.members().map(|(app, member)| (app.clone(), addresses(member.place)));
+        Admissions::of(&permissions(&self.policy, self.serves_home), &known.collect())
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub const fn policy(&self) -> &AppPolicy {
+        &self.policy
+    }
+
+    /// The box's own IPv6 prefix.
+    #[must_use]
+    pub const fn prefix6(&self) -> Prefix6 {
+        self.prefix6
+    }
+
+    /// Why the rules in force are not those wished for.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Places of apps that are attached and in the policy.
+    fn places(&self) -> BTreeMap<AppKey, Place> {
+        self.roster.members().map(|(app, member)| (app.clone(), member.place)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! The keeper's task: one question after the other.
+
+use super::Keeper;
+use super::KeeperError;
+use crate::apps::addressing::Prefix6;
+use crate::apps::wiring::Wiring;
+use crate::dhcp::lease::Network;
+use crate::firewall::admission::Admissions;
+use crate::firewall::explain::UnknownApp;
+use crate::firewall::filter::PacketFilter;
+use crate::firewall::situation::Home;
+use crate::moment::Clock;
+use crate::observe::Kind;
+use crate::observe::Observed;
+use crate::trial::Trial;
+use hostapi::net1::NetworkNamespace;
+use model::network::app_policy::AppPolicy;
+use model::network::attachment::Attachment;
+use model::network::endpoint::Endpoint;
+use model::network::explanation::Explanation;
+use model::network::names::AppKey;
+use model::network::names::DomainPattern;
+use model::network::report::AppReport;
+use model::network::report::FirewallReport;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::sleep_until;
+
+/// Wait before rules that were refused are tried again, from the first to the longest.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// A look without any reason, in case news was lost.
+const PERIODIC: Duration = Duration::from_secs(300);
+
+/// Where an answer goes.
+pub type Answer<T> = oneshot::Sender<T>;
+
+/// A question to the keeper.
+#[derive(Debug)]
+pub enum Ask {
+    /// Bring a policy into force.
+    SetPolicy(AppPolicy, Answer<Result<(), KeeperError>>),
+    /// Wire up an app.
+    Attach(AppKey, NetworkNamespace, Answer<Result<Attachment, KeeperError>>),
+    /// Take an app's network away.
+    Detach(AppKey, Answer<Result<(), KeeperError>>),
+    /// May one end reach the other?
+    Explain(Endpoint, Endpoint, Answer<Result<Explanation, UnknownApp>>),
+    /// How are things?
+    Report(Answer<(FirewallReport, Vec<AppReport>)>),
+    /// An app is about to be told these addresses of a name.
+    Learn(Lesson, Answer<Result<(), KeeperError>>),
+}
+
+/// Addresses of a name for an app.
+#[derive(Clone, Debug)]
+pub struct Lesson {
+    /// The app.
+    pub app: AppKey,
+    /// The grant that the name falls under.
+    pub name: DomainPattern,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// How long they are good.
+    pub ttl: Duration,
+}
+
+/// What the kernel has that the keeper looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelView {
+    /// The home network.
+    pub home: Home,
+    /// The box's addresses there.
+    pub home_addresses: BTreeSet<IpAddr>,
+    /// Indices of links that are not the home network's; when these change, an app's link may have gone.
+    pub other_links: Vec<u32>,
+}
+
+impl KernelView {
+    /// From what the reconciler saw.
+    #[must_use]
+    pub fn of(observed: &Observed) -> Self {
+        let mut view = Self::default();
+        for link in &observed.links {
+            match link.kind {
+                Kind::Loopback => continue,
+                Kind::Other => view.other_links.push(link.index),
+                Kind::Ethernet { .. } => {
+                    view.home.links.insert(link.name.clone());
+                    for address in observed.addresses.iter().filter(|address| address.index == link.index) {
+                        view.home_addresses.insert(address.address);
+                        match address.address {
+                            IpAddr::V4(own) => {
+                                let network = Network::of(own, address.prefix);
+                                view.home.networks4.insert((network.address, network.prefix));
+                            }
+                            IpAddr::V6(own) => {
+                                view.home.networks6.insert((network6(own, address.prefix), address.prefix));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        view
+    }
+}
+
+fn network6(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
+    let hosts = u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+    Ipv6Addr::from_bits(address.to_bits() & !hosts)
+}
+
+/// Where the keeper's news comes from.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Questions; the task ends when all senders are dropped.
+    pub asks: mpsc::Receiver<Ask>,
+    /// The kernel's links.
+    pub kernel: watch::Receiver<KernelView>,
+    /// The owner's settings: whether the home network may ask for names.
+    pub trial: watch::Receiver<Trial>,
+    /// Somebody else changed rules.
+    pub foreign: Arc<Notify>,
+}
+
+/// What others see of the keeper.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// The policy in force.
+    pub policy: AppPolicy,
+    /// Why the rules in force are not those wished for.
+    pub problem: Option<String>,
+    /// For the resolver.
+    pub admissions: Arc<Admissions>,
+    /// The box's own IPv6 prefix.
+    pub prefix6: Prefix6,
+}
+
+enum Woken {
+    Asked(Option<Ask>),
+    Kernel,
+    Settings,
+    Foreign,
+    Time,
+}
+
+/// Runs the keeper until nobody can ask it any more. The rules stay in force.
+pub async fn run<F: PacketFilter, W: Wiring>(
+    mut keeper: Keeper<F, W>,
+    mut inputs: Inputs,
+    view: watch::Sender<View>,
+    clock: Clock,
+) {
+    let mut retry_after = FIRST_RETRY;
+    show(&keeper, &view);
+    loop {
+        let wait = if keeper.problem().is_some() { retry_after } else { PERIODIC };
+        let next = Instant::now() + wait;
+        // All are cancel safe: queues, watches and notices keep what was not taken.
+        let woken = tokio::select! {
+            ask = inputs.asks.recv() => Woken::Asked(ask),
+            Ok(()) = inputs.kernel.changed() => Woken::Kernel,
+            Ok(()) = inputs.trial.changed() => Woken::Settings,
+            () = inputs.foreign.notified() => Woken::Foreign,
+            () = sleep_until(next) => Woken::Time,
+        };
+        let now = clock.now();
+        match woken {
+            Woken::Asked(None) => return,
+            Woken::Asked(Some(ask)) => answer(&mut keeper, ask, &clock, &view),
+            Woken::Kernel => {
+                let kernel = inputs.kernel.borrow_and_update().clone();
+                keeper.set_home(kernel.home, now);
+                keeper.notice_gone(now);
+            }
+            Woken::Settings => {
+                let serves_home = inputs.trial.borrow_and_update().in_force().resolver.serve_lan;
+                keeper.set_serves_home(serves_home, now);
+            }
+            Woken::Foreign => {
+                tracing::warn!("somebody else changed the rules; they are put in force again");
+                keeper.refresh(now);
+            }
+            Woken::Time => {
+                keeper.notice_gone(now);
+                if keeper.problem().is_some() {
+                    keeper.refresh(now);
+                    retry_after = (retry_after * 2).min(LONGEST_RETRY);
+                }
+            }
+        }
+        if keeper.problem().is_none() {
+            retry_after = FIRST_RETRY;
+        }
+        show(&keeper, &view);
+    }
+}
+
+/// Answers; what others see is changed before the asker hears of it.
+fn answer<F: PacketFilter, W: Wiring>(
+    keeper: &mut Keeper<F, W>,
+    ask: Ask,
+    clock: &Clock,
+    view: &watch::Sender<View>,
+) {
+    let now = clock.now();
+    match ask {
+        Ask::SetPolicy(policy, to) => {
+            let done = keeper.set_policy(policy, now);
+            show(keeper, view);
+            reply(to, done);
+        }
+        Ask::Attach(app, namespace, to) => {
+            let done = keeper.attach(&app, namespace, now);
+            show(keeper, view);
+            reply(to, done);
+        }
+        Ask::Detach(app, to) => {
+            let done = keeper.detach(&app, now);
+            show(keeper, view);
+            reply(to, done);
+        }
+        Ask::Explain(from, to_end, to) => reply(to, keeper.explain(&from, &to_end)),
+        Ask::Report(to) => reply(to, (keeper.firewall_report(), keeper.app_reports())),
+        Ask::Learn(Lesson { app, name, addresses, ttl }, to) => {
+            reply(to, keeper.learn(&app, &name, &addresses, ttl, now));
+        }
+    }
+}
+
+fn reply<T>(to: Answer<T>, answer: T) {
+    if to.send(answer).is_err() {
+        tracing::debug!("nobody waits for the answer any more");
+    }
+}
+
+fn show<F: PacketFilter, W: Wiring>(keeper: &Keeper<F, W>, view: &watch::Sender<View>) {
+    let latest = View {
+        policy: keeper.policy().clone(),
+        problem: keeper.problem().map(str::to_owned),
+        admissions: Arc::new(keeper.admissions()),
+        prefix6: keeper.prefix6(),
+    };
+    view.send_if_modified(|shown| {
+        let differs = *shown != latest;
+        *shown = latest;
+        differs
+    });
+}

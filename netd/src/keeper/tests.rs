@@ -1,0 +1,321 @@
+use super::*;
+use crate::apps::wiring::WiringError;
+use hostapi::net1::NetworkNamespace;
+use netlink::nft::Counter;
+use netlink::nft::Name;
+use netlink::nft::Ruleset;
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use tempfile::TempDir;
+
+/// A kernel that remembers what it was told.
+#[derive(Debug, Default)]
+struct Kernel {
+    rules: Option<Ruleset>,
+    addresses: BTreeMap<String, Vec<(IpAddr, Duration)>>,
+    links: BTreeMap<Place, bool>,
+    /// What was done, in order.
+    done: Vec<String>,
+    /// What is refused.
+    refuses: Option<&'static str>,
+    is_forwarding: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Fake(Rc<RefCell<Kernel>>);
+
+impl Fake {
+    fn step(&self, what: &str) -> Result<(), io::Error> {
+        let mut kernel = self.0.borrow_mut();
+        kernel.done.push(what.to_owned());
+        if kernel.refuses == Some(what) { Err(io::Error::other("the test refuses")) } else { Ok(()) }
+    }
+
+    fn filter_step(&self, doing: &'static str) -> Result<(), FilterError> {
+        self.step(doing).map_err(|error| FilterError { doing, source: error.into() })
+    }
+
+    fn wiring_step(&self, doing: &'static str) -> Result<(), WiringError> {
+        self.step(doing).map_err(|source| WiringError::Setting { setting: doing.to_owned(), source })
+    }
+
+    fn refuse(&self, what: Option<&'static str>) {
+        self.0.borrow_mut().refuses = what;
+    }
+
+    fn take_done(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.borrow_mut().done)
+    }
+
+    fn chains(&self) -> BTreeSet<String> {
+        let kernel = self.0.borrow();
+        let tables = kernel.rules.iter().flat_map(|rules| &rules.tables);
+        tables.flat_map(|table| &table.chains).map(|chain| chain.name.to_string()).collect()
+    }
+}
+
+impl PacketFilter for Fake {
+    fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError> {
+        self.filter_step("replace")?;
+        self.0.borrow_mut().rules = Some(rules.clone());
+        Ok(())
+    }
+
+    fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {
+        Ok(Vec::new())
+    }
+
+    fn put(&mut self, set: &Name, elements: &[Element]) -> Result<(), FilterError> {
+        self.filter_step("put")?;
+        self.0.borrow_mut().done.push(format!("{set} {}", elements.len()));
+        Ok(())
+    }
+
+    fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError> {
+        Ok(self.0.borrow().addresses.get(set.as_str()).cloned().unwrap_or_default())
+    }
+
+    fn sweep(&mut self, is_alive: &dyn Fn(u32) -> bool) -> Result<usize, FilterError> {
+        assert!(!is_alive(0), "connections that nobody allowed are forgotten");
+        self.filter_step("sweep")?;
+        Ok(0)
+    }
+}
+
+impl Wiring for Fake {
+    fn lay(&mut self, place: Place, _: Prefix6, _: NetworkNamespace) -> Result<(), WiringError> {
+        self.wiring_step("lay")?;
+        self.0.borrow_mut().links.insert(place, false);
+        Ok(())
+    }
+
+    fn switch_on(&mut self, place: Place, _: Prefix6) -> Result<(), WiringError> {
+        assert!(self.chains().contains(&format!("from_{}", place.link())), "no rules for {}", place.link());
+        self.wiring_step("switch on")?;
+        self.0.borrow_mut().links.insert(place, true);
+        Ok(())
+    }
+
+    fn remove(&mut self, place: Place) -> Result<(), WiringError> {
+        self.wiring_step("remove")?;
+        self.0.borrow_mut().links.remove(&place);
+        Ok(())
+    }
+
+    fn is_laid(&mut self, place: Place) -> bool {
+        self.0.borrow().links.contains_key(&place)
+    }
+
+    fn prepare(&mut self, _: Prefix6) -> Result<(), WiringError> {
+        assert!(self.0.borrow().rules.is_some(), "packets are passed on without rules");
+        self.wiring_step("prepare")?;
+        self.0.borrow_mut().is_forwarding = true;
+        Ok(())
+    }
+}
+
+const NOW: Moment = Moment::from_secs(1000);
+
+struct Bench {
+    kernel: Fake,
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { kernel: Fake::default(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn start(&self) -> Keeper<Fake, Fake> {
+        let file = |name: &str| self.folder.path().join(name);
+        let files = Files { policy: file("policy"), roster: file("roster"), prefix6: file("prefix6") };
+        Keeper::start(self.kernel.clone(), self.kernel.clone(), files, false, NOW)
+    }
+}
+
+fn policy(grants: &str) -> AppPolicy {
+    let text = format!(
+        r#"{{"version":1,"workspaces":{{"ann":{{"apps":{{"a":{{"grants":[{grants}]}},"b":{{}}}}}},"bob":{{"apps":{{"c":{{}}}}}}}}}}"#
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+fn namespace() -> NetworkNamespace {
+    let file = || std::os::fd::OwnedFd::from(tempfile::tempfile().unwrap());
+    NetworkNamespace { namespace: file(), route_socket: file() }
+}
+
+fn key(text: &str) -> AppKey {
+    text.parse().unwrap()
+}
+
+#[test]
+fn rules_come_before_forwarding_and_a_link_carries_nothing_before_its_rules() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    assert_eq!(bench.kernel.take_done(), ["replace", "sweep", "prepare"]);
+    keeper.set_policy(policy(""), NOW).unwrap();
+    bench.kernel.take_done();
+    let attachment = keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    assert_eq!(bench.kernel.take_done(), ["lay", "replace", "sweep", "switch on"]);
+    assert_eq!(attachment.ipv4.to_string(), "198.18.1.2");
+    assert!(attachment.resolv_conf.contains("nameserver 198.18.0.1\n"));
+    assert!(bench.kernel.chains().contains("from_ha1-2"));
+    keeper.detach(&key("a"), NOW).unwrap();
+    assert!(!bench.kernel.chains().contains("from_ha1-2"));
+    assert!(bench.kernel.0.borrow().links.is_empty());
+}
+
+#[test]
+fn an_attachment_that_fails_leaves_nothing() {
+    for refused in ["lay", "replace", "switch on"] {
+        let bench = Bench::new();
+        let mut keeper = bench.start();
+        keeper.set_policy(policy(""), NOW).unwrap();
+        bench.kernel.refuse(Some(refused));
+        keeper.attach(&key("a"), namespace(), NOW).unwrap_err();
+        bench.kernel.refuse(None);
+        assert!(bench.kernel.0.borrow().links.is_empty(), "{refused}");
+        keeper.refresh(NOW);
+        assert!(!bench.kernel.chains().contains("from_ha1-2"), "{refused}");
+        assert_eq!(
+            keeper.attach(&key("a"), namespace(), NOW).unwrap().ipv4.to_string(),
+            "198.18.1.2",
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn without_rules_no_app_gets_a_network() {
+    let bench = Bench::new();
+    bench.kernel.refuse(Some("replace"));
+    let mut keeper = bench.start();
+    assert_eq!(keeper.problem(), Some("replace: the test refuses"));
+    assert!(!bench.kernel.0.borrow().is_forwarding);
+    assert!(matches!(keeper.attach(&key("a"), namespace(), NOW), Err(KeeperError::NoRules)));
+    bench.kernel.refuse(None);
+    keeper.refresh(NOW);
+    assert_eq!(keeper.problem(), None);
+    assert!(bench.kernel.0.borrow().is_forwarding);
+}
+
+#[test]
+fn a_refused_policy_leaves_the_one_before() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    keeper.set_policy(policy(""), NOW).unwrap();
+    bench.kernel.refuse(Some("replace"));
+    keeper.set_policy(policy(r#"{"to":"lan"}"#), NOW).unwrap_err();
+    assert_eq!(keeper.policy(), &policy(""));
+    bench.kernel.refuse(None);
+    keeper.refresh(NOW);
+    assert_eq!(keeper.admissions(), Admissions::default());
+}
+
+#[test]
+fn apps_are_attached_once_and_only_when_they_are_in_the_policy() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    assert!(matches!(keeper.attach(&key("a"), namespace(), NOW), Err(KeeperError::NotInPolicy(_))));
+    keeper.set_policy(policy(""), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    assert!(matches!(
+        keeper.attach(&key("a"), namespace(), NOW),
+        Err(KeeperError::Place(NoPlace::Attached(_)))
+    ));
+    let moved = r#"{"version":1,"workspaces":{"bob":{"apps":{"a":{}}}}}"#;
+    let moved: AppPolicy = serde_json::from_str(moved).unwrap();
+    assert!(matches!(keeper.set_policy(moved, NOW), Err(KeeperError::Moves(_))));
+    assert!(matches!(keeper.detach(&key("b"), NOW), Err(KeeperError::NotAttached(_))));
+    assert_eq!(keeper.app_reports().len(), 1);
+}
+
+#[test]
+fn a_link_that_has_gone_takes_its_rules_with_it() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    keeper.set_policy(policy(""), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    keeper.attach(&key("b"), namespace(), NOW).unwrap();
+    assert!(!keeper.notice_gone(NOW));
+    bench.kernel.0.borrow_mut().links.remove(&Place { workspace: 1, app: 2 });
+    assert!(keeper.notice_gone(NOW));
+    let chains = bench.kernel.chains();
+    assert!(!chains.contains("from_ha1-2") && chains.contains("from_ha1-3"));
+}
+
+#[test]
+fn addresses_of_a_name_are_let_through_only_where_the_name_was_granted() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    keeper.set_policy(policy(r#"{"to":"domains","names":["*.example.com"]}"#), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    let addresses: [IpAddr; 3] = ["192.0.2.1", "192.0.2.2", "2001:db8::1"].map(|text| text.parse().unwrap());
+    let learn = |keeper: &mut Keeper<Fake, Fake>, app: &str, name: &str| {
+        keeper.learn(&key(app), &name.parse().unwrap(), &addresses, Duration::from_secs(60), NOW)
+    };
+    bench.kernel.take_done();
+    learn(&mut keeper, "a", "*.example.com").unwrap();
+    let done = bench.kernel.take_done();
+    assert!(done.iter().any(|step| step.starts_with("names4_") && step.ends_with(" 2")), "{done:?}");
+    assert!(done.iter().any(|step| step.starts_with("names6_") && step.ends_with(" 1")), "{done:?}");
+    learn(&mut keeper, "a", "example.org").unwrap_err();
+    learn(&mut keeper, "b", "*.example.com").unwrap_err();
+    // A replacement of the rules brings the addresses along.
+    keeper.refresh(NOW + Duration::from_secs(100));
+    let permission = Permission::Domain { app: key("a"), name: "*.example.com".parse().unwrap() };
+    let [four, _] = compile::address_sets(&permission).unwrap();
+    let kernel = bench.kernel.0.borrow();
+    let set = kernel.rules.as_ref().unwrap().tables[0].set(&four).unwrap();
+    assert_eq!(
+        set.elements.iter().map(|e| e.timeout).collect::<Vec<_>>(),
+        [Some(Duration::from_secs(200)); 2]
+    );
+}
+
+#[test]
+fn a_restart_takes_up_policy_places_prefix_and_addresses() {
+    let bench = Bench::new();
+    let wish = policy(r#"{"to":"domains","names":["example.com"]}"#);
+    let mut keeper = bench.start();
+    keeper.set_policy(wish.clone(), NOW).unwrap();
+    let before = keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    keeper.attach(&key("b"), namespace(), NOW).unwrap();
+    let permission = Permission::Domain { app: key("a"), name: "example.com".parse().unwrap() };
+    let [four, _] = compile::address_sets(&permission).unwrap();
+    drop(keeper);
+    {
+        let mut kernel = bench.kernel.0.borrow_mut();
+        kernel.links.remove(&Place { workspace: 1, app: 3 });
+        let address = ("192.0.2.1".parse().unwrap(), Duration::from_secs(77));
+        kernel.addresses.insert(four.to_string(), vec![address]);
+    }
+    let keeper = bench.start();
+    assert_eq!(keeper.policy(), &wish);
+    let reports = keeper.app_reports();
+    assert_eq!(
+        reports.iter().map(|app| (app.ipv4, app.ipv6)).collect::<Vec<_>>(),
+        [(before.ipv4, before.ipv6)]
+    );
+    let kernel = bench.kernel.0.borrow();
+    let set = kernel.rules.as_ref().unwrap().tables[0].set(&four).unwrap();
+    assert_eq!(set.elements[0].timeout, Some(Duration::from_secs(77)));
+}
+
+#[test]
+fn admissions_follow_the_policy() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    let grants = r#"{"to":"app","app":"b","port":"tcp/1"},{"to":"domains","names":["example.com"]}"#;
+    keeper.set_policy(policy(grants), NOW).unwrap();
+    assert_eq!(keeper.admissions(), Admissions::default(), "nobody is attached");
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    keeper.attach(&key("b"), namespace(), NOW).unwrap();
+    let admissions = keeper.admissions();
+    assert_eq!(admissions.apps.keys().map(AppKey::as_str).collect::<Vec<_>>(), ["a"]);
+    let a = &admissions.apps[&key("a")];
+    assert_eq!((a.internet, a.home, a.names.len()), (false, false, 1));
+    assert_eq!(a.apps[&key("b")][0].to_string(), "198.18.1.3");
+}
