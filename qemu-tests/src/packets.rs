@@ -192,7 +192,7 @@ fn short(length: usize) -> u16 {
 }
 
 /// The Internet checksum (RFC 1071) of parts of even length each.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum: u32 =
         words.map(|word| u32::from(word[0]) << 8 | word.get(1).copied().map_or(0, u32::from)).sum();

@@ -1,11 +1,13 @@
 //! Carries out requests.
 
 use crate::files;
+use crate::network::Lab;
 use crate::processes;
 use crate::protocol::Answer;
 use crate::protocol::Request;
 use rustix::process::Pid;
 use rustix::process::Signal;
+use rustix::time::ClockId;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -22,15 +24,15 @@ const CONTROL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers one line; what cannot be done is an answer too.
 #[must_use]
-pub fn to_line(line: &[u8]) -> Answer {
+pub fn to_line(lab: &mut Lab, line: &[u8]) -> Answer {
     match serde_json::from_slice::<Request>(line) {
-        Ok(request) => to_request(&request)
+        Ok(request) => to_request(lab, &request)
             .unwrap_or_else(|error| Answer::Failed { reason: format!("{request:?}: {error}") }),
         Err(error) => Answer::Failed { reason: format!("not a request: {error}") },
     }
 }
 
-fn to_request(request: &Request) -> io::Result<Answer> {
+fn to_request(lab: &mut Lab, request: &Request) -> io::Result<Answer> {
     match request {
         Request::Ping => Ok(Answer::Done),
         Request::ReadFile { path } => Ok(Answer::Text { text: files::read(path)? }),
@@ -50,6 +52,10 @@ fn to_request(request: &Request) -> io::Result<Answer> {
             rustix::fs::sync();
             Ok(Answer::Done)
         }
+        Request::Clock => {
+            Ok(Answer::Clock { seconds: rustix::time::clock_gettime(ClockId::Realtime).tv_sec })
+        }
+        Request::Network { order } => Ok(Answer::Network { outcome: lab.carry_out(order)? }),
     }
 }
 
@@ -77,16 +83,19 @@ mod tests {
 
     #[test]
     fn a_failure_is_an_answer_that_names_the_request() {
-        let answer = to_line(br#"{"ask":"read_file","path":"/does/not/exist"}"#);
+        let answer = to_line(&mut Lab::default(), br#"{"ask":"read_file","path":"/does/not/exist"}"#);
         let Answer::Failed { reason } = answer else { panic!("{answer:?}") };
         assert!(reason.contains("/does/not/exist"), "{reason}");
-        assert!(matches!(to_line(b"{}"), Answer::Failed { .. }));
-        assert!(matches!(to_line(br#"{"ask":"kill","pid":0,"signal":9}"#), Answer::Failed { .. }));
+        assert!(matches!(to_line(&mut Lab::default(), b"{}"), Answer::Failed { .. }));
+        assert!(matches!(
+            to_line(&mut Lab::default(), br#"{"ask":"kill","pid":0,"signal":9}"#),
+            Answer::Failed { .. }
+        ));
     }
 
     #[test]
     fn a_file_is_read() {
-        let answer = to_line(br#"{"ask":"read_file","path":"/proc/self/comm"}"#);
+        let answer = to_line(&mut Lab::default(), br#"{"ask":"read_file","path":"/proc/self/comm"}"#);
         assert!(matches!(answer, Answer::Text { text } if !text.is_empty()));
     }
 }

@@ -2,6 +2,7 @@
 
 use hearth_agent::PORT;
 use hearth_agent::answer;
+use hearth_agent::network::Lab;
 use hearth_agent::port;
 use hearth_agent::protocol::MAX_LINE;
 use hearth_agent::unsynced;
@@ -19,9 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let port = port::open(PORT)?;
     let mut writer = port.try_clone()?;
     let mut reader = BufReader::new(port);
+    let mut lab = Lab::default();
     loop {
         let line = port::read_line(&mut reader, MAX_LINE)?;
-        let mut answer = serde_json::to_vec(&answer::to_line(&line))?;
+        let mut answer = serde_json::to_vec(&answer::to_line(&mut lab, &line))?;
         answer.push(b'\n');
         writer.write_all(&answer)?;
     }

@@ -1,5 +1,7 @@
 //! The lines that go over the port.
 
+use crate::network::order::Order;
+use crate::network::order::Outcome;
 use serde::Deserialize;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -53,6 +55,13 @@ pub enum Request {
     },
     /// Writes everything in the page cache to the disks.
     Sync,
+    /// The time of day in seconds since 1970.
+    Clock,
+    /// Does something in the networks of the box.
+    Network {
+        /// What.
+        order: Order,
+    },
 }
 
 /// An answer.
@@ -75,6 +84,16 @@ pub enum Answer {
     Processes {
         /// By process id.
         processes: Vec<Process>,
+    },
+    /// What came of an order.
+    Network {
+        /// What.
+        outcome: Outcome,
+    },
+    /// The time of day.
+    Clock {
+        /// Seconds since 1970.
+        seconds: i64,
     },
     /// It could not be done.
     Failed {
