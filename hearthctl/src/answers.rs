@@ -1,0 +1,104 @@
+//! Answers of the box, as far as they are shown. Members that are not known here are left alone: the box may be newer.
+
+use model::network::report::AppReport;
+use model::network::report::FirewallReport;
+use model::network::report::NameReport;
+use model::network::report::ResolverReport;
+use model::network::report::TimeReport;
+use serde::Deserialize;
+
+/// `GET /status`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// `setup`, `locked`, `ready` or `degraded`.
+    pub state: String,
+    /// Of the running slot.
+    pub version: String,
+    /// The image was made for it.
+    pub board: String,
+    /// The running slot.
+    pub slot: String,
+    /// Without `.local`.
+    pub hostname: String,
+    /// What does not work.
+    pub reasons: Vec<String>,
+}
+
+/// `GET /system`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct System {
+    /// Since the kernel started.
+    pub uptime_seconds: u64,
+    /// Of the machine.
+    pub memory: Amount,
+    /// Of the data partition.
+    pub disk: Amount,
+    /// All services.
+    pub services: Vec<Service>,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Amount {
+    /// All of it.
+    pub total_bytes: u64,
+    /// Free for use.
+    pub available_bytes: u64,
+}
+
+/// A service.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// `ready`, `backoff`, …
+    pub state: String,
+    /// Why it is not ready.
+    pub reason: Option<String>,
+}
+
+/// `GET /network`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Network {
+    /// Name under which the box is found, without `.local`.
+    pub hostname: String,
+    /// All links.
+    pub links: Vec<Link>,
+    /// What does not work.
+    pub reasons: Vec<String>,
+    /// The name on the home network.
+    pub name: Option<NameReport>,
+    /// Name service.
+    pub resolver: Option<ResolverReport>,
+    /// The clock.
+    pub time: Option<TimeReport>,
+    /// Packet filter.
+    pub firewall: Option<FirewallReport>,
+    /// Apps with a network.
+    pub apps: Vec<AppReport>,
+    /// Until settings on trial are taken back.
+    pub trial_seconds_left: Option<u32>,
+}
+
+/// A link.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Link {
+    /// Kernel name.
+    pub name: String,
+    /// `ethernet`, `wifi` or `other`.
+    #[serde(default)]
+    pub kind: String,
+    /// `up`, `down` or `no-carrier`.
+    pub state: String,
+    /// With prefix length.
+    pub addresses: Vec<String>,
+    /// Default gateway.
+    pub gateway: Option<String>,
+}
+
+/// `PUT /network/settings`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct SettingsChanged {
+    /// Until they are taken back.
+    pub trial_seconds_left: Option<u32>,
+}

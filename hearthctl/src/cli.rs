@@ -1,0 +1,137 @@
+//! The command line.
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use model::network::endpoint::Endpoint;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// The command line of your Hearth box.
+///
+/// It speaks to the box as its web page does, and can do nothing that you could not do there.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hearthctl",
+    version,
+    after_help = "Examples:
+  hearthctl login https://hearth.local     trust your box and log in, once
+  hearthctl status                         is all well?
+  hearthctl network rules --counters       what the firewall lets through and stops
+  hearthctl network policy --explain app:notes lan
+
+Exit status: 0 when it worked, 1 when --explain says no, 2 when it did not work."
+)]
+pub struct Cli {
+    /// Print the box's answer as JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trust a box and log in to it
+    ///
+    /// The first time, the box's household certificate is fetched over plain HTTP and its fingerprint shown: compare it with the
+    /// one on the box's welcome page (http://hearth.local, before set-up), at the end of set-up, or on the page Network of a
+    /// browser that already trusts the box. From then on nobody else can pose as the box.
+    Login(Login),
+    /// Log out, here and at the box
+    Logout {
+        /// Forget the box altogether, also its certificate
+        #[arg(long)]
+        forget: bool,
+    },
+    /// How the box is
+    Status,
+    /// The home network: links, names, time, firewall
+    #[command(args_conflicts_with_subcommands = true)]
+    Network {
+        /// More of it; without, all of it at a glance.
+        #[command(subcommand)]
+        part: Option<Network>,
+    },
+}
+
+/// Logs in.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hearthctl login https://hearth.local
+  hearthctl login https://hearth.local --fingerprint 8F:1C:…:07 --name anna --password-stdin < password.txt
+  hearthctl login                          again, to the same box")]
+pub struct Login {
+    /// Address of the box, such as https://hearth.local; may be left out for the box of last time
+    pub url: Option<String>,
+    /// Your name on the box; asked for when absent
+    #[arg(long)]
+    pub name: Option<String>,
+    /// SHA-256 fingerprint of the household certificate to trust, instead of being asked
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub fingerprint: Option<String>,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Where to fetch the household certificate: a file, or an address other than http://<host>/ca.crt
+    #[arg(long, value_name = "FILE|URL")]
+    pub certificate: Option<String>,
+    /// Connect to this address instead of looking the name up
+    #[arg(long, value_name = "IP")]
+    pub address: Option<IpAddr>,
+}
+
+/// Parts of the network.
+#[derive(Debug, Subcommand)]
+pub enum Network {
+    /// What the firewall lets through and what it stops
+    Rules {
+        /// How many packets met each rule
+        #[arg(long)]
+        counters: bool,
+    },
+    /// Who may reach what
+    #[command(
+        after_help = "Ends are app:<key>, box, lan, internet, internet:<domain> and mesh; the second may have a port behind it.
+
+Examples:
+  hearthctl network policy
+  hearthctl network policy --explain app:notes lan
+  hearthctl network policy --explain app:notes \"app:db tcp/5432\" && echo yes
+
+Exit status of --explain: 0 yes or partly, 1 no, 2 it could not be told."
+    )]
+    Policy {
+        /// May FROM reach TO, and by which rule?
+        #[arg(long, num_args = 2, value_names = ["FROM", "TO"])]
+        explain: Option<Vec<Endpoint>>,
+    },
+    /// What you chose for the network
+    #[command(subcommand)]
+    Settings(Settings),
+}
+
+/// Settings of the network.
+#[derive(Debug, Subcommand)]
+pub enum Settings {
+    /// Print the settings in force, as JSON
+    Get,
+    /// Change the settings; they are taken back unless confirmed in time
+    #[command(after_help = "Examples:
+  hearthctl network settings get > network.json
+  hearthctl network settings set network.json
+  hearthctl network settings confirm
+
+A change is on trial at first: if it cuts you off, you cannot confirm it, and the box goes back to what was before.")]
+    Set {
+        /// The whole settings as JSON; - for standard input
+        file: PathBuf,
+        /// Seconds until they are taken back: 10 to 600; 0 keeps them at once
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        trial: u32,
+    },
+    /// Keep the settings that are on trial
+    Confirm,
+}

@@ -1,0 +1,144 @@
+//! Why a command did not work, and what to do about it.
+
+use crate::client::ClientError;
+use crate::config::StoreError;
+use crate::trust::Fingerprint;
+use crate::trust::InvalidFingerprint;
+use crate::trust::NoCertificate;
+use std::path::PathBuf;
+
+/// Why a command did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The box did not answer as wished.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Nothing can be remembered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no certificate.
+    #[error(transparent)]
+    Certificate(#[from] NoCertificate),
+    /// No box was ever logged in to.
+    #[error("no box is known here")]
+    NoBox,
+    /// The box is known, and nobody is logged in.
+    #[error("you are not logged in")]
+    NeverLoggedIn,
+    /// The address is none of a box.
+    #[error("use {url:?} as the address of a box: write https:// and its name, with nothing behind it")]
+    Address {
+        /// As written.
+        url: String,
+    },
+    /// The fingerprint that was given is none.
+    #[error("read the fingerprint {text:?}")]
+    Fingerprint {
+        /// As written.
+        text: String,
+        /// Why not.
+        #[source]
+        source: InvalidFingerprint,
+    },
+    /// The certificate has another fingerprint.
+    #[error("trust the box: its household certificate has the fingerprint\n  {found}\nand not\n  {wanted}")]
+    OtherFingerprint {
+        /// As given.
+        wanted: Fingerprint,
+        /// What the box has.
+        found: Fingerprint,
+    },
+    /// Nobody is there to compare.
+    #[error("trust the box: nobody is here to compare the fingerprint\n  {found}")]
+    NobodyCompares {
+        /// What the box has.
+        found: Fingerprint,
+    },
+    /// The person said no.
+    #[error("trust the box: the fingerprint is not the one you expect")]
+    NotTrusted,
+    /// Nobody is there to type the password.
+    #[error("ask for the password: standard input is no terminal")]
+    NobodyTypes,
+    /// The box has no owner.
+    #[error("log in: {url} has no owner yet")]
+    NotSetUp {
+        /// Of the box.
+        url: String,
+    },
+    /// A question with another number of ends than two.
+    #[error("explain: give two ends, such as app:notes and lan")]
+    TwoEnds,
+    /// There is no report on the firewall.
+    #[error("the box does not say how its firewall is")]
+    NoFirewall,
+    /// A file could not be read.
+    #[error("read {}", path.display())]
+    Input {
+        /// Which; `-` for standard input.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The terminal failed.
+    #[error("ask")]
+    Ask {
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The result could not be printed.
+    #[error("print the result")]
+    Print {
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    /// What to do, where there is something to do.
+    pub(crate) fn advice(&self) -> Option<String> {
+        let text = match self {
+            Self::NoBox => "Log in to yours first: hearthctl login https://hearth.local",
+            Self::NeverLoggedIn | Self::Client(ClientError::LoggedOut) => "Log in again: hearthctl login",
+            Self::Client(ClientError::Stranger { .. }) => {
+                "Either the box was reset and has a new household certificate, or something else poses as it. If you reset \
+                 it, compare the new fingerprint on its set-up page and run:\n  hearthctl login https://… --fingerprint …"
+            }
+            Self::Client(ClientError::OtherName { .. }) => {
+                "Use the name the box has now, such as https://hearth-2.local; it is on the box's screen."
+            }
+            Self::Client(ClientError::Unreachable { .. }) => {
+                "Check that the box has power and that this computer is on its network. Where .local names do not work, \
+                 give its address: hearthctl login https://… --address 192.168.1.5"
+            }
+            Self::Client(ClientError::Refused { code, .. }) if code == "too_large" => {
+                "The box takes settings of at most 64 KiB."
+            }
+            Self::NobodyCompares { .. } => {
+                "Compare it with the one on the box's set-up page, then give it: hearthctl login … --fingerprint …"
+            }
+            Self::OtherFingerprint { .. } => {
+                "Do not go on unless you know why: this may be another box, or somebody between you and yours."
+            }
+            Self::NotTrusted => "Nothing was sent to it, and nothing was kept.",
+            Self::NobodyTypes => {
+                "Give the password on standard input: hearthctl login --name … --password-stdin < file"
+            }
+            Self::NotSetUp { .. } => "Open it in a browser and set it up first.",
+            Self::NoFirewall => "Its network service may be starting just now; try again in a moment.",
+            Self::Client(_)
+            | Self::Store(_)
+            | Self::Certificate(_)
+            | Self::Address { .. }
+            | Self::Fingerprint { .. }
+            | Self::TwoEnds
+            | Self::Input { .. }
+            | Self::Ask { .. }
+            | Self::Print { .. } => return None,
+        };
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,45 @@
+//! Columns.
+
+/// Rows below each other, indented by two; every column as wide as its widest cell, the last as it comes.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:<width$}"));
+        text.push_str(cells.collect::<String>().trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// The same, with the first columns of numbers to the right.
+pub(super) fn right_aligned(rows: &[Vec<String>], numbers: usize) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let padded: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let cells = row.iter().enumerate();
+            cells
+                .map(|(column, cell)| {
+                    let width = if column < numbers { width(column) } else { 0 };
+                    format!("{cell:>width$}")
+                })
+                .collect()
+        })
+        .collect();
+    table(&padded)
+}

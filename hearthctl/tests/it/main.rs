@@ -1,0 +1,12 @@
+//! hearthctl as people meet it: real boxes on loop-back ports, and a terminal with a script.
+
+#[cfg(test)]
+mod household;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod person;
+#[cfg(test)]
+mod snapshot;
