@@ -80,6 +80,13 @@ impl FakeNetd {
         self.status.send_modify(|status| Arc::make_mut(status).links = links);
     }
 
+    /// From now on another device has the name wished for.
+    pub fn rival(&self, address: IpAddr) {
+        if let Some(report) = &mut self.memory().report {
+            report.name.rival = Some(address);
+        }
+    }
+
     /// As if the time of a trial had passed.
     pub fn end_trial(&self) {
         if let Some((before, _)) = self.memory().trial.take() {
@@ -209,16 +216,24 @@ impl Net1Backend for FakeNetd {
             }
         }
         let (answer, words, rules) = match (from.to_string().as_str(), to.to_string().as_str()) {
-            ("app:notes", "app:db tcp/5432") => {
-                (Answer::Yes, "notes may reach db at tcp/5432.", vec![self.rule("app:notes to app:db")])
-            }
+            ("app:notes", "app:db tcp/5432") => (
+                Answer::Yes,
+                "yes: notes may reach db at tcp/5432",
+                vec![self.rule("app notes to app db tcp/5432")],
+            ),
             ("app:notes", "internet") => {
-                let words = "notes may reach example.com and what is below example.org, nothing else.";
-                (Answer::Partly, words, vec![self.rule("app:notes to domains")])
+                let words = "only this: notes may reach *.example.org in the Internet; anything else is refused: \
+                             apps reach nothing but what was granted";
+                (Answer::Partly, words, vec![self.rule("app notes to *.example.org")])
             }
-            _ => (Answer::No, "Nobody allowed that, so it is refused.", vec![]),
+            _ => (
+                Answer::No,
+                "no: nothing allows it, and apps are reached by nothing but what was granted",
+                vec![],
+            ),
         };
-        let otherwise = self.rule("apps otherwise");
+        let otherwise =
+            self.rule(if matches!(to.who, Who::App(_)) { "refused: app in" } else { "refused: app out" });
         Ok(Explanation { from, to, answer, words: words.to_owned(), rules, otherwise })
     }
 

@@ -76,7 +76,7 @@ async fn everything_about_the_network_is_shown_as_described() {
     let network = home.get("").await.json();
     assert_eq!(network["hostname"], "oak");
     assert_eq!(network["name"], json!({"wanted": "hearth", "announced": "hearth", "rival": null}));
-    assert_eq!(network["firewall"]["rules"][2]["words"], "notes may reach db at tcp/5432");
+    assert_eq!(network["firewall"]["rules"][6]["words"], "notes may reach db at tcp/5432");
     assert_eq!(network["trial_seconds_left"], Value::Null);
     assert_eq!(home.get("/settings").await.json(), home.settings());
 }
@@ -212,7 +212,7 @@ async fn questions_about_the_policy_are_answered_or_refused() {
     let no = home.get("/explain?from=lan&to=app:db").await.json();
     assert_eq!(
         (no["answer"].as_str(), no["otherwise"]["name"].as_str()),
-        (Some("no"), Some("apps otherwise"))
+        (Some("no"), Some("refused: app in"))
     );
     for (query, code, field) in [
         ("", "invalid_field", Some("from")),

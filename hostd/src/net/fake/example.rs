@@ -62,15 +62,19 @@ pub(super) fn report() -> NetworkReport {
         "time": {"synchronised": true, "authenticated": true, "offset_us": -812, "age_seconds": 94,
             "sources": [{"name": "time.example.org", "authenticated": true, "state": "in use"}], "reason": null},
         "firewall": {"in_force": true, "problem": null, "loads": 7, "rules": [
-            {"name": "box established", "words": "answers to what the box asked for come in", "allows": true, "packets": 90412, "bytes": 81204412},
-            {"name": "box https", "words": "devices in the home network may reach the console at tcp/443", "allows": true, "packets": 318, "bytes": 19080},
-            {"name": "app:notes to app:db", "words": "notes may reach db at tcp/5432", "allows": true, "packets": 12, "bytes": 720},
-            {"name": "app:notes to domains", "words": "notes may reach example.com and *.example.org", "allows": true, "packets": 41, "bytes": 2460},
-            {"name": "apps otherwise", "words": "everything else from and to apps is refused", "allows": false, "packets": 5, "bytes": 300},
-            {"name": "box otherwise", "words": "everything else that comes to the box is refused", "allows": false, "packets": 1733, "bytes": 104210}]},
+            {"name": "box to anywhere", "words": "the box may connect to the home network and the Internet", "allows": true, "packets": 90412, "bytes": 8120441},
+            {"name": "lan to box console", "words": "the home network may open the console of the box", "allows": true, "packets": 318, "bytes": 19080},
+            {"name": "app notes to box names", "words": "notes may ask the box for names", "allows": true, "packets": 77, "bytes": 5313},
+            {"name": "box to app db tcp/8080", "words": "the box may reach db at tcp/8080", "allows": true, "packets": 9, "bytes": 540},
+            {"name": "app notes to *.example.org", "words": "notes may reach *.example.org in the Internet", "allows": true, "packets": 41, "bytes": 2460},
+            {"name": "lan to app notes tcp/8022 as 22", "words": "the home network may reach notes (its port 22) at tcp/8022 of the box", "allows": true, "packets": 0, "bytes": 0},
+            {"name": "app notes to app db tcp/5432", "words": "notes may reach db at tcp/5432", "allows": true, "packets": 12, "bytes": 720},
+            {"name": "refused: app out", "words": "apps reach nothing but what was granted", "allows": false, "packets": 5, "bytes": 300},
+            {"name": "refused: app in", "words": "apps are reached by nothing but what was granted", "allows": false, "packets": 0, "bytes": 0},
+            {"name": "refused: box closed", "words": "the box answers only what it serves, and only the home network", "allows": false, "packets": 1733, "bytes": 104210}]},
         "apps": [
-            {"app": "db", "workspace": "anna", "ipv4": "10.203.0.2", "ipv6": "fd5a:1b2c:3d4e::2", "link": "happ-1"},
-            {"app": "notes", "workspace": "anna", "ipv4": "10.203.0.6", "ipv6": "fd5a:1b2c:3d4e::6", "link": "happ-2"}],
+            {"app": "db", "workspace": "anna", "ipv4": "198.18.0.2", "ipv6": "fd5a:1b2c:3d4e::2", "link": "ha0-2"},
+            {"app": "notes", "workspace": "anna", "ipv4": "198.18.0.3", "ipv6": "fd5a:1b2c:3d4e::6", "link": "ha0-3"}],
         "trial_seconds_left": null}"#,
     )
 }
