@@ -30,6 +30,11 @@ const RULES: &[Rule] = &[
     },
     Rule { krate: "hostd", never: &["netd", "init", "image"], reason: "daemons know each other over D-Bus" },
     Rule {
+        krate: "hearthctl",
+        never: &["hostd", "netd", "init", "image", "store", "hostapi", "zbus", "tokio"],
+        reason: "the owner's program speaks HTTP only (its tests may start a hostd: they are not linked into it)",
+    },
+    Rule {
         krate: "image",
         never: &["netd", "hostd", "init", "qemu-tests"],
         reason: "the builder takes programs as files",
