@@ -339,3 +339,7 @@ impl Exchange {
         Err(last)
     }
 }
+
+#[cfg(feature = "rooted")]
+#[cfg(test)]
+mod rooted;

@@ -238,7 +238,7 @@ impl<R: Resolve, C: SystemClock> Keeper<R, C> {
         self.clock_problem = Some(problem);
     }
 
-    async fn save(&self, known: LastKnown) {
+    async fn save(&mut self, known: LastKnown) {
         if let Err(error) = save(&self.outputs.state_file, known).await {
             warn!(error = &error as &dyn Error, "the last known time is not kept");
         }
@@ -272,3 +272,6 @@ async fn save(path: &Path, known: LastKnown) -> Result<(), SaveError> {
     // Cancelled only when the runtime ends.
     work.await.unwrap_or(Ok(()))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -139,3 +139,6 @@ fn session(stream: &TlsStream<TcpStream>, granted: &Granted) -> Result<Session, 
     }
     if session.cookies.is_empty() { Err(RecordError::NoCookie.into()) } else { Ok(session) }
 }
+
+#[cfg(test)]
+mod tests;
