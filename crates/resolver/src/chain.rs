@@ -16,8 +16,6 @@ use hickory_proto::rr::RecordType;
 
 /// Aliases that are followed; public resolvers give up between 8 and 16.
 pub(crate) const MAX_LINKS: usize = 10;
-/// DNAME (RFC 6672), which the codec does not know.
-pub(crate) const DNAME: RecordType = RecordType::Unknown(39);
 
 /// The answer to the question itself, and those to the questions that follow from it.
 pub(crate) fn split(answer: &Message) -> Vec<Message> {
@@ -61,7 +59,7 @@ fn link_at(answer: &Message, name: &Name, query: &Query) -> Message {
         .filter(|record| {
             let kind = covered(record);
             let own = record.name == *name && (kind == query.query_type || kind == RecordType::CNAME);
-            own || kind == DNAME && record.name.zone_of(name) && record.name != *name
+            own || kind == RecordType::DNAME && record.name.zone_of(name) && record.name != *name
         })
         .cloned()
         .collect();

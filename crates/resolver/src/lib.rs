@@ -34,6 +34,7 @@ pub mod tls;
 pub mod upstream;
 pub mod validate;
 pub mod view;
+pub(crate) mod wildcard;
 pub(crate) mod wire;
 
 pub use config::Settings;

@@ -6,6 +6,7 @@ use crate::forward::Forward;
 use crate::name::DomainName;
 use crate::upstream::pool::NoAnswer;
 use crate::upstream::pool::Pool;
+use crate::wildcard;
 use futures_util::StreamExt;
 use hickory_net::DnsError;
 use hickory_net::DnsHandle;
@@ -142,6 +143,11 @@ impl Validator {
             Some(Err(NetError::Dns(DnsError::Nsec { response, proof: Proof::Insecure, .. }))) => {
                 judge(response.into_message()).map(|found| Found { secure: false, ..found })
             }
+            Some(Err(NetError::Dns(DnsError::Nsec { response, proof: Proof::Bogus, .. })))
+                if wildcard::is_proved(name, &response) =>
+            {
+                judge(response.into_message())
+            }
             Some(Err(NetError::Dns(DnsError::Nsec { .. }) | NetError::ForeignClassRecord { .. })) => {
                 Err(LookupError::Bogus)
             }
@@ -202,7 +208,7 @@ fn follows_from_dname(record: &Record, answers: &[Record]) -> bool {
     let RData::CNAME(target) = &record.data else { return false };
     answers
         .iter()
-        .filter(|dname| dname.record_type() == chain::DNAME && dname.proof == Proof::Secure)
+        .filter(|dname| dname.record_type() == RecordType::DNAME && dname.proof == Proof::Secure)
         .filter(|dname| dname.name.zone_of(&record.name) && dname.name != record.name)
         .any(|dname| {
             let RData::Unknown { rdata, .. } = &dname.data else { return false };

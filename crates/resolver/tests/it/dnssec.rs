@@ -77,6 +77,13 @@ async fn aliases_lead_across_zones() {
     // Made from wildcards.
     let answer = ask(&resolver, "a.wild.example.", RecordType::A).await;
     assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.9".into()]));
+    let answer = ask(&resolver, "a.b.wild.example.", RecordType::A).await;
+    assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.9".into()]));
+    assert_eq!(verdict(&ask(&resolver, "a.wild.example.", RecordType::TXT).await).0, NoError);
+    for name in ["a.wild.other.", "a.b.wild.other."] {
+        let answer = ask(&resolver, name, RecordType::A).await;
+        assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.9".into()]), "{name}");
+    }
     let answer = ask(&resolver, "a.wildalias.example.", RecordType::A).await;
     assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.2".into()]));
     // Made from a DNAME, which bears the only signature.
@@ -141,4 +148,25 @@ async fn only_time_servers_resolve_without_proof_and_only_until_the_clock_is_set
     assert!(matches!(resolver.resolve_for_time(&inside).await, Err(ResolveError::Blocked { .. })));
     resolver.set_clock_synchronised(true);
     assert!(matches!(resolver.resolve_for_time(&name).await, Err(ResolveError::Lookup { .. })));
+}
+
+#[tokio::test]
+async fn what_proves_others_can_be_asked_for_itself() {
+    let unbound = Unbound::start().await;
+    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    // Has keys and delegations remembered from proving.
+    ask(&resolver, "host.plain.", RecordType::A).await;
+    ask(&resolver, "www.example.", RecordType::TXT).await;
+    for (name, kind) in [
+        ("example.", RecordType::DS),
+        ("example.", RecordType::DNSKEY),
+        (".", RecordType::DNSKEY),
+        (".", RecordType::NS),
+        ("old.example.", RecordType::DNAME),
+    ] {
+        let answer = ask(&resolver, name, kind).await;
+        assert_eq!(verdict(&answer), (NoError, true), "{name} {kind}");
+        assert!(answer.answers.iter().any(|record| record.record_type() == kind), "{name} {kind}");
+    }
+    assert_eq!(resolver.stats().bogus, 0);
 }

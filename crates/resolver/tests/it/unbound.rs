@@ -1,4 +1,4 @@
-//! Debian's unbound as an upstream over TLS and HTTPS, with a private internet behind it.
+//! Debian's unbound as an upstream over TLS and HTTPS; the private internet behind it is served by NSD.
 
 use crate::support::Authority;
 use crate::support::LOOPBACK;
@@ -10,6 +10,9 @@ use crate::support::wait_until;
 use crate::zones;
 use crate::zones::Zones;
 use resolver::config::Upstream;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
 use std::fmt::Write;
 use std::fs;
 use std::net::TcpStream;
@@ -20,7 +23,7 @@ use tempfile::TempDir;
 
 /// A running unbound; ends with the value.
 pub(crate) struct Unbound {
-    child: Child,
+    daemons: Vec<Child>,
     folder: TempDir,
     pub(crate) zones: Zones,
     pub(crate) authority: Authority,
@@ -37,37 +40,47 @@ impl Unbound {
         let path = |name: &str| folder.path().join(name);
         fs::write(path("key.pem"), &identity.key_pem).unwrap();
         fs::write(path("cert.pem"), &identity.certificate_pem).unwrap();
-        let (tls_port, https_port) = (free_port(), free_port());
-        let folder_name = folder.path().display();
-        let mut config = format!(
-            "server:\n directory: \"{folder_name}\"\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n \
-             logfile: \"{folder_name}/log\"\n verbosity: 2\n num-threads: 1\n interface: 127.0.0.1@{tls_port}\n \
+        let (tls_port, https_port, nsd_port) = (free_port(), free_port(), free_port());
+        let here = folder.path().display();
+        let mut nsd = format!(
+            "server:\n ip-address: 127.0.0.1\n port: {nsd_port}\n chroot: \"\"\n username: \"\"\n zonesdir: \"{here}\"\n \
+             database: \"\"\n pidfile: \"\"\n logfile: \"{here}/nsd.log\"\n server-count: 1\n zonelistfile: \"{here}/zone.list\"\n \
+             xfrdfile: \"\"\n xfrdir: \"{here}\"\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\n"
+        );
+        let mut unbound = format!(
+            "server:\n directory: \"{here}\"\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n \
+             logfile: \"{here}/log\"\n verbosity: 2\n num-threads: 1\n interface: 127.0.0.1@{tls_port}\n \
              interface: 127.0.0.1@{https_port}\n tls-port: {tls_port}\n https-port: {https_port}\n \
-             tls-service-key: \"{folder_name}/key.pem\"\n tls-service-pem: \"{folder_name}/cert.pem\"\n \
+             tls-service-key: \"{here}/key.pem\"\n tls-service-pem: \"{here}/cert.pem\"\n \
              http-endpoint: \"/dns-query\"\n module-config: \"iterator\"\n do-ip6: no\n log-queries: yes\n \
-             local-zone: \"test.\" nodefault\n minimal-responses: no\nremote-control:\n control-enable: no\n"
+             do-not-query-localhost: no\nremote-control:\n control-enable: no\n"
         );
         for (name, file) in &zones.files {
-            write!(
-                config,
-                "auth-zone:\n name: \"{name}\"\n zonefile: \"{}\"\n for-downstream: no\n for-upstream: yes\n",
-                file.display()
-            )
-            .unwrap();
+            write!(nsd, "zone:\n name: \"{name}\"\n zonefile: \"{}\"\n", file.display()).unwrap();
+            write!(unbound, "stub-zone:\n name: \"{name}\"\n stub-addr: 127.0.0.1@{nsd_port}\n stub-no-cache: no\n").unwrap();
         }
-        fs::write(path("unbound.conf"), config).unwrap();
-        let child = Command::new("/usr/sbin/unbound")
-            .arg("-d")
-            .arg("-c")
-            .arg(path("unbound.conf"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("starting unbound (package unbound)");
+        fs::write(path("nsd.conf"), nsd).unwrap();
+        fs::write(path("unbound.conf"), unbound).unwrap();
+        let daemons = [("/usr/sbin/nsd", "nsd.conf"), ("/usr/sbin/unbound", "unbound.conf")].map(|(program, config)| {
+            Command::new(program)
+                .arg("-d")
+                .arg("-c")
+                .arg(path(config))
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|error| panic!("starting {program}, of the package of that name: {error}"))
+        });
+        let log = path("log");
+        wait_until("unbound serves", || {
+            fs::read_to_string(&log).is_ok_and(|log| log.contains("start of service"))
+        })
+        .await;
+        wait_until("NSD listens", || TcpStream::connect((LOOPBACK, nsd_port)).is_ok()).await;
         wait_until("unbound listens", || {
             [tls_port, https_port].iter().all(|&port| TcpStream::connect((LOOPBACK, port)).is_ok())
         })
         .await;
-        Self { child, folder, zones, authority, tls_port, https_port }
+        Self { daemons: daemons.into(), folder, zones, authority, tls_port, https_port }
     }
 
     pub(crate) fn over_tls(&self) -> Upstream {
@@ -87,7 +100,13 @@ impl Unbound {
 
 impl Drop for Unbound {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        for daemon in &mut self.daemons {
+            // NSD has children of its own, which end with it at SIGTERM only.
+            if let Some(process) = i32::try_from(daemon.id()).ok().and_then(Pid::from_raw)
+                && kill_process(process, Signal::TERM).is_ok()
+            {
+                drop(daemon.wait());
+            }
+        }
     }
 }

@@ -37,6 +37,7 @@ $ORIGIN other.
 @ 3600 IN NS ns.other.
 ns 3600 IN A 127.0.0.1
 www 300 IN A 192.0.2.2
+*.wild 300 IN A 192.0.2.9
 ";
 
 const STALE: &str = r"
