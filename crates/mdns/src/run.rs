@@ -18,6 +18,7 @@ use hickory_proto::rr::RecordType;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -37,6 +38,9 @@ const QUESTION_QUEUE: usize = 16;
 const READ: Rate = Rate { every: Duration::from_millis(1), burst: 500 };
 /// Wait before a socket that could not be opened is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// How long to wait for the other kind of address.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Asks the home network for names; cheap to clone.
 #[derive(Clone, Debug)]
@@ -79,6 +83,38 @@ impl Querier {
         }
         answered.await.unwrap_or_default()
     }
+
+    /// Addresses of a name that can be used without knowing the link they are on. Asks for both kinds at once; a device that has
+    /// answered for one is not waited for long for the other, which it may not have.
+    pub async fn addresses(&self, name: &Name, timeout: Duration) -> Vec<IpAddr> {
+        let v4 = self.query(name.clone(), RecordType::A, timeout);
+        let v6 = self.query(name.clone(), RecordType::AAAA, timeout);
+        tokio::pin!(v4, v6);
+        let mut found = Vec::new();
+        let (mut has_v4, mut has_v6) = (false, false);
+        let mut patience = None;
+        while !(has_v4 && has_v6) {
+            // A query may be dropped at any time: its answer is then dropped too.
+            tokio::select! {
+                records = &mut v4, if !has_v4 => {
+                    has_v4 = true;
+                    found.extend(usable(&records));
+                }
+                records = &mut v6, if !has_v6 => {
+                    has_v6 = true;
+                    found.extend(usable(&records));
+                }
+                () = at(patience) => break,
+            }
+            patience = (!found.is_empty()).then(|| Instant::now() + PATIENCE);
+        }
+        found
+    }
+}
+
+fn usable(records: &[Record]) -> impl Iterator<Item = IpAddr> {
+    let addresses = records.iter().filter_map(|record| record.data.ip_addr());
+    addresses.filter(|address| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))
 }
 
 /// What [`run()`] is told.

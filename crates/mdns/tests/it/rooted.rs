@@ -71,6 +71,7 @@ fn the_box_finds_a_neighbour_by_name() {
     assert_eq!(addresses.iter().map(|record| record.data.to_string()).collect::<Vec<_>>(), ["10.0.0.1"]);
     let addresses = hearth.query("printer.local", RecordType::AAAA, longest);
     assert_eq!(addresses.iter().map(|record| record.data.to_string()).collect::<Vec<_>>(), ["fe80::1"]);
+    assert_eq!(hearth.addresses("printer.local", longest), ["10.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
     let own = hearth.query("hearth.local", RecordType::A, longest);
     assert_eq!(own.iter().map(|record| record.data.to_string()).collect::<Vec<_>>(), ["10.0.0.2"]);
     assert!(hearth.query("nobody.local", RecordType::A, Duration::from_millis(500)).is_empty());

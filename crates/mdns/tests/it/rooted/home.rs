@@ -171,6 +171,11 @@ impl Hearth {
         runtime.block_on(self.querier.query(crate::lan::name(text), record_type, timeout))
     }
 
+    pub(crate) fn addresses(&self, text: &str, timeout: Duration) -> Vec<std::net::IpAddr> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(self.querier.addresses(&crate::lan::name(text), timeout))
+    }
+
     /// Says goodbye and ends.
     pub(crate) fn stop(&mut self) {
         self.wish = None;
