@@ -3,6 +3,8 @@
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use hearth_agent::network::order::Order;
+use hearth_agent::network::order::Outcome;
 use hearth_agent::protocol::Answer;
 use hearth_agent::protocol::Entry;
 use hearth_agent::protocol::Process;
@@ -123,6 +125,26 @@ impl Agent {
         let line = serde_json::to_string(request).context("cannot write a control request")?;
         let answer = self.text(&Request::Control { line })?;
         serde_json::from_str(&answer).with_context(|| format!("no sense in init's answer {answer}"))
+    }
+
+    /// The box's time of day in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn clock(&mut self) -> Result<i64> {
+        let answer = self.ask(&Request::Clock)?;
+        let Answer::Clock { seconds } = answer else { bail!("not a time: {answer:?}") };
+        Ok(seconds)
+    }
+
+    /// Does something in the networks of the box.
+    ///
+    /// # Errors
+    /// As [`Self::ask`]; a refusal by netd is an outcome.
+    pub fn order(&mut self, order: Order) -> Result<Outcome> {
+        let answer = self.ask(&Request::Network { order })?;
+        let Answer::Network { outcome } = answer else { bail!("not an outcome: {answer:?}") };
+        Ok(outcome)
     }
 
     fn text(&mut self, request: &Request) -> Result<String> {

@@ -88,6 +88,8 @@ pub struct VmBuilder {
     nic: Nic,
     extras: BTreeSet<Extra>,
     ports: [u16; 2],
+    further_ports: Vec<u16>,
+    clock: Option<String>,
     tolerance: Tolerance,
     sink: Option<LineSink>,
 }
@@ -110,6 +112,8 @@ impl VmBuilder {
             nic: Nic::Virtio,
             extras: BTreeSet::new(),
             ports: [0, 0],
+            further_ports: Vec::new(),
+            clock: None,
             tolerance: Tolerance::Nothing,
             sink: None,
         }
@@ -171,7 +175,7 @@ impl VmBuilder {
         self.with(Extra::BlockLog)
     }
 
-    /// Keeps all packets of the network card in `network.pcap`.
+    /// Keeps all packets of the network card in `network.pcap`, those of the second one in `packets.pcap`.
     #[must_use]
     pub fn captured(self) -> Self {
         self.with(Extra::Capture)
@@ -199,6 +203,19 @@ impl VmBuilder {
     #[must_use]
     pub fn ports(self, http: u16, https: u16) -> Self {
         Self { ports: [http, https], ..self }
+    }
+
+    /// Forwards a free port of this machine's loopback to one more port of the box ([`Vm::forwarded`]).
+    #[must_use]
+    pub fn forward(mut self, guest: u16) -> Self {
+        self.further_ports.push(guest);
+        self
+    }
+
+    /// What the box's clock shows at the start, as `2000-01-01T00:00:00`.
+    #[must_use]
+    pub fn clock(self, clock: &str) -> Self {
+        Self { clock: Some(clock.to_owned()), ..self }
     }
 
     /// Lets the box refuse to boot, oops and panic.
@@ -238,6 +255,8 @@ impl VmBuilder {
         let sockets = tempfile::tempdir().context("cannot make a folder for sockets")?;
         let socket = |name: &str| sockets.path().join(name);
         let [http, https] = self.ports;
+        let mut forwards = vec![Forward { host: http, guest: 80 }, Forward { host: https, guest: 443 }];
+        forwards.extend(self.further_ports.iter().map(|guest| Forward { host: 0, guest: *guest }));
         let machine = Machine {
             start: self.start_of_box()?,
             memory: self.memory,
@@ -245,11 +264,14 @@ impl VmBuilder {
             bus: self.bus,
             block_log: self.has(Extra::BlockLog).then(|| self.folder.join("writes.log")),
             nic: self.nic,
-            forwards: vec![Forward { host: http, guest: 80 }, Forward { host: https, guest: 443 }],
+            forwards,
             capture: self.has(Extra::Capture).then(|| self.folder.join("network.pcap")),
             packets: self
                 .has(Extra::Packets)
                 .then(|| PacketLink { machine: socket("net"), test: socket("net-test") }),
+            packets_capture: (self.has(Extra::Packets) && self.has(Extra::Capture))
+                .then(|| self.folder.join("packets.pcap")),
+            clock: self.clock.clone(),
             tpm: self.has(Extra::Tpm).then(|| socket("tpm")),
             agent: (self.inside == Inside::Agent).then(|| socket("agent")),
             monitor: socket("monitor"),

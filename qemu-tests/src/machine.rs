@@ -84,6 +84,10 @@ pub struct Machine {
     pub capture: Option<PathBuf>,
     /// A second network card.
     pub packets: Option<PacketLink>,
+    /// Where its packets are kept.
+    pub packets_capture: Option<PathBuf>,
+    /// What the clock shows at the start, as `2000-01-01T00:00:00`; none for the right time.
+    pub clock: Option<String>,
     /// Socket of the software TPM.
     pub tpm: Option<PathBuf>,
     /// Socket of the agent's port.
@@ -116,6 +120,9 @@ impl Machine {
         );
         list.pair("-mon", "chardev=monitor,mode=control");
         list.pair("-device", "virtio-rng-pci");
+        if let Some(clock) = &self.clock {
+            list.pair("-rtc", &format!("base={clock}"));
+        }
         self.push_start(&mut list);
         self.push_disk(&mut list);
         self.push_network(&mut list);
@@ -194,6 +201,10 @@ impl Machine {
             );
             list.pair("-netdev", &format!("dgram,id=packets,{ends}"));
             list.pair("-device", "virtio-net-pci,netdev=packets,mac=52:54:00:12:34:99,romfile=");
+            if let Some(file) = &self.packets_capture {
+                let words = format!("filter-dump,id=packets-capture,netdev=packets,file={}", file.display());
+                list.pair("-object", &words);
+            }
         }
     }
 
@@ -249,6 +260,8 @@ mod tests {
             forwards: vec![Forward { host: 0, guest: 80 }, Forward { host: 8443, guest: 443 }],
             capture: None,
             packets: None,
+            packets_capture: None,
+            clock: None,
             tpm: None,
             agent: None,
             monitor: "/m".into(),
@@ -275,6 +288,19 @@ mod tests {
         let arguments = machine.arguments();
         assert!(values(&arguments, "-device").contains(&"nvme,serial=hearth,drive=recorded,bootindex=1"));
         assert_eq!(values(&arguments, "-blockdev").len(), 4);
+    }
+
+    #[test]
+    fn both_cards_are_captured_and_the_clock_is_set() {
+        let machine = Machine {
+            packets: Some(PacketLink { machine: "/p".into(), test: "/t".into() }),
+            packets_capture: Some("/c".into()),
+            clock: Some("2000-01-01T00:00:00".to_owned()),
+            ..machine()
+        };
+        let arguments = machine.arguments();
+        assert_eq!(values(&arguments, "-object"), ["filter-dump,id=packets-capture,netdev=packets,file=/c"]);
+        assert_eq!(values(&arguments, "-rtc"), ["base=2000-01-01T00:00:00"]);
     }
 
     #[test]

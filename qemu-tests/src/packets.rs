@@ -2,6 +2,7 @@
 //!
 //! IPv4 with UDP, ARP and the one ICMPv6 message a router sends; no options, no fragments (RFC 791, 768, 826, 4861).
 
+use crate::frames;
 use crate::machine::PacketLink;
 use anyhow::Context;
 use anyhow::Result;
@@ -43,6 +44,15 @@ pub enum Seen {
         from_address: Ipv4Addr,
         /// The address asked for.
         wanted: Ipv4Addr,
+    },
+    /// Someone asks who has an IPv6 address.
+    NeighbourSolicitation {
+        /// Hardware address of who asks.
+        from: [u8; 6],
+        /// Its address.
+        from_address: Ipv6Addr,
+        /// The address asked for.
+        wanted: Ipv6Addr,
     },
     /// Anything else.
     Other,
@@ -127,6 +137,15 @@ pub fn arp_answer(to: [u8; 6], to_address: Ipv4Addr, ours: Ipv4Addr) -> Vec<u8> 
     [&to[..], &MAC, &ETHERTYPE_ARP, &head, &MAC, &ours.octets(), &to, &to_address.octets()].concat()
 }
 
+/// The answer to a neighbour solicitation: this address is here (RFC 4861 section 4.4).
+#[must_use]
+pub fn neighbour_advertisement(to: [u8; 6], to_address: Ipv6Addr, ours: Ipv6Addr) -> Vec<u8> {
+    // Router, solicited, override; the target's link-layer address.
+    let body = [&[0xe0, 0, 0, 0][..], &ours.octets(), &[2, 1], &MAC].concat();
+    let message = frames::icmpv6(ours, to_address, 136, 0, &body);
+    frames::ethernet(to, MAC, frames::IPV6, &frames::ipv6(ours, to_address, frames::ICMPV6, 255, &message))
+}
+
 /// A router's advertisement of a /64 prefix for addresses, to all nodes (RFC 4861 section 4.2).
 #[must_use]
 pub fn router_advertisement(router: Ipv6Addr, prefix: Ipv6Addr) -> Vec<u8> {
@@ -174,8 +193,21 @@ fn parse(frame: &[u8]) -> Option<Seen> {
                 payload: udp.get(8..)?.to_vec(),
             }))
         }
+        // Neighbour solicitation, straight behind the header.
+        kind if kind == ETHERTYPE_IPV6 && *rest.get(6)? == 58 && *rest.get(40)? == 135 => {
+            Some(Seen::NeighbourSolicitation {
+                from: from_mac,
+                from_address: address6(rest, 8)?,
+                wanted: address6(rest, 48)?,
+            })
+        }
         _ => None,
     }
+}
+
+fn address6(bytes: &[u8], at: usize) -> Option<Ipv6Addr> {
+    let octets: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
+    Some(octets.into())
 }
 
 fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
@@ -238,6 +270,19 @@ mod tests {
             parse(&request),
             Some(Seen::ArpRequest { from: MAC, from_address: box_address, wanted: ours })
         );
+    }
+
+    #[test]
+    fn a_neighbour_is_asked_for_and_answered() {
+        let (asker, ours): (Ipv6Addr, Ipv6Addr) = ("fe80::2".parse().unwrap(), "fd77::1".parse().unwrap());
+        let answer = neighbour_advertisement(BROADCAST, asker, ours);
+        let mut question = answer.clone();
+        question[54] = 135;
+        assert_eq!(
+            parse(&question),
+            Some(Seen::NeighbourSolicitation { from: MAC, from_address: ours, wanted: ours })
+        );
+        assert_eq!(parse(&answer), None);
     }
 
     proptest! {

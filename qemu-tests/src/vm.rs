@@ -105,6 +105,15 @@ impl Vm {
         &mut self.qmp
     }
 
+    /// The port of this machine's loopback that leads to a port of the box.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn forwarded(&mut self, guest: u16) -> Result<u16> {
+        let table = self.qmp.human("info usernet")?;
+        qmp::forwarded_port(&table, guest).with_context(|| format!("no forward to {guest}: {table}"))
+    }
+
     /// The folder with everything about this machine.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -1,6 +1,8 @@
 //! Tests that boot the real image in QEMU, by subject. Each gets its folder in `target/qemu-tests/`, named after the test.
 
 #[cfg(test)]
+mod app_networks;
+#[cfg(test)]
 mod boot_chain;
 #[cfg(test)]
 mod data;

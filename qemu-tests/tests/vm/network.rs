@@ -16,6 +16,7 @@ use dhcproto::v4::OptionCode;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
 use qemu_tests::VmBuilder;
+use qemu_tests::capture::ensure_no_plaintext_names;
 use qemu_tests::packets;
 use qemu_tests::packets::Seen;
 use qemu_tests::packets::Udp;
@@ -23,11 +24,13 @@ use qemu_tests::packets::Wire;
 use qemu_tests::scenario::scenario;
 use serde_json::Value;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use std::time::Instant;
 
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const BOX: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
+pub(crate) const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub(crate) const ROUTER6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1);
+pub(crate) const BOX: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 50);
 const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
 const MDNS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 /// 224.0.0.251 on Ethernet (RFC 1112 section 6.4).
@@ -67,7 +70,9 @@ fn a_lease_is_taken_and_renewed_and_the_name_is_answered() {
             capture.windows(4).any(|window| window == [0x63, 0x82, 0x53, 0x63]),
             "no DHCP on the first card"
         );
-        Ok(())
+        ["network.pcap", "packets.pcap"]
+            .into_iter()
+            .try_for_each(|file| ensure_no_plaintext_names(&folder.join(file)))
     });
 }
 
@@ -80,9 +85,9 @@ fn has_address(network: &Value, fits: impl Fn(&str) -> bool) -> bool {
 }
 
 /// A router that gives out one address, advertises one prefix, and asks for `hearth.local`.
-struct Lan {
+pub(crate) struct Lan {
     wire: Wire,
-    leases: u32,
+    pub(crate) leases: u32,
     renewals: u32,
     name: Option<String>,
     answer: Option<Ipv4Addr>,
@@ -90,13 +95,13 @@ struct Lan {
 }
 
 impl Lan {
-    fn open(link: &qemu_tests::machine::PacketLink) -> Result<Self> {
+    pub(crate) fn open(link: &qemu_tests::machine::PacketLink) -> Result<Self> {
         let wire = Wire::open(link)?;
         Ok(Self { wire, leases: 0, renewals: 0, name: None, answer: None, asked: None })
     }
 
     /// Plays the router until there is something to see.
-    fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Option<T>) -> Result<T> {
+    pub(crate) fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&mut Self) -> Option<T>) -> Result<T> {
         let start = Instant::now();
         while start.elapsed() < BOOT {
             self.play()?;
@@ -107,7 +112,7 @@ impl Lan {
         bail!("waited {} s in vain for {what}", BOOT.as_secs())
     }
 
-    fn play(&mut self) -> Result<()> {
+    pub(crate) fn play(&mut self) -> Result<()> {
         if self.leases > 0 && self.asked.is_none_or(|asked| asked.elapsed() > ASK_AGAIN) {
             self.asked = Some(Instant::now());
             self.wire.send(&question())?;
@@ -117,6 +122,9 @@ impl Lan {
         match self.wire.receive(Duration::from_millis(100))? {
             Some(Seen::ArpRequest { from, from_address, wanted }) if wanted == ROUTER => {
                 self.wire.send(&packets::arp_answer(from, from_address, ROUTER))
+            }
+            Some(Seen::NeighbourSolicitation { from, from_address, wanted }) if wanted == ROUTER6 => {
+                self.wire.send(&packets::neighbour_advertisement(from, from_address, ROUTER6))
             }
             Some(Seen::Udp(udp)) if udp.to.1 == 67 => self.answer_dhcp(&udp),
             Some(Seen::Udp(udp))

@@ -145,7 +145,7 @@ fn freeze_init(agent: &mut Agent) -> Result<()> {
     agent.write(&format!("{GROUP}/cgroup.freeze"), "1")
 }
 
-fn wait_ready(vm: &Vm, agent: &mut Agent, name: &str) -> Result<ServiceReport> {
+pub(crate) fn wait_ready(vm: &Vm, agent: &mut Agent, name: &str) -> Result<ServiceReport> {
     wait_for(vm, agent, name, |now| now.state == ServiceState::Ready)
 }
 

@@ -26,6 +26,8 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_millis(5);
 /// Longest greeting.
 const GREETING: usize = 256;
+/// What is said to a UDP port: a question for an address of `hearth.local`, so that a name server would answer too (RFC 1035).
+const QUESTION: &[u8] = b"\x48\x65\x01\0\0\x01\0\0\0\0\0\0\x06hearth\x05local\0\0\x01\0\x01";
 
 /// Serves until it goes.
 #[derive(Debug)]
@@ -125,7 +127,7 @@ fn be_greeted(target: Target, patience: Duration) -> io::Result<String> {
             let socket = UdpSocket::bind(local)?;
             socket.set_read_timeout(Some(patience))?;
             socket.connect(target.address)?;
-            socket.send(b"hello")?;
+            socket.send(QUESTION)?;
             socket.recv(&mut greeting)?
         }
     };

@@ -66,14 +66,16 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins to watch all links of a place, those included that are made later, and what the box's own sockets get.
+    /// Begins to watch all links of a place, those included that are made later, and in the box's own also what its sockets get.
     ///
     /// # Errors
     /// When a socket cannot be opened.
     pub fn start(place: &Place) -> io::Result<Self> {
         let watcher = Self { noted: Arc::default(), is_over: Arc::default() };
         let mut sockets = vec![(packet_socket(place, EVERY_PROTOCOL)?, true)];
-        for family in [AddressFamily::INET, AddressFamily::INET6] {
+        // What an app's own sockets get is the app's affair.
+        let families = [AddressFamily::INET, AddressFamily::INET6];
+        for family in families.into_iter().filter(|_| place.is_none()) {
             for protocol in DELIVERED {
                 sockets.push((raw_socket(place, family, protocol)?, false));
             }
@@ -82,8 +84,13 @@ impl Watcher {
             let (noted, is_over) = (Arc::clone(&watcher.noted), Arc::clone(&watcher.is_over));
             let place = place.clone();
             thread::spawn(move || {
+                let mut names = BTreeMap::new();
                 while !is_over.load(Ordering::Relaxed) {
-                    let seen = if is_frames { note_frame(&socket, &place) } else { note_packet(&socket) };
+                    let seen = if is_frames {
+                        note_frame(&socket, &place, &mut names)
+                    } else {
+                        note_packet(&socket)
+                    };
                     lock(&noted).extend(seen);
                 }
             });
@@ -159,7 +166,7 @@ fn open(place: &Place, family: AddressFamily, protocol: Option<NonZero<u32>>) ->
     })
 }
 
-fn note_frame(socket: &OwnedFd, place: &Place) -> Vec<Sighting> {
+fn note_frame(socket: &OwnedFd, place: &Place, names: &mut BTreeMap<usize, String>) -> Vec<Sighting> {
     let mut buffer = vec![0; LONGEST];
     let Ok((length, Some(from))) = nix::sys::socket::recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut buffer)
     else {
@@ -170,7 +177,8 @@ fn note_frame(socket: &OwnedFd, place: &Place) -> Vec<Sighting> {
         return Vec::new();
     }
     let way = if from.pkttype() == OUTGOING { Way::Out } else { Way::In };
-    let link = link_name(place, from.ifindex());
+    let index = from.ifindex();
+    let link = names.entry(index).or_insert_with(|| link_name(place, index));
     found.into_iter().map(|token| Sighting { token, link: link.clone(), way }).collect()
 }
 
