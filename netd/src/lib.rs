@@ -11,8 +11,7 @@
 //!               mDNS announcer
 //! ```
 //!
-//! One thread runs everything but the announcer's sockets. [`reconcile`] owns links, addresses and routes of the box, [`keeper`] owns
-//! the rules and the links of apps, [`names`] the resolver, [`settings`] what the owner chose; [`clients`] and [`mdns`] own their
+//! One thread runs everything. [`reconcile`] owns links, addresses and routes of the box, [`keeper`] owns the rules and the links of apps, [`names`] the resolver, [`settings`] what the owner chose; [`clients`] and [`mdns`] own their
 //! protocols. Nothing here reads the wall clock to decide anything: it stands at 1970 until the network is there.
 //!
 //! netd must not: decide who may reach what (hostd does), run programs, enter an app's namespace.
@@ -55,6 +54,7 @@ use crate::keeper::run::KernelView;
 use crate::keeper::run::View;
 use crate::kernel::netlink::RealKernel;
 use crate::mdns::Announced;
+use crate::mdns::lookup::Lookup;
 use crate::moment::Clock;
 use crate::names::Teacher;
 use crate::reconcile::Inputs;
@@ -138,8 +138,10 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let trial = watch::Sender::new(Trial::new(chosen));
     let host_name = watch::Sender::new(settings.host_name.clone());
     let leases = watch::Sender::new(Leases::new());
-    let announced = watch::Sender::new(Announced { name: settings.host_name.to_string(), problem: None });
-    let nudge = Arc::new(Notify::new());
+    let announced =
+        watch::Sender::new(Announced { name: settings.host_name.to_string(), ..Announced::default() });
+    let link_addresses = watch::Sender::new(Vec::new());
+    let (querier, questions) = ::mdns::querier();
     let links = watch::Sender::new(Arc::new(Status::default()));
     let status = watch::Sender::new(Arc::new(Status::default()));
     let kernel_view = watch::Sender::new(KernelView::default());
@@ -161,7 +163,11 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
 
     let upstreams = names::translate(&trial.borrow().in_force().resolver);
     let teacher = Arc::new(Teacher { keeper: asks.clone() });
-    let surroundings = Surroundings { observer: Some(teacher), ..Surroundings::default() };
+    let surroundings = Surroundings {
+        observer: Some(teacher),
+        mdns: Some(Arc::new(Lookup(querier))),
+        ..Surroundings::default()
+    };
     let resolver = Resolver::new(upstreams, surroundings)?;
     let name_inputs = names::Inputs {
         trial: trial.subscribe(),
@@ -201,7 +207,8 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         foreign,
     };
     let clients = DhcpClients::new(clock, host_name.subscribe(), leases.clone());
-    let announcer = tokio::spawn(mdns::run(host_name.subscribe(), Arc::clone(&nudge), announced, clock));
+    let announcer =
+        tokio::spawn(mdns::run(host_name.subscribe(), link_addresses.subscribe(), questions, announced));
     let all_status = report::Sources {
         links: links.subscribe(),
         keeper: view.subscribe(),
@@ -218,7 +225,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         others,
     ];
     let outputs =
-        Outputs { status: links, host_name, nudge, kernel: kernel_view, resolv_conf: settings.resolv_conf };
+        Outputs { status: links, host_name, link_addresses, kernel: kernel_view, resolv_conf: settings.resolv_conf };
     let reconciler = Reconciler::new(kernel, clients, clock, outputs);
 
     // Whichever ends first ends netd; dropping the loop drops the name's sender, and with that the announcer says goodbye.

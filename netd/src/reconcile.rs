@@ -10,15 +10,16 @@ use crate::desired::desired;
 use crate::dhcp::client::Leases;
 use crate::keeper::run::KernelView;
 use crate::kernel::Kernel;
+use crate::mdns;
 use crate::mdns::Announced;
 use crate::moment::Clock;
-use crate::observe::Address;
 use crate::observe::Observed;
 use crate::plan::plan;
 use crate::resolv;
 use crate::status;
 use crate::status::Context;
 use crate::status::WallClock;
+use ::mdns::LinkAddresses;
 use hostapi::net1::Status;
 use model::names::HostName;
 use std::collections::BTreeSet;
@@ -74,8 +75,8 @@ pub struct Outputs {
     pub status: watch::Sender<Arc<Status>>,
     /// For the announcer and the DHCP clients.
     pub host_name: watch::Sender<HostName>,
-    /// The announcer shall look at the addresses.
-    pub nudge: Arc<Notify>,
+    /// Links and addresses, for the announcer.
+    pub link_addresses: watch::Sender<Vec<LinkAddresses>>,
     /// The home network, for the keeper of the rules.
     pub kernel: watch::Sender<KernelView>,
     /// The file for name servers.
@@ -118,7 +119,6 @@ pub struct Reconciler<K, C> {
     outputs: Outputs,
     wall: WallClock,
     written: Option<String>,
-    announced_addresses: Vec<(u32, std::net::IpAddr)>,
     had_lease: BTreeSet<u32>,
     retry_after: Option<Duration>,
     next_pass: Instant,
@@ -135,7 +135,6 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             outputs,
             wall: WallClock::default(),
             written: None,
-            announced_addresses: Vec::new(),
             had_lease: BTreeSet::new(),
             retry_after: None,
             next_pass: Instant::now(),
@@ -216,7 +215,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             });
             return;
         };
-        self.nudge_announcer(&observed.addresses);
+        self.outputs.link_addresses.send_if_modified(|now| replace(now, mdns::link_addresses(&observed)));
         self.outputs.kernel.send_if_modified(|view| replace(view, KernelView::of(&observed)));
         self.wall.observe(wall_time(), self.clock.now());
         let context =
@@ -278,14 +277,6 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
                 tracing::warn!(error = &error as &dyn Error, "name servers not written");
                 reasons.push(in_words(&error));
             }
-        }
-    }
-
-    fn nudge_announcer(&mut self, addresses: &[Address]) {
-        let mut now: Vec<_> = addresses.iter().map(|address| (address.index, address.address)).collect();
-        now.sort_unstable();
-        if replace(&mut self.announced_addresses, now) {
-            self.outputs.nudge.notify_one();
         }
     }
 }

@@ -49,7 +49,11 @@ impl RealKernel {
     ///
     /// What the kernel said.
     pub fn open() -> io::Result<(Self, Arc<Notify>)> {
-        let (connection, handle, mut news) = rtnetlink::new_multicast_connection(&[
+        // News come by a socket of their own: they carry the sequence number of whoever made the change, and on one socket with
+        // questions would be taken for an answer.
+        let (questions, handle, _none) = rtnetlink::new_connection()?;
+        drop(tokio::spawn(questions));
+        let (connection, _unused, mut news) = rtnetlink::new_multicast_connection(&[
             MulticastGroup::Link,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,

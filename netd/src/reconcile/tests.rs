@@ -53,7 +53,7 @@ fn start() -> World {
     let clients = FakeClients::default();
     let changed = Arc::new(Notify::new());
     let leases = watch::Sender::new(Leases::new());
-    let announced = watch::Sender::new(Announced { name: "hearth".to_owned(), problem: None });
+    let announced = watch::Sender::new(Announced { name: "hearth".to_owned(), ..Announced::default() });
     let (commands, received) = mpsc::channel(4);
     let folder = tempfile::tempdir().unwrap();
     let status = watch::Sender::new(Arc::new(Status::default()));
@@ -63,7 +63,7 @@ fn start() -> World {
         kernel: watch::Sender::new(KernelView::default()),
         status,
         host_name,
-        nudge: Arc::new(Notify::new()),
+        link_addresses: watch::Sender::new(Vec::new()),
         resolv_conf: folder.path().join("resolv.conf"),
     };
     let inputs = Inputs {
@@ -174,7 +174,7 @@ async fn commands_reach_the_clients_and_the_announcer() {
     world.commands.send(Command::SetHostName("attic".parse().unwrap())).await.unwrap();
     world.host_name.wait_for(|name| name.as_str() == "attic").await.unwrap();
     assert_eq!(*world.clients.renewals.lock().unwrap(), 1);
-    world.announced.send_replace(Announced { name: "attic-2".to_owned(), problem: None });
+    world.announced.send_replace(Announced { name: "attic-2".to_owned(), ..Announced::default() });
     world.shows(|status| status.host_name == "attic-2").await;
 }
 

@@ -12,6 +12,7 @@ use crate::observe::Kind;
 use crate::observe::Link;
 use crate::observe::Route;
 use netlink_packet_route::address::AddressAttribute;
+use netlink_packet_route::address::AddressHeaderFlags;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::InfoKind;
 use netlink_packet_route::link::LinkAttribute;
@@ -79,8 +80,13 @@ fn is_to_home_network(name: &str, kind: Option<&InfoKind>) -> bool {
     kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
 }
 
-/// An address; none when the message has none.
+/// An address; none when the message has none that is ready for use.
 pub(super) fn address(message: &AddressMessage) -> Option<Address> {
+    // An IPv6 address that may turn out to be somebody else's cannot be used yet; there is news when it can.
+    let flags = message.header.flags;
+    if flags.contains(AddressHeaderFlags::Tentative) && !flags.contains(AddressHeaderFlags::Dadfailed) {
+        return None;
+    }
     let mut local = None;
     let mut peer = None;
     let mut valid_for = None;

@@ -30,7 +30,7 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    fn new(role: &str) -> Self {
+    pub(crate) fn new(role: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("netd-{}-{number}-{role}", std::process::id());
         run(Command::new("ip").args(["netns", "add", &name]));
@@ -212,6 +212,11 @@ impl Lab {
     /// Kills netd and starts it again, as PID 1 does.
     pub(crate) fn restart_netd(&mut self) {
         self.netd.kill();
+        self.start_netd_again();
+    }
+
+    /// Starts netd after it was killed; its folder in RAM is as it was.
+    pub(crate) fn start_netd_again(&mut self) {
         std::fs::remove_file(self.folder.path().join("bus.sock")).unwrap();
         std::fs::remove_file(self.folder.path().join("netd")).unwrap();
         self.netd = start_netd(&self.the_box, self.folder.path());
@@ -257,11 +262,16 @@ fn start_netd(the_box: &Namespace, folder: &std::path::Path) -> Process {
 fn netd_command(namespace: &Namespace, copy: &std::path::Path) -> Command {
     // The build folder may not be readable for netd's user.
     std::fs::copy(env!("CARGO_BIN_EXE_netd"), copy).unwrap();
-    let script = "mount -t tmpfs tmpfs /run && mkdir -p /run/hearth/net && chown 901:901 /run/hearth/net && exec \"$@\"";
+    let folder = copy.parent().unwrap().display();
+    // netd's folders outlive it: /run/hearth/net until a reboot, /data/state/netd for good.
+    let script = format!(
+        "mkdir -p {folder}/run/hearth/net {folder}/data/state/netd /data && chown 901:901 {folder}/run/hearth/net {folder}/data/state/netd \
+         && mount --bind {folder}/run /run && mount --bind {folder}/data /data && exec \"$@\""
+    );
     let capabilities = "-all,+net_admin,+net_raw,+net_bind_service";
     let mut command = namespace.command("unshare");
     command
-        .args(["--mount", "sh", "-c", script, "sh"])
+        .args(["--mount", "sh", "-c", &script, "sh"])
         .args(["setpriv", "--reuid=901", "--regid=901", "--clear-groups", "--no-new-privs"])
         .arg(format!("--inh-caps={capabilities}"))
         .arg(format!("--ambient-caps={capabilities}"))

@@ -8,11 +8,19 @@ use crate::rooted::lab::leased;
 use crate::rooted::lab::link_shows;
 use crate::rooted::wait::DEADLINE;
 use crate::rooted::wait::wait_until;
+use ::mdns::Announced;
+use ::mdns::Inputs;
+use ::mdns::LinkAddress;
+use ::mdns::LinkAddresses;
+use ::mdns::State;
+use ::mdns::Wanted;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddrV4;
+use std::sync::mpsc;
 use std::time::Duration;
 use std::time::Instant;
+use tokio::sync::watch;
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const PORT: u16 = 5353;
@@ -131,29 +139,39 @@ async fn an_address_that_comes_later_does_not_make_the_box_its_own_rival() {
     assert_eq!(net1.host_name().await.unwrap(), "hearth");
 }
 
+/// A device that has the name, until the test is over and its end of the channel dropped.
+fn be_called_hearth(lan0: u32, announced: &mpsc::Sender<()>, stopped: &mpsc::Receiver<()>) {
+    let own = LinkAddress { address: ROUTER.parse().unwrap(), prefix: 24 };
+    let links = vec![LinkAddresses { index: lan0, name: "lan0".to_owned(), addresses: vec![own] }];
+    let wanted = Wanted { host: "hearth".parse().unwrap(), extra_hosts: Vec::new(), services: Vec::new() };
+    let (wish, links) = (watch::Sender::new(wanted), watch::Sender::new(links));
+    let shown = watch::Sender::new(Announced::default());
+    let (_, questions) = ::mdns::querier();
+    let inputs = Inputs { wish: wish.subscribe(), links: links.subscribe(), questions };
+    let mut seen = shown.subscribe();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let responder = tokio::spawn(::mdns::run(inputs, shown));
+        seen.wait_for(|seen| seen.state == State::Announced).await.unwrap();
+        announced.send(()).unwrap();
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        drop(wish);
+        responder.await.unwrap();
+    });
+}
+
 #[tokio::test]
 async fn a_name_that_another_device_has_gets_a_number() {
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let (stop, stopped) = mpsc::channel::<()>();
     let mut lab = Lab::with_neighbour(|home, the_box| {
         // The cable needs both ends up to carry the neighbour's announcement.
         the_box.ip("link set eth0 up");
-        let (announced, is_announced) = std::sync::mpsc::channel();
-        drop(home.thread(move || {
-            let responder = mdns_sd::ServiceDaemon::new().unwrap();
-            let events = responder.monitor().unwrap();
-            let none: &[(&str, &str)] = &[];
-            let info =
-                mdns_sd::ServiceInfo::new("_printer._tcp.local.", "other", "hearth.local.", ROUTER, 9, none);
-            responder.register(info.unwrap()).unwrap();
-            while let Ok(event) = events.recv_timeout(DEADLINE) {
-                if matches!(&event, mdns_sd::DaemonEvent::Announce(_, link) if link.ends_with(":lan0")) {
-                    announced.send(()).unwrap();
-                    break;
-                }
-            }
-            // Until the test is over and its end of the channel dropped.
-            assert!(stopped.recv().is_err());
-        }));
+        let (announced, is_announced) = mpsc::channel();
+        let shown = home.ip("-o link show lan0");
+        let index = shown.split(':').next().unwrap().parse().unwrap();
+        drop(home.thread(move || be_called_hearth(index, &announced, &stopped)));
         is_announced.recv_timeout(DEADLINE).expect("the neighbour is announced");
     });
     lab.serve_dhcp(RANGE, &[]).await;

@@ -1,0 +1,64 @@
+//! A thousand apps come and go and leave nothing behind.
+
+use crate::rooted::app::App;
+use crate::rooted::app::policy;
+use crate::rooted::lab::Lab;
+
+const ROUNDS: usize = 1000;
+
+/// What could be left behind, in numbers.
+#[derive(Debug, PartialEq, Eq)]
+struct Traces {
+    links: usize,
+    routes: usize,
+    neighbours: usize,
+    rules: usize,
+    connections: usize,
+    descriptors: usize,
+}
+
+fn traces(lab: &Lab) -> Traces {
+    let lines = |words: &str| lab.the_box.ip(words).lines().count();
+    let rules = lab.the_box.command("nft").args(["-a", "list", "ruleset"]).output().unwrap().stdout;
+    let connections = lab
+        .the_box
+        .thread(|| netlink::conntrack::Conntrack::open().unwrap().entries().unwrap())
+        .join()
+        .unwrap();
+    Traces {
+        links: lines("-o link show"),
+        routes: lines("-4 route show table all") + lines("-6 route show table all"),
+        neighbours: lines("neighbour show nud all"),
+        rules: String::from_utf8(rules).unwrap().lines().count(),
+        connections: connections
+            .iter()
+            .filter(|entry| entry.original.source.to_string().starts_with("198.18."))
+            .count(),
+        descriptors: std::fs::read_dir(format!("/proc/{}/fd", lab.netd.id())).unwrap().count(),
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_apps_leave_nothing() {
+    let lab = Lab::new();
+    let net1 = lab.net1().await;
+    net1.set_app_policy(&policy(r#""a":{"grants":[{"to":"internet"},{"to":"lan"}]},"b":{}"#)).await.unwrap();
+    // The first one makes what stays: caches, buffers.
+    drop(App::attach(&net1, "a").await);
+    net1.detach_app("a").await.ok();
+    let stays = App::attach(&net1, "b").await;
+    let before = traces(&lab);
+    for round in 0..ROUNDS {
+        let app = App::attach(&net1, "a").await;
+        if round % 50 == 0 {
+            // Something of its own in the tables of connections and neighbours.
+            let _outcome = std::net::TcpStream::connect_timeout(
+                &(app.addresses()[0], 1).into(),
+                std::time::Duration::from_millis(10),
+            );
+        }
+        net1.detach_app("a").await.unwrap();
+    }
+    assert_eq!(traces(&lab), before);
+    drop(stays);
+}
