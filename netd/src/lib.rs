@@ -11,8 +11,9 @@
 //!               mDNS announcer
 //! ```
 //!
-//! One thread runs everything. [`reconcile`] owns links, addresses and routes of the box, [`keeper`] owns the rules and the links of apps, [`names`] the resolver, [`settings`] what the owner chose; [`clients`] and [`mdns`] own their
-//! protocols. Nothing here reads the wall clock to decide anything: it stands at 1970 until the network is there.
+//! One thread runs everything. [`reconcile`] owns links, addresses and routes of the box, [`keeper`] owns the rules and the links of
+//! apps, [`names`] the resolver, [`settings`] what the owner chose; [`clients`] and [`mdns`] own their protocols. Nothing here
+//! reads the wall clock to decide anything: it stands at 1970 until the network is there.
 //!
 //! netd must not: decide who may reach what (hostd does), run programs, enter an app's namespace.
 //! IPv6 addresses are made by the kernel from router advertisements; netd switches the links on and reports them.
@@ -224,8 +225,13 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         tokio::spawn(bus::serve_all(listener, backend, settings.allowed)),
         others,
     ];
-    let outputs =
-        Outputs { status: links, host_name, link_addresses, kernel: kernel_view, resolv_conf: settings.resolv_conf };
+    let outputs = Outputs {
+        status: links,
+        host_name,
+        link_addresses,
+        kernel: kernel_view,
+        resolv_conf: settings.resolv_conf,
+    };
     let reconciler = Reconciler::new(kernel, clients, clock, outputs);
 
     // Whichever ends first ends netd; dropping the loop drops the name's sender, and with that the announcer says goodbye.
