@@ -4,13 +4,15 @@ import { launch, tabTo, Visitor, waitUntil } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
 import { Box } from "./mock/box.mjs";
 import { serve } from "./mock/server.mjs";
+import { NETWORK_SITUATIONS } from "./network.mjs";
+import { BASE, heading, logIn, OWNER } from "./lib/visits.mjs";
 
-const BASE = "https://hearth.local";
-const OWNER = { name: "Robin", password: "warm stones keep the night" };
 
-/** Runs every situation; throws with the name of the one that failed. */
-export async function runStates({ certificates, executable, shots }) {
-  for (const [name, play] of Object.entries(SITUATIONS)) {
+
+/** Runs every situation whose name fits `only`; throws with the name of the one that failed. */
+export async function runStates({ certificates, executable, shots, only = /./ }) {
+  for (const [name, play] of Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS })) {
+    if (!only.test(name)) continue;
     process.stdout.write(`states: ${name}\n`);
     const box = new Box(certificates.ca);
     const { port, close } = await serve(box, certificates);
@@ -216,10 +218,6 @@ const SITUATIONS = {
   },
 };
 
-function heading(page, name) {
-  return page.getByRole("heading", { level: 1, name }).waitFor();
-}
-
 async function fillWizard(page, code) {
   await page.goto(BASE);
   const next = page.getByRole("button", { name: "Continue" });
@@ -232,12 +230,4 @@ async function fillWizard(page, code) {
   await page.getByLabel("Password once more", { exact: true }).fill(OWNER.password);
   await next.click();
   await heading(page, "All set?");
-}
-
-async function logIn(page) {
-  await page.goto(BASE);
-  await page.getByLabel("Name").fill(OWNER.name);
-  await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
-  await page.getByRole("button", { name: "Log in" }).click();
-  await page.getByRole("heading", { name: "Services" }).waitFor();
 }

@@ -6,6 +6,7 @@ import { HomePage } from "./pages/home";
 import { LockedPage } from "./pages/locked";
 import { LoginPage } from "./pages/login";
 import { LogsPage } from "./pages/logs";
+import { NetworkPage } from "./pages/network";
 import { PowerPage } from "./pages/power";
 import { StartPage } from "./pages/start";
 import { SetupWizard } from "./setup/wizard";
@@ -52,16 +53,22 @@ export function App() {
     case "power":
       return <PowerPage start={place.power} onBack={start} />;
     case "home":
-      return view.page === "logs" ? (
-        <LogsPage unit={view.unit} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />
-      ) : (
-        <HomePage
-          user={place.user}
-          onLoggedOut={toLogin}
-          onLogs={(unit) => show({ page: "logs", unit })}
-          onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
-        />
-      );
+      switch (view.page) {
+        case "logs":
+          return <LogsPage unit={view.unit} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "network":
+          return <NetworkPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "home":
+          return (
+            <HomePage
+              user={place.user}
+              onLoggedOut={toLogin}
+              onLogs={(unit) => show({ page: "logs", unit })}
+              onNetwork={() => show({ page: "network" })}
+              onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
+            />
+          );
+      }
   }
 }
 

@@ -6,6 +6,7 @@ import "./style/controls.css";
 import "./style/notices.css";
 import "./style/setup.css";
 import "./style/home.css";
+import "./style/network.css";
 
 const place = document.getElementById("app");
 if (place) render(<App />, place);

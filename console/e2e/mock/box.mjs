@@ -1,7 +1,8 @@
 // A box in memory: what the API answers and what a test may do to it.
 
 import { randomBytes } from "node:crypto";
-import { checkSetup, plainCode, readBody, Refusal } from "./contract.mjs";
+import { checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
+import { HomeNetwork } from "./network.mjs";
 
 const TRIES = 5;
 const CODES = ["K7QM-2XVD-9FTH", "3WPZ-80RC-N5JE", "B6YA-T4GK-1VSX"];
@@ -32,6 +33,7 @@ export class Box {
     { name: "hostd", state: "ready", restarts: 0, reason: null, status: "serving https://hearth.local" },
   ];
   diskUsed = 0.07;
+  network = new HomeNetwork();
 
   constructor(ca) {
     this.ca = ca;
@@ -67,7 +69,11 @@ export class Box {
     "GET /session": (request) => ok({ user: this.#user(request) }),
     "DELETE /session": (request) => this.#logout(request),
     "GET /system": (request) => this.#user(request) && ok(this.#system()),
-    "GET /network": (request) => this.#user(request) && ok(this.#network()),
+    "GET /network": (request) => this.#user(request) && ok(this.network.report(this.hostname)),
+    "GET /network/settings": (request) => this.#user(request) && ok(this.network.show()),
+    "PUT /network/settings": async (request, query) => this.#user(request) && ok(this.network.change(await readJson(request), query)),
+    "POST /network/settings/confirm": (request) => this.#user(request) && (this.network.confirm(), { status: 204 }),
+    "GET /network/explain": (request, query) => this.#user(request) && ok(this.network.explain(query)),
     "GET /logs": (request, query) => this.#user(request) && ok({ lines: this.#logs(query.get("unit")) }),
     "POST /system/reboot": (request) => this.#user(request) && this.#leave(this.rebootMs),
     "POST /system/poweroff": (request) => this.#user(request) && this.#leave(Infinity),
@@ -144,18 +150,6 @@ export class Box {
       services: this.services,
       time_unix: Math.floor(Date.now() / 1000),
     };
-  }
-
-  #network() {
-    const link = {
-      name: "eth0",
-      mac: "52:54:00:12:34:56",
-      state: "up",
-      addresses: ["10.0.2.15/24", "fec0::5054:ff:fe12:3456/64"],
-      gateway: "10.0.2.2",
-      lease_expires_unix: Math.floor(Date.now() / 1000) + 86_000,
-    };
-    return { hostname: this.hostname, links: [link] };
   }
 
   #logs(unit) {

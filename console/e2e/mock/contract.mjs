@@ -15,6 +15,13 @@ export class Refusal extends Error {
 
 /** Reads the JSON body and holds it to `shape`: names to types, nothing missing and nothing more. */
 export async function readBody(request, shape) {
+  const body = await readJson(request);
+  check(body, shape, "");
+  return body;
+}
+
+/** Reads the JSON body. */
+export async function readJson(request) {
   const type = (request.headers["content-type"] ?? "").split(";")[0].trim();
   if (type !== "application/json") {
     throw new Refusal(415, "wrong_content_type", "Send the body as application/json.");
@@ -26,14 +33,11 @@ export async function readBody(request, shape) {
     if (size > MAX_BODY) throw new Refusal(413, "too_large", "The body may have at most 64 KiB.");
     chunks.push(chunk);
   }
-  let body;
   try {
-    body = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
   } catch {
     throw new Refusal(400, "invalid_json", "The body is not JSON.");
   }
-  check(body, shape, "");
-  return body;
 }
 
 function check(value, shape, path) {

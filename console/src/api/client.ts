@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Network, SetupRequest, SetupResult, Status, System, User } from "./types";
+import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, System, User } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -44,6 +44,13 @@ export const api = {
   logout: () => call<void>("DELETE", "/session"),
   system: () => call<System>("GET", "/system"),
   network: () => call<Network>("GET", "/network"),
+  networkSettings: () => call<NetworkSettings>("GET", "/network/settings"),
+  /** The box takes the change back after a minute, unless it is confirmed. */
+  tryNetworkSettings: (settings: NetworkSettings) =>
+    call<{ trial_seconds_left: number | null }>("PUT", `/network/settings?trial_seconds=${TRIAL_SECONDS}`, settings),
+  keepNetworkSettings: () => call<void>("POST", "/network/settings/confirm"),
+  explain: (from: string, to: string) =>
+    call<Explanation>("GET", `/network/explain?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   powerOff: () => call<void>("POST", "/system/poweroff"),
@@ -51,6 +58,9 @@ export const api = {
 };
 
 export const CERTIFICATE_PATH = "/api/v1/ca.crt";
+export const DNS_PROFILE_PATH = "/api/v1/network/dns.mobileconfig";
+/** How long a change of the network's settings is on trial. */
+export const TRIAL_SECONDS = 60;
 
 async function call<T>(method: string, path: string, body?: unknown, withinMs = ANSWER_MS): Promise<T> {
   const answer = await request(method, path, body, withinMs);

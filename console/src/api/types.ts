@@ -54,10 +54,12 @@ export interface System {
   time_unix: number;
 }
 
-/** The last three members may be empty, 0 or null: no address, no router, no lease. */
+/** Members that the box cannot tell are null. */
 export interface Link {
   name: string;
-  mac: string;
+  /** `ethernet`, `wifi` or `other`. */
+  kind: string;
+  mac: string | null;
   /** `up`, `down` or `no-carrier`. */
   state: string;
   addresses: string[];
@@ -65,7 +67,80 @@ export interface Link {
   lease_expires_unix: number | null;
 }
 
+/** A rule of the firewall in plain words, with what it met since the box started. */
+export interface Rule {
+  name: string;
+  words: string;
+  allows: boolean;
+  packets: number;
+  bytes: number;
+}
+
+export interface NameServer {
+  name: string;
+  transport: string;
+  problem: string | null;
+  queries: number;
+  failures: number;
+}
+
+export interface Resolver {
+  upstreams: NameServer[];
+  serves_lan: boolean;
+  queries: number;
+  cache_hits: number;
+  refused: number;
+  rebinding_blocked: number;
+  bogus: number;
+  failed: number;
+}
+
+export interface Time {
+  synchronised: boolean;
+  authenticated: boolean;
+  offset_us: number;
+  age_seconds: number | null;
+  sources: { name: string; authenticated: boolean; state: string }[];
+  reason: string | null;
+}
+
+export interface Firewall {
+  in_force: boolean;
+  problem: string | null;
+  loads: number;
+  rules: Rule[];
+}
+
 export interface Network {
   hostname: string;
   links: Link[];
+  reasons: string[];
+  name: { wanted: string; announced: string; rival: string | null } | null;
+  resolver: Resolver | null;
+  time: Time | null;
+  firewall: Firewall | null;
+  apps: { app: string; workspace: string; ipv4: string; ipv6: string; link: string }[];
+  trial_seconds_left: number | null;
+}
+
+export interface Upstream {
+  server_name: string;
+  addresses: string[];
+  transport: { by: "tls"; port?: number } | { by: "https"; port?: number; path?: string };
+}
+
+/** What the owner chose for the network; sent back whole, so what this page does not know stays as it is. */
+export interface NetworkSettings {
+  version: number;
+  resolver: { upstreams: Upstream[]; serve_lan: boolean; private_names: string[] };
+  time: { servers: { name: string; authenticated: boolean }[] };
+}
+
+export interface Explanation {
+  from: string;
+  to: string;
+  answer: "yes" | "partly" | "no";
+  words: string;
+  rules: Rule[];
+  otherwise: Rule;
 }

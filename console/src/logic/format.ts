@@ -64,3 +64,8 @@ export function greeting(hour: number): string {
   if (hour >= 5 && hour < 12) return "Good morning";
   return hour >= 12 && hour < 18 ? "Good afternoon" : "Good evening";
 }
+
+/** With commas between thousands, as on a phone set to any language: the console speaks English. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-GB");
+}

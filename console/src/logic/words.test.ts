@@ -3,7 +3,7 @@ import type { Service } from "../api/types";
 import { linkName, linkState, parseLogLine, reasonSentence, serviceDetail, serviceName, serviceState } from "./words";
 
 const SERVICE: Service = { name: "netd", state: "ready", restarts: 0, reason: null, status: null };
-const LINK = { name: "eth0", mac: "52:54:00:12:34:56", state: "up", addresses: ["10.0.2.15/24"], gateway: null, lease_expires_unix: null };
+const LINK = { name: "eth0", kind: "ethernet", mac: "52:54:00:12:34:56", state: "up", addresses: ["10.0.2.15/24"], gateway: null, lease_expires_unix: null };
 
 describe("services", () => {
   it("have a name and a state in plain words", () => {
@@ -27,12 +27,13 @@ describe("links", () => {
     expect(linkState(LINK).word).toBe("Connected");
     expect(linkState({ ...LINK, addresses: [] }).word).toBe("Waiting for an address");
     expect(linkState({ ...LINK, state: "no-carrier" }).word).toBe("No cable");
-    expect(linkState({ ...LINK, name: "wlan0", state: "no-carrier" }).word).toBe("Not connected");
+    expect(linkState({ ...LINK, kind: "wifi", state: "no-carrier" }).word).toBe("Not connected");
     expect(linkState({ ...LINK, state: "down" }).word).toBe("Switched off");
   });
 
   it("have names", () => {
-    expect(["eth0", "enp1s0", "wlan0", "br0"].map(linkName)).toEqual(["Network cable", "Network cable", "Wi-Fi", "br0"]);
+    const name = (kind: string) => linkName({ kind, name: "x0" });
+    expect(["ethernet", "wifi", "other"].map(name)).toEqual(["Network cable", "Wi-Fi", "x0"]);
   });
 });
 

@@ -41,14 +41,12 @@ export function linkState(link: Link): { word: string; tone: Tone } {
   if (link.state === "up" && link.addresses.length > 0) return { word: "Connected", tone: "good" };
   if (link.state === "up") return { word: "Waiting for an address", tone: "busy" };
   if (link.state === "down") return { word: "Switched off", tone: "off" };
-  return { word: link.name.startsWith("wl") ? "Not connected" : "No cable", tone: "off" };
+  return { word: link.kind === "wifi" ? "Not connected" : "No cable", tone: "off" };
 }
 
-/** Kernel names in words: `eth0`, `enp1s0` are sockets, `wlan0` is Wi-Fi. */
-export function linkName(name: string): string {
-  if (name.startsWith("wl")) return "Wi-Fi";
-  if (name.startsWith("e")) return "Network cable";
-  return name;
+export function linkName({ kind, name }: Pick<Link, "kind" | "name">): string {
+  if (kind === "wifi") return "Wi-Fi";
+  return kind === "ethernet" ? "Network cable" : name;
 }
 
 /** Reasons come as clauses, often led by a service: "netd: exited with code 1" → "Network: exited with code 1." */

@@ -9,7 +9,7 @@ import { Heading, useTitle } from "../ui/page";
 import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
 import { Notice, Progress, StatusWord } from "../ui/status";
-import { NetworkCard } from "./network";
+import { NetworkCard } from "./networkcard";
 import { PowerCard } from "./powercard";
 import { ServicesCard } from "./services";
 import { SystemCard } from "./system";
@@ -20,22 +20,28 @@ interface Props {
   user: User;
   onLoggedOut: (how: "by-you" | "by-box") => void;
   onLogs: (unit: string) => void;
+  onNetwork: () => void;
   onPower: (kind: Power["kind"]) => void;
 }
 
 interface Box {
   status: Status;
   system: System;
-  network: Network;
+  /** Why it is not known, when the box's network service is away; the rest of the page then still stands. */
+  network: Network | ApiError;
 }
 
 async function askBox(): Promise<Box> {
-  const [status, system, network] = await Promise.all([api.status(), api.system(), api.network()]);
-  return { status, system, network };
+  const network = api.network().catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === 503) return error;
+    throw error;
+  });
+  const [status, system, known] = await Promise.all([api.status(), api.system(), network]);
+  return { status, system, network: known };
 }
 
 /** How the box is doing. */
-export function HomePage({ user, onLoggedOut, onLogs, onPower }: Props) {
+export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onPower }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
   const [trouble, setTrouble] = useState<string>();
   useTitle("Home");
@@ -81,7 +87,11 @@ export function HomePage({ user, onLoggedOut, onLogs, onPower }: Props) {
             <p>{poll.refusal.message}</p>
           </Notice>
         ) : null}
-        {box ? <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onPower={onPower} /> : <Progress reason="Asking the box how it is." />}
+        {box ? (
+          <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onPower={onPower} />
+        ) : (
+          <Progress reason="Asking the box how it is." />
+        )}
       </main>
       <footer class="page-foot">
         {box ? (
@@ -98,9 +108,9 @@ export function HomePage({ user, onLoggedOut, onLogs, onPower }: Props) {
   );
 }
 
-type OverviewProps = Pick<Props, "user" | "onLogs" | "onPower"> & { box: Box; lost: boolean };
+type OverviewProps = Pick<Props, "user" | "onLogs" | "onNetwork" | "onPower"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, network }, lost, user, onLogs, onPower }: OverviewProps) {
+function Overview({ box: { status, system, network }, lost, user, onLogs, onNetwork, onPower }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -119,7 +129,7 @@ function Overview({ box: { status, system, network }, lost, user, onLogs, onPowe
       <div class="cards">
         <div class="column">
           <SystemCard system={system} />
-          <NetworkCard network={network} now={system.time_unix} />
+          <NetworkCard network={network} now={system.time_unix} onNetwork={onNetwork} />
         </div>
         <div class="column">
           <ServicesCard services={system.services} onLogs={onLogs} />

@@ -1,62 +1,132 @@
-import { CERTIFICATE_PATH } from "../api/client";
-import type { Link, Network } from "../api/types";
-import { formatDuration } from "../logic/format";
-import { linkName, linkState } from "../logic/words";
-import { StatusWord } from "../ui/status";
+import { useCallback, useEffect } from "preact/hooks";
+import { api } from "../api/client";
+import type { Network, NetworkSettings, System, User } from "../api/types";
+import { nameConflict } from "../logic/network";
+import { useFingerprint } from "../ui/fingerprint";
+import { Certificate } from "../ui/certificate";
+import { ConnectionNotice } from "../ui/lost";
+import { Brand } from "../ui/mark";
+import { Heading, useTitle } from "../ui/page";
+import { usePoll } from "../ui/poll";
+import { Reasons } from "../ui/reasons";
+import { Notice, Progress } from "../ui/status";
+import { FirewallCard } from "./network/firewall";
+import { Links } from "./network/links";
+import { NamesCard } from "./network/names";
+import { TimeCard } from "./network/time";
+import { Trial } from "./network/trial";
 
-/** Under which name and addresses the box is found. `now` is the box's own time in Unix seconds. */
-export function NetworkCard({ network, now }: { network: Network; now: number }) {
-  return (
-    <section class="card" aria-labelledby="network-title">
-      <h2 id="network-title">Network</h2>
-      <p>
-        Found at <strong class="address-inline">https://{network.hostname}.local</strong>
-      </p>
-      {network.links.length === 0 ? <p class="quiet">The box has no network device it knows. Is a cable or adapter missing?</p> : null}
-      <ul class="rows">
-        {network.links.map((link) => (
-          <LinkRow key={link.name} link={link} now={now} />
-        ))}
-      </ul>
-      <p class="quiet">
-        Browser still warning?{" "}
-        <a class="link" href={CERTIFICATE_PATH} download="hearth-ca.crt">
-          Get the box's certificate
-        </a>
-      </p>
-    </section>
-  );
+const REFRESH_MS = 5000;
+
+interface Props {
+  user: User;
+  onHome: () => void;
+  onLoggedOut: () => void;
 }
 
-function LinkRow({ link, now }: { link: Link; now: number }) {
-  const { word, tone } = linkState(link);
+interface Known {
+  network: Network;
+  settings: NetworkSettings;
+  system: System;
+  /** When this was so, in milliseconds of this device's clock. */
+  at: number;
+}
+
+async function askBox(): Promise<Known> {
+  const [network, settings, system] = await Promise.all([api.network(), api.networkSettings(), api.system()]);
+  return { network, settings, system, at: Date.now() };
+}
+
+/** Everything about the home network: how it is, who may reach what, and what the owner chose for it. */
+export function NetworkPage({ user, onHome, onLoggedOut }: Props) {
+  const poll = usePoll(askBox, REFRESH_MS);
+  useTitle("Network");
+
+  const loggedOut = poll.refusal?.status === 401;
+  useEffect(() => {
+    if (loggedOut) onLoggedOut();
+  }, [loggedOut, onLoggedOut]);
+
+  const { again } = poll;
+  /** Sends settings on trial; the caller hears of what the box refuses. */
+  const change = useCallback(
+    async (settings: NetworkSettings) => {
+      await api.tryNetworkSettings(settings);
+      again();
+    },
+    [again],
+  );
+
+  const known = poll.data;
   return (
-    <li class="row">
-      <div class="row-main">
-        <span class="row-name">
-          {linkName(link.name)} <span class="code-name">{link.name}</span>
-        </span>
-        <StatusWord tone={tone}>{word}</StatusWord>
-        {link.addresses.length > 0 ? (
-          <ul class="addresses">
-            {link.addresses.map((address) => (
-              <li key={address}>{address}</li>
-            ))}
-          </ul>
+    <div class="page">
+      <header class="page-head">
+        <Brand />
+        <button type="button" class="button button-quiet button-small" onClick={onHome}>
+          Back to home
+        </button>
+      </header>
+      <main>
+        <Heading>Network</Heading>
+        {poll.refusal && !loggedOut ? (
+          <Notice kind="bad" urgent>
+            <p>{poll.refusal.message}</p>
+          </Notice>
         ) : null}
-        <p class="row-detail">{linkDetail(link, now)}</p>
-      </div>
-    </li>
+        {known ? (
+          <>
+            <Names network={known.network} />
+            <Parts known={known} owner={user.role === "owner"} change={change} />
+            <Trial left={known.network.trial_seconds_left} at={known.at} onKept={again} />
+          </>
+        ) : poll.refusal ? null : (
+          <Progress reason="Asking the box about its network." />
+        )}
+      </main>
+      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
+    </div>
   );
 }
 
-function linkDetail(link: Link, now: number): string {
-  const left = (link.lease_expires_unix ?? 0) - now;
-  const parts = [
-    link.gateway ? `Router ${link.gateway}` : "",
-    left > 0 ? `address lent for another ${formatDuration(left)}` : "",
-    link.mac ? `hardware address ${link.mac}` : "",
-  ];
-  const text = parts.filter(Boolean).join(" · ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** Under which name the box is found, and what is wrong. */
+function Names({ network }: { network: Network }) {
+  const conflict = nameConflict(network.name);
+  return (
+    <>
+      <p class="lead">
+        At home, this box is <strong class="address-inline">https://{network.hostname}.local</strong>
+      </p>
+      {conflict ? (
+        <Notice kind="warn">
+          <p>
+            <strong>{conflict}</strong>
+          </p>
+          <p>Bookmark the new address, or give the other device another name and restart the box.</p>
+        </Notice>
+      ) : null}
+      <Reasons title="The network works, but not everything is as it should be:" reasons={network.reasons} />
+    </>
+  );
+}
+
+type PartsProps = { known: Known; owner: boolean; change: (settings: NetworkSettings) => Promise<void> };
+
+function Parts({ known: { network, settings, system }, owner, change }: PartsProps) {
+  const print = useFingerprint();
+  return (
+    <div class="cards">
+      <div class="column">
+        <section class="card" aria-labelledby="links-title">
+          <h2 id="links-title">Connections</h2>
+          <Links links={network.links} now={system.time_unix} />
+        </section>
+        {network.resolver ? <NamesCard resolver={network.resolver} network={network} settings={settings} owner={owner} change={change} /> : null}
+        {network.time ? <TimeCard time={network.time} /> : null}
+      </div>
+      <div class="column">
+        {network.firewall ? <FirewallCard firewall={network.firewall} apps={network.apps.map(({ app }) => app)} /> : null}
+        <Certificate fingerprint={print} />
+      </div>
+    </div>
+  );
 }

@@ -1,8 +1,6 @@
-import { useEffect, useState } from "preact/hooks";
-import { api } from "../api/client";
 import type { SetupResult, User } from "../api/types";
-import { fingerprint } from "../logic/fingerprint";
 import { Certificate } from "../ui/certificate";
+import { useFingerprint } from "../ui/fingerprint";
 import { LitMark } from "../ui/mark";
 import { CardPage, Heading } from "../ui/page";
 
@@ -46,13 +44,4 @@ export function DonePage({ result, onHome }: { result: SetupResult; onHome: (use
       </div>
     </CardPage>
   );
-}
-
-/** The certificate authority's fingerprint, or why there is none to show. */
-function useFingerprint(): string | Error | undefined {
-  const [print, setPrint] = useState<string | Error>();
-  useEffect(() => {
-    api.certificate().then(fingerprint).then(setPrint, setPrint);
-  }, []);
-  return print;
 }

@@ -1,0 +1,144 @@
+// Situations of the network page.
+
+import { tabTo, waitUntil } from "./lib/browser.mjs";
+import { heading, logIn, OWNER } from "./lib/visits.mjs";
+
+export const NETWORK_SITUATIONS = {
+  async "the network at rest"({ box, page, look }) {
+    box.owner = OWNER;
+    box.network.links.push(
+      { name: "wlan0", kind: "wifi", mac: "52:54:00:ab:cd:ef", state: "no-carrier", addresses: [], gateway: null, lease_expires_unix: null },
+    );
+    await logIn(page);
+    await look("home-with-radio");
+    await tabTo(page, page.getByRole("button", { name: "Names, time, firewall" }));
+    await page.keyboard.press("Enter");
+    await heading(page, "Network");
+    await page.getByText("4,210 questions so far").waitFor();
+    await look("network");
+    for (const title of ["The box", "App notes", "Refused"]) await page.locator("summary", { hasText: title }).click();
+    await page.getByText("the box answers only what it serves").waitFor();
+    await look("network-rules");
+    await page.reload();
+    await heading(page, "Network");
+    await page.goBack();
+    await page.getByRole("heading", { name: "Services" }).waitFor();
+  },
+
+  async "another device has the name, and a server fails"({ box, page, look }) {
+    box.owner = OWNER;
+    box.network.rival = "192.168.1.7";
+    box.network.problems.set("dns.example.org", "it did not answer within 5 s");
+    box.network.reasons = ["no time server can be reached"];
+    box.network.time = { synchronised: false, authenticated: false, offset_us: 0, age_seconds: null, sources: [], reason: "no time server can be reached" };
+    await visit(page);
+    await page.getByText("Another device (192.168.1.7) is called hearth; this box is hearth-2.local.").waitFor();
+    await page.getByText("Not used now").waitFor();
+    await look("network-conflict");
+  },
+
+  async "may one reach the other"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    await visit(page);
+    const form = page.getByRole("form", { name: "May one reach the other?" });
+    await form.getByLabel("May").selectOption("notes");
+    await form.getByLabel("reach").selectOption("db");
+    await form.getByLabel("At port").fill("tcp/5432");
+    await page.keyboard.press("Enter");
+    await form.getByText("Yes", { exact: true }).waitFor();
+    await look("network-yes");
+    await form.getByLabel("reach").selectOption("The Internet");
+    await form.getByLabel("At port").fill("");
+    await form.getByRole("button", { name: "Ask" }).click();
+    await form.getByText("Only some of it").waitFor();
+    await form.getByLabel("reach").selectOption("A site on the Internet");
+    await form.getByLabel("Site").fill("news.example.com");
+    await form.getByRole("button", { name: "Ask" }).click();
+    await form.getByText("No", { exact: true }).waitFor();
+    await look("network-no");
+    visitor.expect(422, "/api/v1/network/explain");
+    await form.getByLabel("At port").fill("https");
+    await form.getByRole("button", { name: "Ask" }).click();
+    await form.getByText(/cannot be internet:news.example.com https/).waitFor();
+  },
+
+  async "devices at home may ask, on trial and kept"({ box, page, look }) {
+    box.owner = OWNER;
+    await visit(page);
+    const toggle = page.getByRole("switch", { name: "Devices at home may ask this box" });
+    await tabTo(page, toggle, 60);
+    await page.keyboard.press("Space");
+    await page.getByText(/Will go back in \d+ s/).waitFor();
+    await page.getByText("download the profile").waitFor();
+    await look("network-trial");
+    await page.getByRole("button", { name: "Keep these settings" }).click();
+    await page.getByText("The new settings stay.").waitFor();
+    await look("network-kept");
+    if (!box.network.settings.resolver.serve_lan) throw new Error("the box did not keep the change");
+    if ((await toggle.getAttribute("aria-checked")) !== "true") throw new Error("the switch does not show the change");
+  },
+
+  async "nobody keeps a change"({ box, page }) {
+    box.owner = OWNER;
+    box.network.trialSeconds = 8;
+    await visit(page);
+    await page.getByText("Devices at home may ask this box").click();
+    await page.getByText(/Will go back in/).waitFor();
+    await page.getByText("Nobody kept the new settings").waitFor();
+    const toggle = page.getByRole("switch");
+    await waitUntil("the switch is off again", async () => (await toggle.getAttribute("aria-checked")) === "false");
+  },
+
+  async "name servers are changed by form"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    await visit(page);
+    await page.getByRole("button", { name: "Change name servers…" }).click();
+    const second = page.getByRole("group", { name: /Name server 2/ });
+    await second.getByRole("button", { name: /Ask this one earlier/ }).click();
+    await page.getByRole("button", { name: "Add a name server" }).click();
+    const third = page.getByRole("group", { name: /Name server 3/ });
+    await third.getByLabel("Name").fill("192.0.2.9");
+    await page.getByRole("button", { name: "Try these settings" }).click();
+    await page.getByText("This is an address.").waitFor();
+    await page.getByText("Type at least one address").waitFor();
+    await waitUntil("the wrong field has the focus", () => third.getByLabel("Name").evaluate((input) => input === document.activeElement));
+    await look("network-form-wrong");
+    await third.getByLabel("Name").fill("quad.example");
+    await third.getByLabel("Addresses").fill("0.0.0.0");
+    visitor.expect(422, "/api/v1/network/settings");
+    await page.getByRole("button", { name: "Try these settings" }).click();
+    await page.getByText(/cannot have the address 0.0.0.0/).waitFor();
+    await third.getByLabel("Addresses").fill("192.0.2.9, 2001:db8::9");
+    await third.getByLabel("Encrypted by").selectOption("HTTPS");
+    await third.getByLabel("Path").fill("/names");
+    await page.getByRole("button", { name: "Try these settings" }).click();
+    await page.getByRole("button", { name: "Keep these settings" }).click();
+    await page.getByText("The new settings stay.").waitFor();
+    const names = box.network.settings.resolver.upstreams.map((server) => server.server_name);
+    if (names.join() !== "doh.example.net,dns.example.org,quad.example") throw new Error(`the servers are ${names}`);
+    const { transport } = box.network.settings.resolver.upstreams[2];
+    if (JSON.stringify(transport) !== '{"by":"https","path":"/names"}') throw new Error(`the way is ${JSON.stringify(transport)}`);
+  },
+
+  async "the network service is away"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    box.network.away = true;
+    for (const path of ["network", "network/settings"]) visitor.expect(503, `/api/v1/${path}`);
+    await logIn(page);
+    await page.getByText("network service does not answer").waitFor();
+    await look("home-network-away");
+    await page.getByRole("button", { name: "Names, time, firewall" }).click();
+    await heading(page, "Network");
+    await page.getByText("network service does not answer").waitFor();
+    await look("network-away");
+    box.network.away = false;
+    await page.getByRole("heading", { name: "Firewall" }).waitFor();
+  },
+};
+
+async function visit(page) {
+  await logIn(page);
+  await page.getByRole("button", { name: "Names, time, firewall" }).click();
+  await heading(page, "Network");
+  await page.getByRole("heading", { name: "Firewall" }).waitFor();
+}
