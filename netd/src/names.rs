@@ -117,6 +117,7 @@ pub async fn run(resolver: Resolver, mut inputs: Inputs) {
     let mut listeners = Listeners::new(resolver.clone());
     let mut secure = Secure::default();
     let mut settings = None;
+    let mut seen = BTreeSet::new();
     loop {
         let wanted = inputs.trial.borrow_and_update().in_force().resolver.clone();
         if settings.as_ref() != Some(&wanted) {
@@ -129,6 +130,11 @@ pub async fn run(resolver: Resolver, mut inputs: Inputs) {
         resolver.set_clock_synchronised(*inputs.clock_is_right.borrow_and_update());
         let view = inputs.keeper.borrow_and_update().clone();
         let kernel = inputs.kernel.borrow_and_update().clone();
+        if seen != kernel.home_addresses {
+            // What failed before may work from here.
+            resolver.network_changed();
+            seen.clone_from(&kernel.home_addresses);
+        }
         let host_name = inputs.host_name.borrow_and_update().clone();
         let certificate = inputs.certificate.borrow_and_update().clone();
         let home: BTreeSet<IpAddr> =
@@ -149,10 +155,7 @@ pub async fn run(resolver: Resolver, mut inputs: Inputs) {
         let is_over = tokio::select! {
             changed = inputs.trial.changed() => changed.is_err(),
             changed = inputs.keeper.changed() => changed.is_err(),
-            changed = inputs.kernel.changed() => {
-                resolver.network_changed();
-                changed.is_err()
-            }
+            changed = inputs.kernel.changed() => changed.is_err(),
             changed = inputs.certificate.changed() => changed.is_err(),
             changed = inputs.host_name.changed() => changed.is_err(),
             changed = inputs.clock_is_right.changed() => changed.is_err(),

@@ -216,7 +216,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             return;
         };
         self.outputs.link_addresses.send_if_modified(|now| replace(now, mdns::link_addresses(&observed)));
-        self.outputs.kernel.send_if_modified(|view| replace(view, KernelView::of(&observed)));
+        self.outputs.kernel.send_modify(|view| *view = KernelView::of(&observed, view.reading + 1));
         self.wall.observe(wall_time(), self.clock.now());
         let context =
             Context { leases: &leases, host_name: &announced.name, reasons: &reasons, wall: self.wall };

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! prerouting -450  early     packets of apps: own addresses, whole, to one host; nobody else with apps' addresses
-//! prerouting -100  redirect  apps' questions for names → the box; ports of the box → apps
+//! prerouting -100  destinations  apps' questions for names → the box; ports of the box → apps
 //! input            input     lo │ open connections │ from an app: its chain │ from home: what is served
 //! forward          forward   open connections │ from an app: its chain │ to an app: its chain
 //! output           output    lo │ open connections │ to an app: its chain │ no plaintext DNS │ anything
-//! postrouting 100  source    apps go out with the box's address
+//! postrouting 100  sources   apps go out with the box's address
 //! ```
 //!
 //! "Open connections" are those whose mark is in the set `live` ([`crate::firewall::permission`]).
@@ -59,11 +59,17 @@ pub fn compile(situation: &Situation<'_>) -> Result<Ruleset, CompileError> {
         -450,
         Policy::Accept,
     ));
-    inet.chains.push(base(nat::redirect(situation)?, ChainKind::Nat, Hook::Prerouting, -100, Policy::Accept));
+    inet.chains.push(base(
+        nat::destinations(situation)?,
+        ChainKind::Nat,
+        Hook::Prerouting,
+        -100,
+        Policy::Accept,
+    ));
     inet.chains.push(base(box_chains::input()?, ChainKind::Filter, Hook::Input, 0, Policy::Drop));
     inet.chains.push(base(app_chains::forward()?, ChainKind::Filter, Hook::Forward, 0, Policy::Drop));
     inet.chains.push(base(box_chains::output()?, ChainKind::Filter, Hook::Output, 0, Policy::Drop));
-    inet.chains.push(base(nat::source(situation)?, ChainKind::Nat, Hook::Postrouting, 100, Policy::Accept));
+    inet.chains.push(base(nat::sources(situation)?, ChainKind::Nat, Hook::Postrouting, 100, Policy::Accept));
     Ok(Ruleset { tables: vec![inet, arp(situation)?] })
 }
 

@@ -36,6 +36,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let (workspace, _) = self.policy.app(app).ok_or_else(|| KeeperError::NotInPolicy(app.clone()))?;
         let workspace = workspace.clone();
         let place = self.roster.join(app, &workspace)?;
+        self.has_arrivals = true;
         if let Err(error) = self.bring_up(place, namespace, now) {
             self.roster.leave(app);
             self.take_down(place);
@@ -76,6 +77,11 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot)?;
         removed?;
         Ok(())
+    }
+
+    /// Whether an app came since this was asked last.
+    pub fn take_arrivals(&mut self) -> bool {
+        std::mem::take(&mut self.has_arrivals)
     }
 
     /// Forgets apps whose link has gone with their namespace; says whether there were any.

@@ -45,6 +45,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             is_prepared: false,
             problem: None,
             loads: 0,
+            has_arrivals: true,
         };
         keeper.forget_strays();
         if let Err(error) = keeper.take_up_addresses(now) {

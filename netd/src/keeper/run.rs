@@ -82,13 +82,15 @@ pub struct KernelView {
     pub home_addresses: BTreeSet<IpAddr>,
     /// Indices of links that are not the home network's; when these change, an app's link may have gone.
     pub other_links: Vec<u32>,
+    /// How often the kernel was read. A link that came and went between two readings changes nothing else here.
+    pub reading: u64,
 }
 
 impl KernelView {
     /// From what the reconciler saw.
     #[must_use]
-    pub fn of(observed: &Observed) -> Self {
-        let mut view = Self::default();
+    pub fn of(observed: &Observed, reading: u64) -> Self {
+        let mut view = Self { reading, ..Self::default() };
         for link in &observed.links {
             match link.kind {
                 Kind::Loopback => continue,
@@ -161,6 +163,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
     clock: Clock,
 ) {
     let mut retry_after = FIRST_RETRY;
+    let mut other_links = Vec::new();
     show(&keeper, &view);
     loop {
         let wait = if keeper.problem().is_some() { retry_after } else { PERIODIC };
@@ -180,7 +183,11 @@ pub async fn run<F: PacketFilter, W: Wiring>(
             Woken::Kernel => {
                 let kernel = inputs.kernel.borrow_and_update().clone();
                 keeper.set_home(kernel.home, now);
-                keeper.notice_gone(now);
+                let is_new = keeper.take_arrivals();
+                if is_new || other_links != kernel.other_links {
+                    keeper.notice_gone(now);
+                }
+                other_links = kernel.other_links;
             }
             Woken::Settings => {
                 let serves_home = inputs.trial.borrow_and_update().in_force().resolver.serve_lan;

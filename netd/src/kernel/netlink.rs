@@ -53,7 +53,7 @@ impl RealKernel {
         // questions would be taken for an answer.
         let (questions, handle, _none) = rtnetlink::new_connection()?;
         drop(tokio::spawn(questions));
-        let (connection, _unused, mut news) = rtnetlink::new_multicast_connection(&[
+        let (connection, keeps_open, mut news) = rtnetlink::new_multicast_connection(&[
             MulticastGroup::Link,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
@@ -68,6 +68,7 @@ impl RealKernel {
             while news.next().await.is_some() {
                 notice.notify_one();
             }
+            drop(keeps_open);
             tracing::error!("the netlink socket closed; changes are only seen by the periodic pass");
         }));
         Ok((Self { handle }, changed))

@@ -28,7 +28,7 @@ use netlink::nft::field::TH_DPORT;
 const DNS: u16 = 53;
 
 /// Questions of apps go to the box, whomever they were meant for; ports of the box that were granted lead to their apps.
-pub(super) fn redirect(situation: &Situation<'_>) -> Result<Chain, CompileError> {
+pub(super) fn destinations(situation: &Situation<'_>) -> Result<Chain, CompileError> {
     let (askers, home_links) = (name("askers")?, name("home_links")?);
     let with_ports = || L4PROTO.is_one_of([Protocol::TCP, Protocol::UDP]);
     let question = |family| {
@@ -56,11 +56,11 @@ pub(super) fn redirect(situation: &Situation<'_>) -> Result<Chain, CompileError>
             .then(to(NatTarget::Map { key, map: name(map)? }));
         rules.push(rule.comment(ports.clone()));
     }
-    Ok(Chain::new(name("redirect")?, rules))
+    Ok(Chain::new(name("destinations")?, rules))
 }
 
 /// Apps go out with the box's address.
-pub(super) fn source(situation: &Situation<'_>) -> Result<Chain, CompileError> {
+pub(super) fn sources(situation: &Situation<'_>) -> Result<Chain, CompileError> {
     let home_links = name("home_links")?;
     let (pool4, prefix4) = POOL4_NETWORK;
     let (pool6, prefix6) = situation.prefix6.network();
@@ -69,5 +69,5 @@ pub(super) fn source(situation: &Situation<'_>) -> Result<Chain, CompileError> {
         out().when(IP_SADDR.is_in_network(pool4, prefix4)).then(Statement::Masquerade),
         out().when(IP6_SADDR.is_in_network(pool6, prefix6)).then(Statement::Masquerade),
     ];
-    Ok(Chain::new(name("source")?, rules))
+    Ok(Chain::new(name("sources")?, rules))
 }
