@@ -53,7 +53,8 @@ fn denies_all_below(owner: &Name, nsec: &NSEC, absent: &Name, zone: &Name) -> bo
     let ends_after = next == zone || next > absent && !absent.zone_of(next);
     // RFC 6840 section 4.1: a proof from above a delegation, or a DNAME, says nothing of names below its owner.
     let types = nsec.type_set();
-    let cut = types.contains(RecordType::NS) && !types.contains(RecordType::SOA) || types.contains(RecordType::DNAME);
+    let cut = types.contains(RecordType::NS) && !types.contains(RecordType::SOA)
+        || types.contains(RecordType::DNAME);
     zone.zone_of(absent) && owner < absent && ends_after && !(cut && owner.zone_of(absent))
 }
 
@@ -89,7 +90,12 @@ mod tests {
     #[test]
     fn proofs_from_above_a_delegation_say_nothing_of_what_is_below() {
         assert!(!denies("wild.example.", "zzz.example.", &[RecordType::NS], "a.wild.example."));
-        assert!(denies("wild.example.", "zzz.example.", &[RecordType::NS, RecordType::SOA], "a.wild.example."));
+        assert!(denies(
+            "wild.example.",
+            "zzz.example.",
+            &[RecordType::NS, RecordType::SOA],
+            "a.wild.example."
+        ));
         assert!(!denies("wild.example.", "zzz.example.", &[RecordType::DNAME], "a.wild.example."));
     }
 

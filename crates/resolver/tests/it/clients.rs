@@ -85,8 +85,12 @@ pub(crate) async fn send(resolver: &Resolver, message: &Message, client: IpAddr)
 }
 
 pub(crate) fn addresses(answer: &Message) -> Vec<String> {
-    let mut found: Vec<String> =
-        answer.answers.iter().filter_map(|record| record.data.ip_addr()).map(|address| address.to_string()).collect();
+    let mut found: Vec<String> = answer
+        .answers
+        .iter()
+        .filter_map(|record| record.data.ip_addr())
+        .map(|address| address.to_string())
+        .collect();
     found.sort();
     found
 }
@@ -98,8 +102,6 @@ pub(crate) fn verdict(answer: &Message) -> (ResponseCode, bool) {
 
 /// The extended error (RFC 8914).
 pub(crate) fn reason(answer: &Message) -> Option<u16> {
-    match answer.edns.as_ref()?.option(EdnsCode::Unknown(15))? {
-        EdnsOption::Unknown(15, bytes) => Some(u16::from_be_bytes([bytes[0], bytes[1]])),
-        _ => None,
-    }
+    let EdnsOption::Unknown(_, bytes) = answer.edns.as_ref()?.option(EdnsCode::Unknown(15))? else { return None };
+    Some(u16::from_be_bytes([bytes[0], bytes[1]]))
 }

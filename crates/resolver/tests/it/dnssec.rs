@@ -42,7 +42,8 @@ async fn signed_names_are_proved_and_said_to_be_only_to_who_asks() {
 #[tokio::test]
 async fn unsigned_names_are_answered_without_proof() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let answer = ask(&resolver, "host.plain.", RecordType::A).await;
     assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, false), vec!["192.0.2.4".into()]));
     assert_eq!(verdict(&ask(&resolver, "missing.plain.", RecordType::A).await), (NXDomain, false));
@@ -52,7 +53,8 @@ async fn unsigned_names_are_answered_without_proof() {
 #[tokio::test]
 async fn absence_is_proved() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     assert_eq!(verdict(&ask(&resolver, "missing.example.", RecordType::A).await), (NXDomain, true));
     assert_eq!(verdict(&ask(&resolver, "www.example.", RecordType::TXT).await), (NoError, true));
     // Opt-out leaves room for unsigned names: there is no proof, and no falsehood.
@@ -64,7 +66,8 @@ async fn absence_is_proved() {
 #[tokio::test]
 async fn aliases_lead_across_zones() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let answer = ask(&resolver, "alias.example.", RecordType::A).await;
     assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.1".into()]));
     // From a signed zone to an unsigned one: the whole is not proved.
@@ -82,7 +85,11 @@ async fn aliases_lead_across_zones() {
     assert_eq!(verdict(&ask(&resolver, "a.wild.example.", RecordType::TXT).await).0, NoError);
     for name in ["a.wild.other.", "a.b.wild.other."] {
         let answer = ask(&resolver, name, RecordType::A).await;
-        assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.9".into()]), "{name}");
+        assert_eq!(
+            (verdict(&answer), addresses(&answer)),
+            ((NoError, true), vec!["192.0.2.9".into()]),
+            "{name}"
+        );
     }
     let answer = ask(&resolver, "a.wildalias.example.", RecordType::A).await;
     assert_eq!((verdict(&answer), addresses(&answer)), ((NoError, true), vec!["192.0.2.2".into()]));
@@ -95,7 +102,8 @@ async fn aliases_lead_across_zones() {
 #[tokio::test]
 async fn a_circle_of_aliases_fails() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let answer = ask(&resolver, "loop1.example.", RecordType::A).await;
     assert_eq!(answer.metadata.response_code, ServFail);
 }
@@ -103,10 +111,14 @@ async fn a_circle_of_aliases_fails() {
 #[tokio::test]
 async fn damaged_and_stale_data_is_not_handed_on() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     for name in ["damaged.example.", "www.stale."] {
         let answer = ask(&resolver, name, RecordType::A).await;
-        assert_eq!((verdict(&answer), addresses(&answer), reason(&answer)), ((ServFail, false), vec![], Some(BOGUS)));
+        assert_eq!(
+            (verdict(&answer), addresses(&answer), reason(&answer)),
+            ((ServFail, false), vec![], Some(BOGUS))
+        );
     }
     // "Checking disabled" is repeated and changes nothing.
     let mut message = crate::clients::question("damaged.example.", RecordType::A);
@@ -141,7 +153,10 @@ async fn only_time_servers_resolve_without_proof_and_only_until_the_clock_is_set
     let name = "time.plain".parse().unwrap();
     let server = resolver.resolve_for_time(&name).await.unwrap();
     assert!(!server.validated);
-    assert_eq!(server.addresses, ["192.0.2.123".parse::<std::net::IpAddr>().unwrap(), "2001:db8::123".parse().unwrap()]);
+    assert_eq!(
+        server.addresses,
+        ["192.0.2.123".parse::<std::net::IpAddr>().unwrap(), "2001:db8::123".parse().unwrap()]
+    );
     assert!(matches!(resolver.resolve(&name).await, Err(ResolveError::Lookup { .. })));
     assert_eq!(verdict(&ask(&resolver, "time.plain.", RecordType::A).await), (ServFail, false));
     let inside = "inside.plain".parse().unwrap();
@@ -153,7 +168,8 @@ async fn only_time_servers_resolve_without_proof_and_only_until_the_clock_is_set
 #[tokio::test]
 async fn what_proves_others_can_be_asked_for_itself() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     // Has keys and delegations remembered from proving.
     ask(&resolver, "host.plain.", RecordType::A).await;
     ask(&resolver, "www.example.", RecordType::TXT).await;

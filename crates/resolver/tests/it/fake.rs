@@ -94,7 +94,8 @@ async fn converse(mut stream: TcpStream, tls: TlsAcceptor, manner: Manner) -> st
             Manner::Closes => return Ok(()),
             Manner::Garbage => vec![0xff; 40],
             Manner::Elsewhere => {
-                let mut answer = crate::clients::question("elsewhere.example.", question.queries[0].query_type);
+                let mut answer =
+                    crate::clients::question("elsewhere.example.", question.queries[0].query_type);
                 answer.metadata.id = question.metadata.id;
                 answer.into_response().to_vec().unwrap()
             }

@@ -32,14 +32,19 @@ use tokio::process::Command;
 
 /// Runs a program and returns what it said.
 async fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().await.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .await
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[tokio::test]
 async fn dig_is_content() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let port = free_port();
     let mut listeners = Listeners::new(resolver.clone());
     let address = SocketAddr::new(LOOPBACK, port);
@@ -77,7 +82,8 @@ async fn dig_is_content() {
 #[tokio::test]
 async fn dns_over_tls_for_the_home() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_https()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_https()]), &unbound.zones.anchors);
     let identity = unbound.authority.issue(SERVER_NAME);
     let socket = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let listener = resolver.serve_tls(socket, identity.server_config()).unwrap();
@@ -89,7 +95,18 @@ async fn dns_over_tls_for_the_home() {
     let hostname = format!("+tls-hostname={SERVER_NAME}");
     let said = run(
         "kdig",
-        &["@127.0.0.1", "-p", &port, "+tls", &trusted, &hostname, "+dnssec", "www.example", "A", "+timeout=30"],
+        &[
+            "@127.0.0.1",
+            "-p",
+            &port,
+            "+tls",
+            &trusted,
+            &hostname,
+            "+dnssec",
+            "www.example",
+            "A",
+            "+timeout=30",
+        ],
     )
     .await;
     assert!(said.contains("192.0.2.1") && said.contains("TLS session"), "{said}");
@@ -97,17 +114,24 @@ async fn dns_over_tls_for_the_home() {
 
 #[tokio::test]
 async fn listeners_come_and_go() {
-    let resolver = Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, Surroundings::default()).unwrap();
+    let resolver =
+        Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, Surroundings::default())
+            .unwrap();
     let mut listeners = Listeners::new(resolver.clone());
     let (one, two) = (SocketAddr::new(LOOPBACK, free_port()), SocketAddr::new(LOOPBACK, free_port()));
     assert!(listeners.set(&BTreeSet::from([one, two])).is_empty());
     assert_eq!(listeners.addresses().count(), 2);
     TcpStream::connect(two).await.unwrap();
     assert!(listeners.set(&BTreeSet::from([one])).is_empty());
-    crate::support::wait_until("the port is free again", || UdpSocket::bind(two).is_ok() && TcpListener::bind(two).is_ok()).await;
+    crate::support::wait_until("the port is free again", || {
+        UdpSocket::bind(two).is_ok() && TcpListener::bind(two).is_ok()
+    })
+    .await;
     // Taken by somebody else: said, and had as soon as it can be.
     let taken = UdpSocket::bind(two).unwrap();
-    assert!(matches!(&listeners.set(&BTreeSet::from([one, two]))[..], [ListenError::Bind { address, .. }] if *address == two));
+    assert!(
+        matches!(&listeners.set(&BTreeSet::from([one, two]))[..], [ListenError::Bind { address, .. }] if *address == two)
+    );
     drop(taken);
     assert!(listeners.set(&BTreeSet::from([one, two])).is_empty());
     // Every address at once is refused.
@@ -183,7 +207,8 @@ async fn exchange_or_closed(stream: &mut TcpStream) -> bool {
 #[tokio::test]
 async fn datagrams_are_answered_at_once_or_later() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let listener = resolver.serve_udp(UdpSocket::bind((LOOPBACK, 0)).unwrap()).unwrap();
     let socket = tokio::net::UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
     socket.connect(listener.address()).await.unwrap();
@@ -205,7 +230,8 @@ async fn datagrams_are_answered_at_once_or_later() {
 #[tokio::test]
 async fn a_stream_keeps_answering_one_after_another() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let listener = resolver.serve_tcp(TcpListener::bind((LOOPBACK, 0)).unwrap()).unwrap();
     let mut stream = TcpStream::connect(listener.address()).await.unwrap();
     for _ in 0..50 {

@@ -32,7 +32,11 @@ async fn public_names_do_not_lead_inside() {
     ];
     for (name, kind) in inside {
         let answer = ask(&resolver, name, kind).await;
-        assert_eq!((verdict(&answer), answer.answers.len(), reason(&answer)), ((NoError, false), 0, Some(BLOCKED)), "{name}");
+        assert_eq!(
+            (verdict(&answer), answer.answers.len(), reason(&answer)),
+            ((NoError, false), 0, Some(BLOCKED)),
+            "{name}"
+        );
     }
     assert_eq!(resolver.stats().rebinding_blocked, u64::try_from(inside.len()).unwrap());
     let name = "inside.plain".parse().unwrap();
@@ -49,8 +53,16 @@ async fn public_names_do_not_lead_inside() {
 #[tokio::test]
 async fn special_names_never_leave_the_box() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
-    for name in ["nas.", "printer.home.arpa.", "x.onion.", "x.test.", "use-application-dns.net.", "1.1.168.192.in-addr.arpa."] {
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    for name in [
+        "nas.",
+        "printer.home.arpa.",
+        "x.onion.",
+        "x.test.",
+        "use-application-dns.net.",
+        "1.1.168.192.in-addr.arpa.",
+    ] {
         assert_eq!(ask(&resolver, name, RecordType::A).await.metadata.response_code, NXDomain, "{name}");
     }
     let answer = ask(&resolver, "_dns.resolver.arpa.", RecordType::SVCB).await;
@@ -67,7 +79,8 @@ async fn special_names_never_leave_the_box() {
 #[tokio::test]
 async fn answers_are_kept_for_their_time_and_forgotten_on_demand() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     for _ in 0..5 {
         let answer = ask_plainly(&resolver, "host.plain.", RecordType::A).await;
         assert!(answer.answers[0].ttl <= 300 && answer.answers[0].ttl > 0);
@@ -89,7 +102,8 @@ async fn answers_are_kept_for_their_time_and_forgotten_on_demand() {
 #[tokio::test]
 async fn many_askers_make_one_question() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_tls()]), &unbound.zones.anchors);
     let asking = (0..50).map(|_| ask_plainly(&resolver, "host.plain.", RecordType::A));
     for answer in futures_util::future::join_all(asking).await {
         assert_eq!(addresses(&answer), ["192.0.2.4"]);
@@ -100,7 +114,8 @@ async fn many_askers_make_one_question() {
 #[tokio::test]
 async fn the_box_itself_resolves_both_families() {
     let unbound = Unbound::start().await;
-    let resolver = open_resolver(settings(&unbound.authority, vec![unbound.over_https()]), &unbound.zones.anchors);
+    let resolver =
+        open_resolver(settings(&unbound.authority, vec![unbound.over_https()]), &unbound.zones.anchors);
     let of = |name: &str| {
         let (resolver, name) = (resolver.clone(), name.parse().unwrap());
         async move { resolver.resolve(&name).await }

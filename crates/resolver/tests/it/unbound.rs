@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use rustix::process::kill_process;
 use std::fmt::Write;
 use std::fs;
+use std::net::IpAddr;
 use std::net::TcpStream;
 use std::process::Child;
 use std::process::Command;
@@ -27,12 +28,18 @@ pub(crate) struct Unbound {
     folder: TempDir,
     pub(crate) zones: Zones,
     pub(crate) authority: Authority,
+    address: IpAddr,
     tls_port: u16,
     https_port: u16,
 }
 
 impl Unbound {
     pub(crate) async fn start() -> Self {
+        Self::start_at(LOOPBACK).await
+    }
+
+    /// The same on another address of this (or this thread's) network.
+    pub(crate) async fn start_at(address: IpAddr) -> Self {
         let folder = TempDir::new().unwrap();
         let zones = zones::make(folder.path()).unwrap();
         let authority = Authority::new();
@@ -49,27 +56,35 @@ impl Unbound {
         );
         let mut unbound = format!(
             "server:\n directory: \"{here}\"\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n \
-             logfile: \"{here}/log\"\n verbosity: 2\n num-threads: 1\n interface: 127.0.0.1@{tls_port}\n \
-             interface: 127.0.0.1@{https_port}\n tls-port: {tls_port}\n https-port: {https_port}\n \
+             logfile: \"{here}/log\"\n verbosity: 2\n num-threads: 1\n interface: {address}@{tls_port}\n \
+             interface: {address}@{https_port}\n tls-port: {tls_port}\n https-port: {https_port}\n \
              tls-service-key: \"{here}/key.pem\"\n tls-service-pem: \"{here}/cert.pem\"\n \
              http-endpoint: \"/dns-query\"\n module-config: \"iterator\"\n do-ip6: no\n log-queries: yes\n \
-             do-not-query-localhost: no\nremote-control:\n control-enable: no\n"
+             do-not-query-localhost: no\n access-control: 0.0.0.0/0 allow\nremote-control:\n control-enable: no\n"
         );
         for (name, file) in &zones.files {
             write!(nsd, "zone:\n name: \"{name}\"\n zonefile: \"{}\"\n", file.display()).unwrap();
-            write!(unbound, "stub-zone:\n name: \"{name}\"\n stub-addr: 127.0.0.1@{nsd_port}\n stub-no-cache: no\n").unwrap();
+            write!(
+                unbound,
+                "stub-zone:\n name: \"{name}\"\n stub-addr: 127.0.0.1@{nsd_port}\n stub-no-cache: no\n"
+            )
+            .unwrap();
         }
         fs::write(path("nsd.conf"), nsd).unwrap();
         fs::write(path("unbound.conf"), unbound).unwrap();
-        let daemons = [("/usr/sbin/nsd", "nsd.conf"), ("/usr/sbin/unbound", "unbound.conf")].map(|(program, config)| {
-            Command::new(program)
-                .arg("-d")
-                .arg("-c")
-                .arg(path(config))
-                .stdin(Stdio::null())
-                .spawn()
-                .unwrap_or_else(|error| panic!("starting {program}, of the package of that name: {error}"))
-        });
+        let daemons = [("/usr/sbin/nsd", "nsd.conf"), ("/usr/sbin/unbound", "unbound.conf")].map(
+            |(program, config)| {
+                Command::new(program)
+                    .arg("-d")
+                    .arg("-c")
+                    .arg(path(config))
+                    .stdin(Stdio::null())
+                    .spawn()
+                    .unwrap_or_else(|error| {
+                        panic!("starting {program}, of the package of that name: {error}")
+                    })
+            },
+        );
         let log = path("log");
         wait_until("unbound serves", || {
             fs::read_to_string(&log).is_ok_and(|log| log.contains("start of service"))
@@ -77,18 +92,18 @@ impl Unbound {
         .await;
         wait_until("NSD listens", || TcpStream::connect((LOOPBACK, nsd_port)).is_ok()).await;
         wait_until("unbound listens", || {
-            [tls_port, https_port].iter().all(|&port| TcpStream::connect((LOOPBACK, port)).is_ok())
+            [tls_port, https_port].iter().all(|&port| TcpStream::connect((address, port)).is_ok())
         })
         .await;
-        Self { daemons: daemons.into(), folder, zones, authority, tls_port, https_port }
+        Self { daemons: daemons.into(), folder, address, zones, authority, tls_port, https_port }
     }
 
     pub(crate) fn over_tls(&self) -> Upstream {
-        over_tls("unbound over TLS", self.tls_port)
+        Upstream { addresses: vec![self.address], ..over_tls("unbound over TLS", self.tls_port) }
     }
 
     pub(crate) fn over_https(&self) -> Upstream {
-        over_https("unbound over HTTPS", self.https_port)
+        Upstream { addresses: vec![self.address], ..over_https("unbound over HTTPS", self.https_port) }
     }
 
     /// How often unbound was asked for a name, as `name type`, by its own log.

@@ -106,7 +106,8 @@ async fn an_upstream_that_cannot_find_out_is_not_failing() {
     assert_eq!(addresses(&ask_plainly(&resolver, "host.plain.", RecordType::A).await), ["192.0.2.4"]);
     assert_eq!(resolver.stats().upstreams[0].state, UpstreamState::Ok);
     // Alone, it decides.
-    let alone = open_resolver(settings(&unbound.authority, vec![fake.upstream.clone()]), &unbound.zones.anchors);
+    let alone =
+        open_resolver(settings(&unbound.authority, vec![fake.upstream.clone()]), &unbound.zones.anchors);
     let answer = ask_plainly(&alone, "host.plain.", RecordType::A).await;
     assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
 }
@@ -136,7 +137,8 @@ async fn another_address_of_the_same_upstream_is_tried() {
     let unbound = Unbound::start().await;
     let mut upstream = unbound.over_tls();
     // Nobody listens on the first two.
-    upstream.addresses = vec!["127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+    upstream.addresses =
+        vec!["127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap(), "127.0.0.1".parse().unwrap()];
     let resolver = open_resolver(settings(&unbound.authority, vec![upstream]), &unbound.zones.anchors);
     assert_eq!(addresses(&ask_plainly(&resolver, "host.plain.", RecordType::A).await), ["192.0.2.4"]);
     assert_eq!(resolver.stats().upstreams[0].state, UpstreamState::Ok);
@@ -163,7 +165,9 @@ async fn a_connection_is_shared_and_closed_when_idle() {
 fn established_to(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let remote = format!("0100007F:{port:04X}");
-    table.lines().filter_map(|line| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().try_into().ok())
+    table
+        .lines()
+        .filter_map(|line| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().try_into().ok())
         .filter(|[address, state]: &[&str; 2]| *address == remote && *state == "01")
         .count()
 }

@@ -100,7 +100,9 @@ async fn a_view_sees_its_own_names_and_what_it_is_allowed() {
 
 #[tokio::test]
 async fn what_others_asked_is_nobodys_business() {
-    let resolver = Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, Surroundings::default()).unwrap();
+    let resolver =
+        Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, Surroundings::default())
+            .unwrap();
     resolver.set_views(crate::clients::everything());
     let mut message = question("www.example.", RecordType::A);
     message.metadata.recursion_desired = false;
@@ -123,7 +125,10 @@ enum Manner {
 }
 
 impl Observer for Notebook {
-    fn granted<'a>(&'a self, granted: Granted<'a>) -> BoxFuture<'a, Result<(), Box<dyn Error + Send + Sync>>> {
+    fn granted<'a>(
+        &'a self,
+        granted: Granted<'a>,
+    ) -> BoxFuture<'a, Result<(), Box<dyn Error + Send + Sync>>> {
         let line = format!(
             "{} {} {} {:?} {:?}",
             granted.view, granted.client, granted.name, granted.permission, granted.addresses
@@ -152,7 +157,8 @@ async fn the_observer_hears_of_every_address_before_the_client() {
         timing,
         ..surroundings(&unbound.zones.anchors)
     };
-    let resolver = Resolver::new(settings(&unbound.authority, vec![unbound.over_tls()]), surroundings).unwrap();
+    let resolver =
+        Resolver::new(settings(&unbound.authority, vec![unbound.over_tls()]), surroundings).unwrap();
     resolver.set_views(views());
     let ask = |name: &'static str, kind| {
         let resolver = resolver.clone();
@@ -198,7 +204,8 @@ impl MdnsResolver for Home {
 async fn names_of_the_home_are_found_by_who_may() {
     let mut surroundings = Surroundings { mdns: Some(Arc::new(Home)), ..Surroundings::default() };
     surroundings.timing = timing();
-    let resolver = Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, surroundings).unwrap();
+    let resolver =
+        Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, surroundings).unwrap();
     resolver.set_views(views());
     let home = [192, 168, 1, 1];
     let answer = send(&resolver, &question("Printer.local.", RecordType::A), home.into()).await;
@@ -207,7 +214,10 @@ async fn names_of_the_home_are_found_by_who_may() {
     let answer = send(&resolver, &question("printer.local.", RecordType::AAAA), home.into()).await;
     assert_eq!((answer.metadata.response_code, answer.answers.len()), (NoError, 0));
     assert_eq!(code(&resolver, [10, 0, 0, 1], "printer.local.").await, Refused);
-    assert_eq!(resolver.resolve(&"printer.local".parse().unwrap()).await.unwrap(), [IpAddr::from([192, 168, 1, 20])]);
+    assert_eq!(
+        resolver.resolve(&"printer.local".parse().unwrap()).await.unwrap(),
+        [IpAddr::from([192, 168, 1, 20])]
+    );
 }
 
 #[tokio::test]
@@ -215,7 +225,8 @@ async fn a_client_that_floods_is_refused_and_others_are_not() {
     let authority = crate::support::Authority::new();
     let mute = crate::fake::Fake::start("mute", &authority, crate::fake::Manner::Mute).await;
     let limits = Limits { questions: 6, questions_per_client: 4, ..Limits::default() };
-    let surroundings = Surroundings { limits, timing: timing(), clock_synchronised: true, ..Surroundings::default() };
+    let surroundings =
+        Surroundings { limits, timing: timing(), clock_synchronised: true, ..Surroundings::default() };
     let resolver = crate::clients::with(settings(&authority, vec![mute.upstream.clone()]), surroundings);
     let flood = (0..20).map(|number| {
         let resolver = resolver.clone();
@@ -259,7 +270,8 @@ fn check(bytes: &[u8], client: [u8; 4]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let resolver =
-            Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, Surroundings::default()).unwrap();
+            Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, Surroundings::default())
+                .unwrap();
         resolver.set_views(crate::clients::everything());
         if let Some(answer) = resolver.answer(bytes, client.into()).await {
             let answer_read = Message::from_vec(&answer).unwrap();

@@ -91,7 +91,8 @@ pub(crate) fn make(folder: &Path) -> Result<Zones> {
     ensure!(signed.contains("192.0.2.66"), "the record to damage is there");
     fs::write(&example, signed.replace("192.0.2.66", "192.0.2.67"))?;
 
-    let mut root = ". 3600 IN SOA ns. who. 1 3600 600 86400 60\n. 3600 IN NS ns.\nns. 3600 IN A 127.0.0.1\n".to_owned();
+    let mut root =
+        ". 3600 IN SOA ns. who. 1 3600 600 86400 60\n. 3600 IN NS ns.\nns. 3600 IN A 127.0.0.1\n".to_owned();
     for zone in ["example", "other", "stale", "plain"] {
         root.push_str(&format!("{zone}. 3600 IN NS ns.{zone}.\nns.{zone}. 3600 IN A 127.0.0.1\n"));
     }
@@ -99,7 +100,13 @@ pub(crate) fn make(folder: &Path) -> Result<Zones> {
     let (root, _, key) = sign(folder, ".", &root, &[])?;
     let anchors = key.parse::<TrustAnchors>().context("reading the root's key")?;
     Ok(Zones {
-        files: vec![(".", root), ("example.", example), ("other.", other), ("stale.", stale), ("plain.", unsigned)],
+        files: vec![
+            (".", root),
+            ("example.", example),
+            ("other.", other),
+            ("stale.", stale),
+            ("plain.", unsigned),
+        ],
         anchors: Arc::new(anchors),
     })
 }
