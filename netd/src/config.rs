@@ -19,6 +19,8 @@ pub struct Settings {
     pub resolv_conf: PathBuf,
     /// The owner's settings.
     pub settings_file: PathBuf,
+    /// The last known time.
+    pub time_file: PathBuf,
     /// The keeper's documents.
     pub keeper_files: Files,
     /// The name until hostd gives another.
@@ -31,6 +33,7 @@ impl Default for Settings {
             allowed: AllowedUids::default(),
             resolv_conf: PathBuf::from(RUN).join("resolv.conf"),
             settings_file: Path::new(NETD_STATE).join("settings.json"),
+            time_file: Path::new(NETD_STATE).join("time"),
             keeper_files: Files {
                 policy: Path::new(RUN).join("policy.json"),
                 roster: Path::new(RUN).join("apps.json"),

@@ -39,6 +39,7 @@ pub mod report;
 pub mod resolv;
 pub mod settings;
 pub mod status;
+pub mod time;
 pub mod trial;
 pub mod words;
 
@@ -66,7 +67,6 @@ use crate::report::Reporter;
 use crate::trial::Trial;
 use hostapi::activation;
 use hostapi::net1::Status;
-use model::network::report::TimeReport;
 use resolver::Resolver;
 use resolver::Surroundings;
 use std::error::Error;
@@ -74,6 +74,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
+use timesync::TimeStatus;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::Notify;
@@ -84,7 +85,7 @@ use tokio::sync::watch;
 const QUEUE: usize = 8;
 /// Addresses of names that may wait to be let through; each is waited for by an asker.
 const KEEPER_QUEUE: usize = 64;
-/// How long the announcer may take to say goodbye; PID 1 waits 10 s.
+/// How long saying goodbye and writing the time down may take; PID 1 waits 10 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why netd could not start.
@@ -146,8 +147,10 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let links = watch::Sender::new(Arc::new(Status::default()));
     let status = watch::Sender::new(Arc::new(Status::default()));
     let kernel_view = watch::Sender::new(KernelView::default());
-    let time = watch::Sender::new(TimeReport::default());
-    let clock_is_right = watch::Sender::new(true);
+    let started = time::begin(&settings.time_file);
+    let time = watch::Sender::new(TimeStatus::default());
+    let clock_is_right = watch::Sender::new(time::is_plausible(&started));
+    let time_offered = watch::Sender::new(Vec::new());
     let certificate = watch::Sender::new(None);
     let (commands, commanded) = mpsc::channel(QUEUE);
     let (asks, asked) = mpsc::channel(KEEPER_QUEUE);
@@ -167,6 +170,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let surroundings = Surroundings {
         observer: Some(teacher),
         mdns: Some(Arc::new(Lookup(querier))),
+        clock_synchronised: *clock_is_right.borrow(),
         ..Surroundings::default()
     };
     let resolver = Resolver::new(upstreams, surroundings)?;
@@ -186,6 +190,12 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         time: time.subscribe(),
         clock,
     };
+    let time_inputs = time::Inputs {
+        trial: trial.subscribe(),
+        kernel: kernel_view.subscribe(),
+        offered: time_offered.subscribe(),
+    };
+    let time_outputs = time::Outputs { status: time, clock_is_right, state_file: settings.time_file };
     let backend = Backend {
         commands,
         keeper: asks,
@@ -216,6 +226,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         trial: trial.subscribe(),
         settings_problem,
     };
+    let timekeeper = tokio::spawn(time::run(resolver.clone(), started, time_inputs, time_outputs));
     let tasks = [
         tokio::spawn(keeper::run::run(keeper, keeper_inputs, view, clock)),
         tokio::spawn(names::run(resolver, name_inputs)),
@@ -244,8 +255,9 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     for task in tasks {
         task.abort();
     }
-    if tokio::time::timeout(STOP_TIMEOUT, announcer).await.is_err() {
-        tracing::warn!("the announcer did not stop in time");
+    let farewell = async { tokio::join!(announcer, timekeeper) };
+    if tokio::time::timeout(STOP_TIMEOUT, farewell).await.is_err() {
+        tracing::warn!("no goodbye to the home network, or the time was not written down: out of time");
     }
     Ok(())
 }

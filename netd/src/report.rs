@@ -11,11 +11,11 @@ use model::network::report::FirewallReport;
 use model::network::report::NameReport;
 use model::network::report::NetworkReport;
 use model::network::report::ResolverReport;
-use model::network::report::TimeReport;
 use model::network::report::UpstreamReport;
 use resolver::Resolver;
 use resolver::upstream::UpstreamState;
 use std::sync::Arc;
+use timesync::TimeStatus;
 use tokio::sync::watch;
 
 /// Where reports come from.
@@ -30,7 +30,7 @@ pub struct Reporter {
     /// Settings.
     pub trial: watch::Receiver<Trial>,
     /// The clock.
-    pub time: watch::Receiver<TimeReport>,
+    pub time: watch::Receiver<TimeStatus>,
     /// For how long a trial still lasts.
     pub clock: Clock,
 }
@@ -52,10 +52,10 @@ impl Reporter {
             name: NameReport {
                 wanted: self.host_name.borrow().to_string(),
                 announced: announced.name,
-                rival: None,
+                rival: announced.rival,
             },
             resolver: resolver_report(resolver, trial.in_force().resolver.serve_lan),
-            time: self.time.borrow().clone(),
+            time: crate::time::report(&self.time.borrow(), self.clock.now()),
             firewall,
             apps,
             trial_seconds_left: left.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),

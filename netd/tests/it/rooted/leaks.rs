@@ -3,6 +3,7 @@
 use crate::rooted::app::App;
 use crate::rooted::app::policy;
 use crate::rooted::lab::Lab;
+use crate::rooted::lab::link_shows;
 
 const ROUNDS: usize = 1000;
 
@@ -46,6 +47,8 @@ fn traces(lab: &Lab) -> Traces {
 async fn a_thousand_apps_leave_nothing() {
     let lab = Lab::new();
     let net1 = lab.net1().await;
+    // Its address brings a rule and a socket of the announcer.
+    link_shows(&net1, "eth0", "an address", |link| !link.addresses.is_empty()).await;
     net1.set_app_policy(&policy(r#""a":{"grants":[{"to":"internet"},{"to":"lan"}]},"b":{}"#)).await.unwrap();
     // The first one makes what stays: caches, buffers.
     drop(App::attach(&net1, "a").await);
