@@ -15,8 +15,9 @@ pub struct CacheLimits {
     pub bytes: usize,
 }
 
-/// What an entry costs beside its key and value: its slot, its place in the index, the allocator.
-pub const ENTRY_OVERHEAD: usize = 160;
+/// What an entry costs beside its key and value: its slot, its place in the index, the allocator (measured: 3000 answers of one address
+/// took 570 bytes each).
+pub const ENTRY_OVERHEAD: usize = 400;
 
 #[derive(Debug)]
 struct Slot<V> {
@@ -123,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
-    const LIMITS: CacheLimits = CacheLimits { entries: 4, bytes: 4000 };
+    const LIMITS: CacheLimits = CacheLimits { entries: 4, bytes: 5000 };
 
     #[test]
     fn what_was_used_lately_stays() {

@@ -213,7 +213,7 @@ fn follows_from_dname(record: &Record, answers: &[Record]) -> bool {
         .any(|dname| {
             let RData::Unknown { rdata, .. } = &dname.data else { return false };
             let Some((new_end, _)) = DomainName::read(&rdata.anything) else { return false };
-            let kept = usize::from(record.name.num_labels()) - usize::from(dname.name.num_labels());
+            let kept = record.name.iter().count().saturating_sub(dname.name.iter().count());
             let start: Vec<&[u8]> = record.name.iter().take(kept).collect();
             Name::from_labels(start)
                 .and_then(|start| start.append_name(&new_end.to_hickory()))

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Questions under way on one connection.
-const MAX_PIPELINED: usize = 16;
+const MAX_PIPELINED: usize = 8;
 /// After a failure to accept, such as no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -69,7 +69,7 @@ pub(super) async fn serve(core: Arc<Core>, socket: TcpListener, tls: Option<Arc<
 async fn converse(core: &Arc<Core>, stream: impl AsyncRead + AsyncWrite, client: IpAddr) -> io::Result<()> {
     let idle = core.timing.idle_client;
     let (reader, writer) = tokio::io::split(stream);
-    let (answers, outgoing) = mpsc::channel(MAX_PIPELINED);
+    let (answers, outgoing) = mpsc::channel(1);
     let writing = std::pin::pin!(write_answers(writer, outgoing, idle));
     let mut waiting = JoinSet::new();
     let reading = std::pin::pin!(read_questions(core, reader, client, answers, &mut waiting));

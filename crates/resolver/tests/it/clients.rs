@@ -102,6 +102,8 @@ pub(crate) fn verdict(answer: &Message) -> (ResponseCode, bool) {
 
 /// The extended error (RFC 8914).
 pub(crate) fn reason(answer: &Message) -> Option<u16> {
-    let EdnsOption::Unknown(_, bytes) = answer.edns.as_ref()?.option(EdnsCode::Unknown(15))? else { return None };
+    let EdnsOption::Unknown(_, bytes) = answer.edns.as_ref()?.option(EdnsCode::Unknown(15))? else {
+        return None;
+    };
     Some(u16::from_be_bytes([bytes[0], bytes[1]]))
 }
