@@ -8,4 +8,5 @@ mod leaks;
 mod links;
 mod mdns;
 mod rules;
+mod switching;
 mod wait;

@@ -35,8 +35,8 @@ const PROGRAMS: [&str; 6] = [
     "/usr/sbin/resize2fs",
 ];
 
-/// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW (capabilities(7)).
-const NETWORK_CAPABILITIES: u64 = 1 << 10 | 1 << 12 | 1 << 13;
+/// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_TIME (capabilities(7)).
+const NETWORK_CAPABILITIES: u64 = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 25;
 
 #[test]
 fn the_running_box_is_closed() {
