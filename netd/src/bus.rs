@@ -70,8 +70,8 @@ fn stopping() -> Net1Error {
     Net1Error::Stopping("netd is stopping".to_owned())
 }
 
-fn refused(error: KeeperError) -> Net1Error {
-    let said = words::chain(&error);
+fn refused(error: &KeeperError) -> Net1Error {
+    let said = words::chain(error);
     match error {
         KeeperError::NotInPolicy(_) | KeeperError::NotAttached(_) => Net1Error::UnknownApp(said),
         KeeperError::Place(crate::apps::roster::NoPlace::Attached(_)) => Net1Error::AlreadyAttached(said),
@@ -125,15 +125,15 @@ impl Net1Backend for Backend {
     }
 
     async fn set_app_policy(&self, policy: AppPolicy) -> Result<(), Net1Error> {
-        self.ask(|answer| Ask::SetPolicy(policy, answer)).await?.map_err(refused)
+        self.ask(|answer| Ask::SetPolicy(policy, answer)).await?.map_err(|error| refused(&error))
     }
 
     async fn attach_app(&self, app: AppKey, namespace: NetworkNamespace) -> Result<Attachment, Net1Error> {
-        self.ask(|answer| Ask::Attach(app, namespace, answer)).await?.map_err(refused)
+        self.ask(|answer| Ask::Attach(app, namespace, answer)).await?.map_err(|error| refused(&error))
     }
 
     async fn detach_app(&self, app: AppKey) -> Result<(), Net1Error> {
-        self.ask(|answer| Ask::Detach(app, answer)).await?.map_err(refused)
+        self.ask(|answer| Ask::Detach(app, answer)).await?.map_err(|error| refused(&error))
     }
 
     async fn explain(&self, from: Endpoint, to: Endpoint) -> Result<Explanation, Net1Error> {

@@ -115,8 +115,8 @@ pub struct Keeper<F, W> {
     /// Why the rules in force are not those wished for.
     problem: Option<String>,
     loads: u64,
-    /// Whether an app came since the links were looked at.
-    has_arrivals: bool,
+    /// How many apps came.
+    arrivals: u64,
 }
 
 impl<F: PacketFilter, W: Wiring> Keeper<F, W> {

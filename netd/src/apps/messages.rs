@@ -70,10 +70,7 @@ pub fn find(name: &str) -> RouteNetlinkMessage {
 /// The index in the answer.
 #[must_use]
 pub fn index(answer: RouteNetlinkMessage) -> Option<u32> {
-    match answer {
-        RouteNetlinkMessage::NewLink(link) => Some(link.header.index),
-        _ => None,
-    }
+    if let RouteNetlinkMessage::NewLink(link) = answer { Some(link.header.index) } else { None }
 }
 
 /// Takes a link away by name.

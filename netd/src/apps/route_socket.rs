@@ -141,15 +141,13 @@ impl RouteSocket {
         if answer.header.sequence_number != self.sequence {
             return Ok(None);
         }
-        match answer.payload {
-            NetlinkPayload::Error(error) => match error.code {
-                Some(code) => {
-                    Err(RouteError::Refused(io::Error::from_raw_os_error(code.get().saturating_abs())))
-                }
-                None => Ok(Some(T::default())),
-            },
-            NetlinkPayload::InnerMessage(message) => Ok(Some(read(message))),
-            _ => Err(RouteError::Answer),
+        if let NetlinkPayload::InnerMessage(message) = answer.payload {
+            return Ok(Some(read(message)));
+        }
+        let NetlinkPayload::Error(error) = answer.payload else { return Err(RouteError::Answer) };
+        match error.code {
+            Some(code) => Err(RouteError::Refused(io::Error::from_raw_os_error(code.get().saturating_abs()))),
+            None => Ok(Some(T::default())),
         }
     }
 }

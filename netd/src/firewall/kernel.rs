@@ -112,11 +112,11 @@ fn is_six(element: &Element) -> bool {
 }
 
 fn address(key: &[Span]) -> Option<IpAddr> {
-    match key.first()?.single()? {
-        Value::Ipv4Addr(address) => Some((*address).into()),
-        Value::Ipv6Addr(address) => Some((*address).into()),
-        _ => None,
+    let value = key.first()?.single()?;
+    if let Value::Ipv4Addr(address) = value {
+        return Some((*address).into());
     }
+    if let Value::Ipv6Addr(address) = value { Some((*address).into()) } else { None }
 }
 
 /// Gives the notice whenever somebody else changed rules; `own` is the port of our own changes.

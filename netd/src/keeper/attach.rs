@@ -36,7 +36,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let (workspace, _) = self.policy.app(app).ok_or_else(|| KeeperError::NotInPolicy(app.clone()))?;
         let workspace = workspace.clone();
         let place = self.roster.join(app, &workspace)?;
-        self.has_arrivals = true;
+        self.arrivals += 1;
         if let Err(error) = self.bring_up(place, namespace, now) {
             self.roster.leave(app);
             self.take_down(place);
@@ -79,9 +79,10 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         Ok(())
     }
 
-    /// Whether an app came since this was asked last.
-    pub fn take_arrivals(&mut self) -> bool {
-        std::mem::take(&mut self.has_arrivals)
+    /// How many apps came since the start.
+    #[must_use]
+    pub const fn arrivals(&self) -> u64 {
+        self.arrivals
     }
 
     /// Forgets apps whose link has gone with their namespace; says whether there were any.

@@ -45,7 +45,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             is_prepared: false,
             problem: None,
             loads: 0,
-            has_arrivals: true,
+            arrivals: 0,
         };
         keeper.forget_strays();
         if let Err(error) = keeper.take_up_addresses(now) {

@@ -163,7 +163,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
     clock: Clock,
 ) {
     let mut retry_after = FIRST_RETRY;
-    let mut other_links = Vec::new();
+    let mut looked_at = (Vec::new(), 0);
     show(&keeper, &view);
     loop {
         let wait = if keeper.problem().is_some() { retry_after } else { PERIODIC };
@@ -183,11 +183,11 @@ pub async fn run<F: PacketFilter, W: Wiring>(
             Woken::Kernel => {
                 let kernel = inputs.kernel.borrow_and_update().clone();
                 keeper.set_home(kernel.home, now);
-                let is_new = keeper.take_arrivals();
-                if is_new || other_links != kernel.other_links {
+                let latest = (kernel.other_links, keeper.arrivals());
+                if looked_at != latest {
                     keeper.notice_gone(now);
+                    looked_at = latest;
                 }
-                other_links = kernel.other_links;
             }
             Woken::Settings => {
                 let serves_home = inputs.trial.borrow_and_update().in_force().resolver.serve_lan;

@@ -83,10 +83,10 @@ fn matching(
         AppChain::From => from(situation, permission),
         AppChain::To => to(permission),
         AppChain::ToBox => to_box(situation, permission),
-        AppChain::FromBox => Ok(match permission {
-            Permission::Served { app: this, port } if this == app => vec![Rule::new().when(to_port(*port))],
-            _ => vec![],
-        }),
+        AppChain::FromBox => {
+            let Permission::Served { app: this, port } = permission else { return Ok(vec![]) };
+            Ok(if this == app { vec![Rule::new().when(to_port(*port))] } else { vec![] })
+        }
     }
 }
 
@@ -149,6 +149,14 @@ fn to_box(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule
                 .map(|address| Rule::new().when(address).when(to_port(port)))
                 .into()
         }
-        _ => vec![],
+        Permission::BoxOut
+        | Permission::LanToBox(_)
+        | Permission::Served { .. }
+        | Permission::Lan { .. }
+        | Permission::Internet { .. }
+        | Permission::Domain { .. }
+        | Permission::Mesh { .. }
+        | Permission::Inbound { .. }
+        | Permission::Link { .. } => vec![],
     })
 }
