@@ -8,6 +8,7 @@ mod bench;
 mod command;
 mod console;
 mod dependencies;
+mod fuzz;
 mod host_packages;
 mod layers;
 mod lint;
@@ -35,6 +36,8 @@ enum Task {
     Image(artifacts::ImageArguments),
     /// Runs every check and every test; what CI runs
     Test(test::TestArguments),
+    /// Plays the corpora of all decoders of outside bytes and looks for inputs that break them
+    Fuzz(fuzz::FuzzArguments),
     /// Measures size, boot cost and memory against Debian with systemd; writes target/bench/boot.json
     Bench(bench::BenchArguments),
     /// Formats the Rust sources
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
         Task::Run(arguments) => run::run(&arguments),
         Task::Image(arguments) => artifacts::image(&arguments).map(|_| ()),
         Task::Test(arguments) => test::test(&arguments),
+        Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::Fmt => command::cargo(["fmt", "--all"]).run(),
         Task::Lint => lint::lint(),

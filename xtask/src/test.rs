@@ -4,6 +4,8 @@ use crate::artifacts;
 use crate::artifacts::ImageArguments;
 use crate::command::cargo;
 use crate::console;
+use crate::fuzz;
+use crate::fuzz::FuzzArguments;
 use crate::host_packages;
 use crate::host_packages::say;
 use crate::lint;
@@ -36,11 +38,13 @@ enum Stage {
     Unit,
     /// Tests that need root: network namespaces
     Rooted,
+    /// Decoders of outside bytes against a fuzzer
+    Fuzz,
     /// The real image in QEMU
     Vm,
 }
 
-const STAGES: [Stage; 5] = [Stage::Lint, Stage::Console, Stage::Unit, Stage::Rooted, Stage::Vm];
+const STAGES: [Stage; 6] = [Stage::Lint, Stage::Console, Stage::Unit, Stage::Rooted, Stage::Fuzz, Stage::Vm];
 
 /// Runs the stages; stops at the first that fails.
 ///
@@ -68,6 +72,7 @@ fn run_stage(stage: Stage, filter: &[String]) -> Result<()> {
         Stage::Console => console::test(),
         Stage::Unit => nextest("default", filter),
         Stage::Rooted => nextest("rooted", filter),
+        Stage::Fuzz => fuzz::fuzz(&FuzzArguments::default()),
         Stage::Vm => {
             artifacts::image(&ImageArguments::default())?;
             programs::build_agent()?;

@@ -35,6 +35,8 @@ mod decode;
 mod encode;
 pub mod field;
 mod firewall;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kernel;
 mod name;
 mod render;

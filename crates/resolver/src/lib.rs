@@ -21,6 +21,8 @@ pub mod cache;
 pub(crate) mod chain;
 pub mod config;
 pub(crate) mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod listen;
 pub mod name;
 pub(crate) mod quota;
