@@ -67,6 +67,8 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     /// Connects; every way to an upstream begins here, and every one with a TLS handshake.
+    ///
+    /// Questions are forgotten after `question_timeout`, which must be longer than anybody waits: its end looks like the connection's.
     pub(crate) async fn open(endpoint: &Endpoint, question_timeout: Duration) -> Result<Self, Failure> {
         let socket = endpoint.socket;
         match &endpoint.protocol {

@@ -115,7 +115,9 @@ impl Member {
     ) -> Result<Message, Failure> {
         self.health().queries += 1;
         let result = match self.ask_once(question, until, timing).await {
-            Err(Failed { reason: Failure::Closes, circumstance: Circumstance::Reused, .. }) => {
+            Err(Failed { reason: Failure::Closes, circumstance: Circumstance::Reused, .. })
+                if Instant::now() < until =>
+            {
                 self.ask_once(question, until, timing).await
             }
             result => result,
@@ -189,7 +191,7 @@ impl Member {
             server_name: self.server_name.clone(),
             tls: Arc::clone(&self.tls),
         };
-        let connection = Arc::new(Connection::open(&endpoint, timing.one_try).await?);
+        let connection = Arc::new(Connection::open(&endpoint, timing.whole_question).await?);
         let usage = Usage { last_question: Instant::now(), last_answer: None, waiting: 0 };
         let shared = Shared { connection, address, usage: Arc::new(Mutex::new(usage)) };
         let (weak, usage) = (Arc::downgrade(&shared.connection), Arc::clone(&shared.usage));

@@ -11,12 +11,16 @@ use rustls::ServerConfig;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+
+/// Longer than any test waits for one try.
+const LATE: Duration = Duration::from_secs(6);
 
 /// What it does with a connection.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,12 @@ pub(crate) enum Manner {
     Code(ResponseCode),
     /// Speaks without TLS.
     Plaintext,
+    /// Answers when nobody waits any more.
+    Late,
+    /// Answers that there is no data, but never for names that begin with `slow`.
+    SlowNames,
+    /// Answers that there is no data, and closes the connection.
+    OneEach,
 }
 
 /// A running fake; ends with the value.
@@ -82,7 +92,14 @@ async fn converse(mut stream: TcpStream, tls: TlsAcceptor, manner: Manner) -> st
             stream.write_all(b"\0\x0cno TLS here!").await?;
             return std::future::pending().await;
         }
-        Manner::Silent | Manner::Closes | Manner::Garbage | Manner::Elsewhere | Manner::Code(_) => {}
+        Manner::Silent
+        | Manner::Closes
+        | Manner::Garbage
+        | Manner::Elsewhere
+        | Manner::Code(_)
+        | Manner::Late
+        | Manner::SlowNames
+        | Manner::OneEach => {}
     }
     let mut stream = tls.accept(stream).await?;
     loop {
@@ -104,10 +121,19 @@ async fn converse(mut stream: TcpStream, tls: TlsAcceptor, manner: Manner) -> st
                 answer.metadata.response_code = code;
                 answer.to_vec().unwrap()
             }
+            Manner::Late => {
+                tokio::time::sleep(LATE).await;
+                question.into_response().to_vec().unwrap()
+            }
+            Manner::SlowNames if question.queries[0].name.to_ascii().starts_with("slow") => continue,
+            Manner::SlowNames | Manner::OneEach => question.into_response().to_vec().unwrap(),
             Manner::Silent | Manner::Mute | Manner::HangsUp | Manner::Plaintext => continue,
         };
         stream.write_u16(u16::try_from(answer.len()).unwrap()).await?;
         stream.write_all(&answer).await?;
         stream.flush().await?;
+        if matches!(manner, Manner::OneEach) {
+            return stream.shutdown().await;
+        }
     }
 }

@@ -18,11 +18,15 @@ use crate::support::wait_until;
 use crate::unbound::Unbound;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
+use resolver::DomainName;
+use resolver::Resolver;
 use resolver::Surroundings;
 use resolver::TrustAnchors;
 use resolver::config::Timing;
+use resolver::resolver::ResolveError;
 use resolver::upstream::Failure;
 use resolver::upstream::UpstreamState;
+use resolver::validate::LookupError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -42,6 +46,7 @@ async fn a_bad_upstream_is_passed_over_and_remembered() {
     let manners = [
         (Manner::Mute, Some(Failure::Silent)),
         (Manner::Silent, Some(Failure::Silent)),
+        (Manner::Late, Some(Failure::Silent)),
         (Manner::Closes, Some(Failure::Closes)),
         (Manner::HangsUp, Some(Failure::Closes)),
         // Bytes that are no message have no id to belong to: the question stays without an answer.
@@ -170,6 +175,51 @@ fn established_to(port: u16) -> usize {
         .filter_map(|line| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().try_into().ok())
         .filter(|[address, state]: &[&str; 2]| *address == remote && *state == "01")
         .count()
+}
+
+/// A resolver whose clock is not set: time servers' names are asked as they are, each a question of two.
+fn asking_for_time(authority: &Authority, fake: &Fake) -> Resolver {
+    let surroundings = Surroundings { timing: timing(), ..Surroundings::default() };
+    with(settings(authority, vec![fake.upstream.clone()]), surroundings)
+}
+
+#[tokio::test]
+async fn one_slow_name_is_not_held_against_an_upstream_that_answers_others() {
+    let authority = Authority::new();
+    let fake = Fake::start("mostly quick", &authority, Manner::SlowNames).await;
+    let resolver = asking_for_time(&authority, &fake);
+    let (slow, quick): (DomainName, DomainName) =
+        ("slow.plain".parse().unwrap(), "quick.plain".parse().unwrap());
+    let mut waiting = std::pin::pin!(resolver.resolve_for_time(&slow));
+    loop {
+        tokio::select! {
+            found = &mut waiting => {
+                assert!(matches!(found, Err(ResolveError::Lookup { source: LookupError::Unreachable, .. })), "{found:?}");
+                break;
+            }
+            found = resolver.resolve_for_time(&quick) => {
+                assert!(matches!(found, Err(ResolveError::NoAddress { .. })), "{found:?}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    let status = resolver.stats().upstreams.remove(0);
+    assert_eq!((status.state, status.failures), (UpstreamState::Ok, 0));
+    assert_eq!(fake.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_other_side_closed_is_replaced_without_failure() {
+    let authority = Authority::new();
+    let fake = Fake::start("brief", &authority, Manner::OneEach).await;
+    let resolver = asking_for_time(&authority, &fake);
+    for number in 0..5 {
+        let name: DomainName = format!("n{number}.plain").parse().unwrap();
+        let found = resolver.resolve_for_time(&name).await;
+        assert!(matches!(found, Err(ResolveError::NoAddress { .. })), "{number}: {found:?}");
+    }
+    assert!(fake.connections.load(Ordering::SeqCst) >= 5);
+    assert_eq!(resolver.stats().upstreams[0].state, UpstreamState::Ok);
 }
 
 #[tokio::test]
