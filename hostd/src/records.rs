@@ -29,6 +29,7 @@ use store::Batch;
 use store::CommitError;
 use store::ReadError;
 use store::Store;
+use tokio::sync::Mutex;
 
 const HOUSEHOLD: &str = "household";
 const USERS: &str = "users";
@@ -137,6 +138,8 @@ pub struct Records {
     store: Arc<dyn Store>,
     /// Set once the store refuses all further commits.
     stopped: Arc<AtomicBool>,
+    /// Held by the commit that runs; one whose task was ended runs on.
+    turn: Arc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for Records {
@@ -160,7 +163,7 @@ impl Records {
     /// Keeps records in this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, stopped: Arc::default() }
+        Self { store, stopped: Arc::default(), turn: Arc::default() }
     }
 
     /// Reads everything; blocks on the disk.
@@ -256,9 +259,16 @@ impl Records {
 
     async fn commit(&self, batch: Batch) -> Result<(), KeepError> {
         let store = Arc::clone(&self.store);
-        let committed = tokio::task::spawn_blocking(move || store.commit(batch))
-            .await
-            .map_err(|source| KeepError::Thread { source })?;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let commit = move || {
+            let committed = store.commit(batch);
+            // In this order: after the last turn nobody has the store open.
+            drop(store);
+            drop(turn);
+            committed
+        };
+        let committed =
+            tokio::task::spawn_blocking(commit).await.map_err(|source| KeepError::Thread { source })?;
         if matches!(committed, Err(CommitError::Unconfirmed { .. } | CommitError::Stopped)) {
             self.stopped.store(true, Ordering::Relaxed);
         }
