@@ -123,7 +123,9 @@ fn resolver(report: &ResolverReport) -> String {
                 None if server.queries == 0 => "not asked yet".to_owned(),
                 None => "works".to_owned(),
             };
-            vec![server.name.clone(), format!("over {}", server.transport.to_uppercase()), state]
+            let is_https = server.transport.to_ascii_lowercase().contains("https");
+            let way = if is_https { "over HTTPS" } else { "over TLS" };
+            vec![server.name.clone(), way.to_owned(), state]
         })
         .collect();
     let mut text = table(&rows);

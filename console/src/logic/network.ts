@@ -17,7 +17,7 @@ export function serverState(server: NameServer): { word: string; tone: Tone } {
 }
 
 export function serverDetail(server: NameServer): string {
-  const way = server.transport === "https" ? "over HTTPS" : "over TLS";
+  const way = /https/i.test(server.transport) ? "over HTTPS" : "over TLS";
   const asked = server.queries === 0 ? "" : `asked ${times(server.queries)}`;
   const failed = server.failures === 0 ? "" : `${formatCount(server.failures)} without an answer`;
   return sentence([server.problem ?? "", `encrypted ${way}`, asked, failed]);

@@ -185,6 +185,13 @@ impl From<Refusal> for ApiError {
     }
 }
 
+/// A clause, as errors are written, as a sentence for people.
+#[must_use]
+pub fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
 impl From<AskError> for ApiError {
     fn from(error: AskError) -> Self {
         let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, code, message);
@@ -200,10 +207,7 @@ impl From<AskError> for ApiError {
                                    the settings from before are back.";
                     conflict("nothing_on_trial", message.to_owned())
                 }
-                Net1Error::UnknownApp(app) => {
-                    let message = format!("There is no app {app} with a network on this box.");
-                    Self::new(StatusCode::NOT_FOUND, "unknown_app", message)
-                }
+                Net1Error::UnknownApp(why) => Self::new(StatusCode::NOT_FOUND, "unknown_app", sentence(&why)),
                 Net1Error::InvalidDocument(why) => Self::new(
                     StatusCode::UNPROCESSABLE_ENTITY,
                     "invalid_field",

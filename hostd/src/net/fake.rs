@@ -138,7 +138,7 @@ impl FakeNetd {
 
     fn needs(&self, app: &AppKey) -> Result<(), Net1Error> {
         let known = self.status.borrow().app_policy.app(app).is_some();
-        if known { Ok(()) } else { Err(Net1Error::UnknownApp(app.to_string())) }
+        if known { Ok(()) } else { Err(Net1Error::UnknownApp(format!("there is no app {app}"))) }
     }
 
     fn rule(&self, name: &str) -> Rule {
@@ -184,8 +184,12 @@ impl Net1Backend for FakeNetd {
         if settings.time.servers.iter().any(|server| server.name.as_str() == "refuse.example") {
             return Err(Net1Error::Refused("refuse.example is how a test is refused".to_owned()));
         }
-        let before = self.status.borrow().settings.clone();
-        self.memory().trial = trial.map(|trial| (before, u32::try_from(trial.as_secs()).unwrap_or(u32::MAX)));
+        let now = self.status.borrow().settings.clone();
+        let mut memory = self.memory();
+        // A change within a trial ends where the first one began.
+        let before = memory.trial.take().map_or(now, |(before, _)| before);
+        memory.trial = trial.map(|trial| (before, u32::try_from(trial.as_secs()).unwrap_or(u32::MAX)));
+        drop(memory);
         self.status.send_modify(|status| Arc::make_mut(status).settings = settings);
         Ok(())
     }

@@ -46,10 +46,10 @@ function Servers({ resolver, builtIn }: { resolver: Resolver; builtIn: boolean }
   return (
     <>
       <ul class="rows">
-        {resolver.upstreams.map((server) => {
+        {resolver.upstreams.map((server, at) => {
           const { word, tone } = serverState(server);
           return (
-            <li class="row" key={server.name}>
+            <li class="row" key={at}>
               <div class="row-main">
                 <span class="row-name">{server.name}</span>
                 <StatusWord tone={tone}>{word}</StatusWord>

@@ -5,6 +5,7 @@ use super::schema;
 use crate::api::Call;
 use crate::api::error::ApiError;
 use crate::api::error::ErrorBody;
+use crate::api::error::sentence;
 use crate::api::json_reply;
 use crate::api::query::Query;
 use crate::net::NetworkView;
@@ -119,11 +120,6 @@ fn invalid(settings: &NetworkSettings, error: &InvalidSettings) -> ApiError {
         InvalidSettings::Path(server) => of_upstream(server.clone(), "transport.path"),
     };
     ApiError::field(field, sentence(&error.to_string()))
-}
-
-fn sentence(clause: &str) -> String {
-    let mut letters = clause.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 #[cfg(test)]
