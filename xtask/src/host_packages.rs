@@ -50,6 +50,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("knot-dnsutils", "judges the resolver over TLS (kdig)"),
     package("nftables", "counts what leaves the box"),
     package("iproute2", "network namespaces"),
+    package("g++", "builds the engine of the fuzzer"),
     package("e2fsprogs", "judges the data partition"),
     package("gdisk", "judges the partition table"),
     package("dosfstools", "judges the boot partition"),
