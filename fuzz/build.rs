@@ -1,6 +1,6 @@
-//! Tells the compiler of `cfg(fuzzing)`, which `cargo xtask fuzz` sets.
+//! Tells the compiler of `cfg(fuzzing_libfuzzer)`, which `cargo xtask fuzz` sets.
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(fuzzing)");
+    println!("cargo::rustc-check-cfg=cfg(fuzzing_libfuzzer)");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask fuzz`: plays the corpora of the crate `fuzz` and looks for new inputs, led by the code they reach.
 //!
 //! On the stable toolchain: LLVM's pass for coverage counters is asked for by name, as `cargo fuzz` does behind its own flags, and
-//! the engine is libFuzzer, built from source by the crate `libfuzzer-sys`. Everything lies in `target/fuzz`, apart from builds
+//! the engine is libFuzzer, built from source by the crate `bolero-libfuzzer`. Everything lies in `target/fuzz`, apart from builds
 //! without counters.
 
+use crate::command::Program;
 use crate::command::cargo;
 use crate::command::repository;
 use crate::command::target;
@@ -24,12 +25,14 @@ use std::process::Stdio;
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// Counters on every edge, a table of their places, and what comparisons compare (clang, SanitizerCoverage). Checks of debug builds
 /// are on; symbols stay, so that a panic says where.
-const FLAGS: &str = "--cfg fuzzing -C passes=sancov-module \
+const FLAGS: &str = "--cfg fuzzing_libfuzzer -C passes=sancov-module \
     -C llvm-args=-sanitizer-coverage-level=4 \
     -C llvm-args=-sanitizer-coverage-inline-8bit-counters \
     -C llvm-args=-sanitizer-coverage-pc-table \
     -C llvm-args=-sanitizer-coverage-trace-compares \
     -C debug-assertions";
+/// Where the engine looks for libFuzzer's arguments.
+const ARGUMENTS: &str = "BOLERO_LIBFUZZER_ARGS";
 /// Each target has one process and one of this machine's processors.
 const SIDE_BY_SIDE: usize = 2;
 /// A decoder that needs more for one message can be used against the box. MiB.
@@ -71,7 +74,7 @@ struct Target {
 /// Names every target that crashed, with the input.
 pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<()> {
     let program = build()?;
-    let targets = chosen(arguments.target.as_deref())?;
+    let targets = chosen(&program, arguments.target.as_deref())?;
     let canary = Target { name: CANARY.to_owned(), longest: "64".to_owned() };
     let (_, crashed) = run(&program, &[canary], 120)?.remove(0);
     ensure!(crashed.is_some(), "the fuzzer does not find the canary: it is not led by coverage");
@@ -98,12 +101,15 @@ fn build() -> Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_INCREMENTAL", "false")
         .env("CARGO_PROFILE_RELEASE_STRIP", "false")
         .run()?;
-    Ok(folder.join(TRIPLE).join("release/fuzz"))
+    Ok(program())
 }
 
-/// The list comes from the program built the usual way: with the engine in it, libFuzzer has the `main`.
-fn chosen(only: Option<&str>) -> Result<Vec<Target>> {
-    let list = cargo(["run", "--quiet", "--release", "--package", "fuzz"]).output()?;
+fn program() -> PathBuf {
+    target().join("fuzz").join(TRIPLE).join("release/fuzz")
+}
+
+fn chosen(program: &Path, only: Option<&str>) -> Result<Vec<Target>> {
+    let list = Program::new(program, [] as [&str; 0]).output()?;
     let mut targets: Vec<Target> = list.lines().filter_map(parse).collect();
     ensure!(!targets.is_empty(), "there is no target in {list:?}");
     if let Some(only) = only {
@@ -147,21 +153,24 @@ fn start(program: &Path, target: &Target, seconds: u32) -> Result<(Child, PathBu
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     let log = File::create(folder.join("log")).context("making the fuzzer's log")?;
-    let mut command = Command::new(program);
-    command.env("HEARTH_FUZZ_TARGET", &target.name).stdin(Stdio::null());
-    command.stdout(log.try_clone().context("sharing the fuzzer's log")?).stderr(log);
-    command.args([
+    let mut words = vec![
         format!("-max_total_time={seconds}"),
         format!("-max_len={}", target.longest),
         format!("-timeout={PATIENCE}"),
         format!("-rss_limit_mb={MEMORY}"),
         format!("-artifact_prefix={}/", crashes.display()),
         "-print_final_stats=1".to_owned(),
-    ]);
-    // The first folder takes what is found; all are played first.
-    command.arg(&found);
-    let corpus = corpus(&target.name);
-    command.args(Some(&corpus).filter(|corpus| corpus.is_dir()));
+        // The first folder takes what is found; all are played first.
+        found.display().to_string(),
+    ];
+    words.extend(
+        Some(corpus(&target.name))
+            .filter(|corpus| corpus.is_dir())
+            .map(|corpus| corpus.display().to_string()),
+    );
+    let mut command = Command::new(program);
+    command.arg(&target.name).env(ARGUMENTS, words.join(" ")).stdin(Stdio::null());
+    command.stdout(log.try_clone().context("sharing the fuzzer's log")?).stderr(log);
     let child = command.spawn().with_context(|| format!("starting the fuzzer of {}", target.name))?;
     Ok((child, folder))
 }
@@ -191,11 +200,11 @@ fn crash(target: &Target, folder: &Path, log: &str) -> String {
         let bytes = fs::read(&path).unwrap_or_default();
         let shown: String = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
         text.push_str(&format!(
-            "\n  {} bytes: {shown}\n  again: HEARTH_FUZZ_TARGET={} {} {}",
+            "\n  {} bytes: {shown}\n  again: {ARGUMENTS}={} {} {}",
             bytes.len(),
-            target.name,
-            self::target().join("fuzz").join(TRIPLE).join("release/fuzz").display(),
-            path.display()
+            path.display(),
+            program().display(),
+            target.name
         ));
     }
     if text.is_empty() { format!("ended without a word: see {}", folder.join("log").display()) } else { text }
