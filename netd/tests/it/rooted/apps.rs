@@ -19,7 +19,9 @@ use hostapi::net1::Net1Error;
 use model::network::app_policy::AppPolicy;
 use model::network::explanation::Answer;
 use model::network::explanation::Explanation;
+use std::io::Write;
 use std::net::IpAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -264,4 +266,33 @@ async fn rules_that_somebody_else_changes_come_back() {
     nft("add table ip foreign");
     assert!(nft("list tables").contains("ip foreign"), "tables of others are left alone");
     assert_eq!(net1.state().await.unwrap(), "ready", "{:?}", net1.reasons().await);
+}
+
+/// A process that owns a table keeps everybody else from it (`NFT_TABLE_F_OWNER`): a refusal as the kernel makes it.
+#[tokio::test]
+async fn rules_that_the_kernel_refuses_degrade_the_box_with_its_reason_until_they_are_taken() {
+    let lab = Lab::new();
+    let net1 = lab.net1().await;
+    net1.set_app_policy(&policy(r#""a":{}"#)).await.unwrap();
+    let mut nft = lab.the_box.command("nft");
+    let mut nft = nft.arg("-i").stdin(Stdio::piped()).spawn().unwrap();
+    let mut lines = nft.stdin.take().unwrap();
+    // netd puts its own table back at once, so the two race until the owner wins.
+    wait_until("the state is degraded", async || {
+        lines.write_all(b"delete table inet hearth; add table inet hearth { flags owner; }\n").unwrap();
+        (net1.state().await.unwrap() == "degraded").then_some(())
+    })
+    .await;
+    let reasons = net1.reasons().await.unwrap().join("; ");
+    assert!(reasons.contains("the kernel refused") && reasons.contains("not permitted"), "{reasons}");
+    let namespace = Namespace::new("a");
+    let (file, socket) = descriptors(&namespace);
+    assert!(matches!(net1.attach_app("a", file, socket).await, Err(Net1Error::Refused(_))));
+    assert!(matches!(net1.set_app_policy(&policy(r#""b":{}"#)).await, Err(Net1Error::Refused(_))));
+    assert!(net1.app_policy().await.unwrap().contains(r#""a""#), "the policy before stays");
+    drop(lines);
+    assert!(nft.wait().is_ok());
+    wait_until("the state is ready", async || (net1.state().await.unwrap() == "ready").then_some(())).await;
+    let (file, socket) = descriptors(&namespace);
+    net1.attach_app("a", file, socket).await.unwrap();
 }
