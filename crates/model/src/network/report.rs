@@ -65,7 +65,7 @@ pub struct ResolverReport {
 pub struct UpstreamReport {
     /// Name in its certificate.
     pub name: String,
-    /// `tls` or `https`.
+    /// How it is asked, in words: `DNS over TLS`, `DNS over HTTPS`.
     pub transport: String,
     /// Why it is not used now; none when it works or was not tried.
     pub problem: Option<String>,
