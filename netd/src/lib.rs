@@ -6,8 +6,8 @@
 //!              v                        v                          v                ^
 //! kernel ─> reconcile ── home ──> keeper ── one batch ──> kernel  settings ──> names, keeper
 //!              ^   │                ^   └─ admissions ─> names     (trial)
-//!        leases│   │ name, links    │ addresses of names  │
-//!          DHCP    v                └─────────────────────┘
+//!     addresses│   │ name, links    │ addresses of names  │
+//!    ipv4, dhcp6   v                └─────────────────────┘
 //!               mDNS announcer
 //! ```
 //!
@@ -16,7 +16,7 @@
 //! protocols. Nothing here reads the wall clock to decide anything: it stands at 1970 until the network is there.
 //!
 //! netd must not: decide who may reach what (hostd does), run programs, enter an app's namespace.
-//! IPv6 addresses are made by the kernel from router advertisements; netd switches the links on and reports them.
+//! IPv6 addresses are made by the kernel from router advertisements, or come by DHCPv6 ([`dhcp6`]).
 
 pub mod apply;
 pub mod apps;
@@ -25,29 +25,40 @@ pub mod clients;
 pub mod config;
 pub mod desired;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod documents;
 pub mod firewall;
+pub mod heal;
+pub mod identity;
+pub mod ipv4;
 pub mod keeper;
 pub mod kernel;
+pub mod knob;
+pub mod lease_book;
+pub mod link_report;
+pub mod links;
 pub mod mdns;
 pub mod moment;
+pub mod mtu_before;
 pub mod names;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
 pub mod report;
 pub mod resolv;
+pub mod routers;
+pub mod saver;
 pub mod settings;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod trial;
 pub mod words;
 
 use crate::apps::wiring::KernelWiring;
 use crate::apps::wiring::WiringError;
 use crate::bus::Backend;
-use crate::clients::DhcpClients;
 use crate::config::Settings;
-use crate::dhcp::client::Leases;
 use crate::firewall::filter::FilterError;
 use crate::firewall::kernel::KernelFilter;
 use crate::keeper::Keeper;
@@ -137,7 +148,9 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let (chosen, settings_problem) = settings::load(&settings.settings_file);
     let trial = watch::Sender::new(Trial::new(chosen));
     let host_name = watch::Sender::new(settings.host_name.clone());
-    let leases = watch::Sender::new(Leases::new());
+    // Filled by the owner's settings; nothing in it means DHCP and router advertisements on every link.
+    let link_settings = watch::Sender::new(Arc::from([]));
+    let link_reports = watch::Sender::new(Arc::from([]));
     let announced = watch::Sender::new(Announced { name: settings.host_name.to_string(), problem: None });
     let nudge = Arc::new(Notify::new());
     let links = watch::Sender::new(Arc::new(Status::default()));
@@ -188,9 +201,13 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         status: status.subscribe(),
         reporter,
     };
+    let parts = links::start(&settings.state, &settings.run, clock, host_name.subscribe());
     let inputs = Inputs {
         kernel: kernel_changed,
-        leases: leases.subscribe(),
+        settings: link_settings.subscribe(),
+        ipv4: parts.ipv4,
+        dhcp6: parts.dhcp6,
+        told: parts.told,
         announced: announced.subscribe(),
         commands: commanded,
     };
@@ -200,7 +217,6 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         trial: trial.subscribe(),
         foreign,
     };
-    let clients = DhcpClients::new(clock, host_name.subscribe(), leases.clone());
     let announcer = tokio::spawn(mdns::run(host_name.subscribe(), Arc::clone(&nudge), announced, clock));
     let all_status = report::Sources {
         links: links.subscribe(),
@@ -217,9 +233,16 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         tokio::spawn(bus::serve_all(listener, backend, settings.allowed)),
         others,
     ];
-    let outputs =
-        Outputs { status: links, host_name, nudge, kernel: kernel_view, resolv_conf: settings.resolv_conf };
-    let reconciler = Reconciler::new(kernel, clients, clock, outputs);
+    let outputs = Outputs {
+        status: links,
+        reports: link_reports,
+        host_name,
+        nudge,
+        kernel: kernel_view,
+        resolv_conf: settings.resolv_conf,
+        leases: parts.leases,
+    };
+    let reconciler = Reconciler::new(kernel, parts.tasks, clock, parts.memory, outputs);
 
     // Whichever ends first ends netd; dropping the loop drops the name's sender, and with that the announcer says goodbye.
     tokio::select! {

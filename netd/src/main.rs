@@ -17,6 +17,10 @@ fn main() -> anyhow::Result<()> {
         .init();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(netd::run(Settings::default(), bus_socket))?;
+    let mut settings = Settings::default();
+    if let Some(folder) = std::env::var_os("STATE_DIRECTORY") {
+        settings = Settings::in_folders(folder.as_ref(), &settings.run);
+    }
+    runtime.block_on(netd::run(settings, bus_socket))?;
     Ok(())
 }
