@@ -65,7 +65,9 @@ impl Identity {
         match documents::read::<Written>(path) {
             Ok(Some(written)) => match Self::of(&written) {
                 Some(identity) => return Ok(identity),
-                None => tracing::warn!(path = %path.display(), "the identity is not readable; making another"),
+                None => {
+                    tracing::warn!(path = %path.display(), "the identity is not readable; making another")
+                }
             },
             Ok(None) => {}
             Err(error @ DocumentError::Understand { .. }) => {

@@ -65,7 +65,9 @@ impl Knob {
         match std::fs::read_to_string(self.path(link)) {
             Ok(value) => Some(self.canonical(value.trim())),
             // A secret that is not set yet cannot be read (`addrconf_sysctl_stable_secret`).
-            Err(error) if self == Self::StableSecret && error.raw_os_error() == Some(5) => Some(String::new()),
+            Err(error) if self == Self::StableSecret && error.raw_os_error() == Some(5) => {
+                Some(String::new())
+            }
             Err(_absent) => None,
         }
     }

@@ -69,12 +69,14 @@ fn report(link: &Link, observed: &Observed, knowledge: &Knowledge<'_>) -> Option
     let told = knowledge.told.get(&link.index);
     let dns = lease.into_iter().flat_map(|lease| lease.terms.dns.iter().copied().map(IpAddr::V4));
     let dns = dns.chain(information.into_iter().flat_map(|all| all.dns.iter().copied().map(IpAddr::V6)));
-    let dns = dns.chain(told.into_iter().flat_map(|told| told.dns.iter().map(|(server, _)| IpAddr::V6(*server))));
+    let dns =
+        dns.chain(told.into_iter().flat_map(|told| told.dns.iter().map(|(server, _)| IpAddr::V6(*server))));
     let ntp = lease.into_iter().flat_map(|lease| lease.terms.ntp.iter().map(ToString::to_string));
     let ntp = ntp.chain(information.into_iter().flat_map(|all| all.ntp.iter().cloned()));
     let domains = lease.into_iter().filter_map(|lease| lease.terms.domain.clone());
     let domains = domains.chain(information.into_iter().flat_map(|all| all.domains.iter().cloned()));
-    let domains = domains.chain(told.into_iter().flat_map(|told| told.domains.iter().map(|(d, _)| d.clone())));
+    let domains =
+        domains.chain(told.into_iter().flat_map(|told| told.domains.iter().map(|(d, _)| d.clone())));
     let mut problems = troubles(link, observed, knowledge);
     if view.is_some_and(|view| view.is_unanswered) {
         problems.push("no DHCP server answers; only devices on the same cable can be reached".to_owned());

@@ -70,13 +70,17 @@ pub fn start(state: &Path, run: &Path, clock: Clock, host_name: watch::Receiver<
 
 /// Without a place to keep it, the box is another one to DHCP servers after every start; that is better than no network.
 fn identity(path: &Path, problems: &mut Vec<String>) -> Identity {
-    Identity::load(path).or_else(|error| {
-        tracing::error!(error = &error as &dyn Error, "the identity lasts only until the next start");
-        problems.push(words::chain(&error));
-        Identity::fleeting()
-    })
-    .unwrap_or_else(|error| {
-        tracing::error!(error = &error as &dyn Error, "the identity is the same for all boxes in this state");
-        Identity::nameless()
-    })
+    Identity::load(path)
+        .or_else(|error| {
+            tracing::error!(error = &error as &dyn Error, "the identity lasts only until the next start");
+            problems.push(words::chain(&error));
+            Identity::fleeting()
+        })
+        .unwrap_or_else(|error| {
+            tracing::error!(
+                error = &error as &dyn Error,
+                "the identity is the same for all boxes in this state"
+            );
+            Identity::nameless()
+        })
 }

@@ -60,7 +60,8 @@ impl Plan {
     /// The links that it changes.
     #[must_use]
     pub fn links(&self) -> BTreeSet<u32> {
-        let Self { knobs, switch_on, mtus, remove_routes, remove_addresses, put_addresses, put_routes } = self;
+        let Self { knobs, switch_on, mtus, remove_routes, remove_addresses, put_addresses, put_routes } =
+            self;
         (knobs.iter().map(|knob| knob.index))
             .chain(switch_on.iter().copied())
             .chain(mtus.iter().map(|(index, _)| *index))
@@ -97,7 +98,12 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         knobs: desired.knobs.iter().filter(differs).cloned().collect(),
         switch_on: desired.up.iter().copied().filter(is_down).collect(),
         mtus: desired.mtus.iter().filter(has_other_mtu).copied().collect(),
-        remove_routes: observed.routes.iter().filter(|have| is_surplus_route(have, desired)).copied().collect(),
+        remove_routes: observed
+            .routes
+            .iter()
+            .filter(|have| is_surplus_route(have, desired))
+            .copied()
+            .collect(),
         remove_addresses: observed
             .addresses
             .iter()

@@ -1,12 +1,12 @@
 //! What others are shown: from netd's words to those of the bus. Pure.
 
 use crate::ipv4;
+use crate::link_report::mac_words;
 use crate::moment::Moment;
 use crate::observe::Kind;
 use crate::observe::Link;
 use crate::observe::Observed;
 use crate::observe::Route;
-use crate::report::mac_words;
 use hostapi::net1;
 use hostapi::net1::State;
 use hostapi::net1::Status;
@@ -75,7 +75,9 @@ fn shown(link: &Link, observed: &Observed, context: Context<'_>) -> Option<net1:
     let lease = view.and_then(|view| view.lease.as_ref());
     let gateway4 = view.and_then(ipv4::View::gateway).map(IpAddr::V4);
     let is_way_out = |route: &&Route| {
-        route.index == link.index && route.destination.is_default() && route.gateway.is_some_and(|g| g.is_ipv6())
+        route.index == link.index
+            && route.destination.is_default()
+            && route.gateway.is_some_and(|g| g.is_ipv6())
     };
     let gateway6 = observed.routes.iter().find(is_way_out).and_then(|route| route.gateway);
     let own = observed.addresses.iter().filter(|address| address.index == link.index);

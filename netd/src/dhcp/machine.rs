@@ -238,7 +238,9 @@ impl State {
             | Self::Requesting { kept, .. }
             | Self::Rebooting { kept, .. }
             | Self::Probing { kept, .. } => kept.as_ref(),
-            Self::Bound { lease } | Self::Renewing { lease, .. } | Self::Rebinding { lease, .. } => Some(lease),
+            Self::Bound { lease } | Self::Renewing { lease, .. } | Self::Rebinding { lease, .. } => {
+                Some(lease)
+            }
         }
     }
 

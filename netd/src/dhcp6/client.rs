@@ -199,7 +199,8 @@ impl Client {
     }
 
     async fn send(&self, outgoing: &Outgoing, socket: &mut Option<UdpSocket>) -> Result<(), SendError> {
-        let bytes = message::build(outgoing, &self.identity()).map_err(|source| SendError::Build { source })?;
+        let bytes =
+            message::build(outgoing, &self.identity()).map_err(|source| SendError::Build { source })?;
         let open = match socket.take() {
             Some(open) => open,
             None => self.open().map_err(|source| SendError::Open { source })?,

@@ -133,7 +133,11 @@ mod tests {
         };
         assert_eq!(times(Some(0), Some(0)), (Some(250), Some(400)));
         assert_eq!(times(Some(7), Some(20)), (Some(7), Some(20)));
-        assert_eq!(times(Some(1), Some(2)), (Some(5), Some(10)), "no server makes the client ask without end");
+        assert_eq!(
+            times(Some(1), Some(2)),
+            (Some(5), Some(10)),
+            "no server makes the client ask without end"
+        );
         assert_eq!(times(None, None), (None, None));
     }
 

@@ -161,7 +161,8 @@ pub fn parse(bytes: &[u8], identity: &Identity) -> Result<Reply, ParseError> {
     let message =
         Message::decode(&mut Decoder::new(&cleaned)).map_err(|source| ParseError::Damaged { source })?;
     let options = message.opts();
-    let is_ours = matches!(options.get(OptionCode::ClientId), Some(DhcpOption::ClientId(id)) if *id == identity.duid);
+    let is_ours =
+        matches!(options.get(OptionCode::ClientId), Some(DhcpOption::ClientId(id)) if *id == identity.duid);
     let is_advertise = match message.msg_type() {
         MessageType::Advertise if is_ours => true,
         MessageType::Reply if is_ours => false,

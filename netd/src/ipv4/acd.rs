@@ -134,9 +134,7 @@ impl Acd {
         let asks_for_it = arp.sender.is_unspecified() && arp.target == address;
         match self {
             Self::Probing { .. } if has_it || asks_for_it => (self, lost),
-            Self::Guarding { defended: Some(last), .. }
-                if has_it && at.now.since(last) < DEFEND_INTERVAL =>
-            {
+            Self::Guarding { defended: Some(last), .. } if has_it && at.now.since(last) < DEFEND_INTERVAL => {
                 (self, lost)
             }
             Self::Guarding { announced, next, .. } if has_it => {

@@ -344,7 +344,10 @@ impl Agent {
         let link_local = self.link_local;
         self.claims.retain(|address, _| {
             let address = Some(*address);
-            address == lease || address == probed || address == link_local || fixed.iter().any(|a| Some(*a) == address)
+            address == lease
+                || address == probed
+                || address == link_local
+                || fixed.iter().any(|a| Some(*a) == address)
         });
         let target = self.has_carrier.then(|| self.router()).flatten();
         self.watch = target.map(|(own, router)| match self.watch {

@@ -50,7 +50,9 @@ mod tests {
         assert_eq!(candidate(mac, 0), candidate(mac, 0));
         let tries: BTreeSet<Ipv4Addr> = (0..1000).map(|conflicts| candidate(mac, conflicts)).collect();
         assert!(tries.len() > 950, "{}", tries.len());
-        assert!(tries.iter().all(|address| address.is_link_local() && (1..=254).contains(&address.octets()[2])));
+        assert!(
+            tries.iter().all(|address| address.is_link_local() && (1..=254).contains(&address.octets()[2]))
+        );
         let devices: BTreeSet<Ipv4Addr> = (0..200).map(|last| candidate([2, 0, 0, 0, 0, last], 0)).collect();
         assert!(devices.len() > 190, "{}", devices.len());
     }

@@ -113,11 +113,7 @@ impl Kernel for RealKernel {
         let v4 = self.routes(v4).await.map_err(|source| KernelError::Read { what: "IPv4 routes", source })?;
         let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
         let v6 = self.routes(v6).await.map_err(|source| KernelError::Read { what: "IPv6 routes", source })?;
-        Ok(Observed {
-            links,
-            addresses,
-            routes: v4.iter().chain(&v6).filter_map(decode::route).collect(),
-        })
+        Ok(Observed { links, addresses, routes: v4.iter().chain(&v6).filter_map(decode::route).collect() })
     }
 
     async fn switch_on(&self, index: u32) -> Result<(), KernelError> {
@@ -153,7 +149,9 @@ impl Kernel for RealKernel {
             // Not to be used towards anybody behind a router (RFC 3927 section 2.7).
             IpAddr::V4(address) if address.is_link_local() => message.header.scope = AddressScope::Link,
             IpAddr::V4(_) => {}
-            IpAddr::V6(_) => message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(NETD))),
+            IpAddr::V6(_) => {
+                message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(NETD)))
+            }
         }
         let action = || format!("put {address}/{prefix} on link {index}");
         request.execute().await.map_err(|source| KernelError::Change { action: action(), source })

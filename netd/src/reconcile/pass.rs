@@ -168,7 +168,8 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
     }
 
     fn follow(&mut self, news: &News, observed: &Observed) {
-        let wanted: Vec<Wanted> = observed.links.iter().map(|link| self.wanted(link, &news.settings)).collect();
+        let wanted: Vec<Wanted> =
+            observed.links.iter().map(|link| self.wanted(link, &news.settings)).collect();
         self.clients.follow(&wanted);
         for address in observed.addresses.iter().filter(|address| address.is_duplicate) {
             if let IpAddr::V6(v6) = address.address {

@@ -42,7 +42,8 @@ pub fn advices(mut datagram: &[u8]) -> Vec<Advice> {
     while let Some(header) = datagram.first_chunk::<NETLINK_HEADER>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]);
         let kind = u16::from_ne_bytes([header[4], header[5]]);
-        let Some(body) = usize::try_from(length).ok().and_then(|end| datagram.get(NETLINK_HEADER..end)) else {
+        let Some(body) = usize::try_from(length).ok().and_then(|end| datagram.get(NETLINK_HEADER..end))
+        else {
             break;
         };
         if kind == NEW_USER_OPTION {

@@ -48,7 +48,9 @@ impl State {
             Self::Rebooting { address, .. } => Some(*address),
             Self::Probing { lease, .. } => Some(lease.terms.address),
             Self::Selecting { wish, .. } => *wish,
-            Self::Requesting { .. } | Self::Bound { .. } | Self::Renewing { .. } | Self::Rebinding { .. } => None,
+            Self::Requesting { .. } | Self::Bound { .. } | Self::Renewing { .. } | Self::Rebinding { .. } => {
+                None
+            }
         };
         (Self::Down { lease: self.lease().cloned(), remembered }, Vec::new())
     }

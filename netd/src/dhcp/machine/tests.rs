@@ -66,8 +66,7 @@ fn question(effects: &[Effect]) -> Option<Question> {
 
 fn states() -> Vec<State> {
     let (exchange, kept) = (exchange(10), Some(lease()));
-    let selecting =
-        |kept| State::Selecting { exchange: exchange.clone(), kept, wish: None };
+    let selecting = |kept| State::Selecting { exchange: exchange.clone(), kept, wish: None };
     let requesting =
         |kept| State::Requesting { exchange: exchange.clone(), address: ADDRESS, server: SERVER, kept };
     let rebooting = |kept| State::Rebooting { exchange: exchange.clone(), address: ADDRESS, kept };
@@ -248,8 +247,11 @@ fn an_offer_that_is_never_acknowledged_is_dropped_for_a_new_search() {
 
 #[test]
 fn a_reboot_without_answer_keeps_the_lease_and_searches() {
-    let state =
-        State::Rebooting { exchange: Exchange { sent: REBOOT_ATTEMPTS, ..exchange(10) }, address: ADDRESS, kept: Some(lease()) };
+    let state = State::Rebooting {
+        exchange: Exchange { sent: REBOOT_ATTEMPTS, ..exchange(10) },
+        address: ADDRESS,
+        kept: Some(lease()),
+    };
     let (state, effects) = state.step(Event::Timer, at(20));
     assert_eq!(question(&effects), Some(Question::Discover { wish: Some(ADDRESS) }));
     assert_eq!(state.lease(), Some(&lease()), "the address stays until another is granted or the lease ends");
@@ -267,8 +269,7 @@ fn a_denied_request_is_not_repeated_at_once() {
 fn a_refused_address_is_declined_and_nothing_is_asked_for_ten_seconds() {
     for random in [0, RANDOM, u64::MAX] {
         let state = State::Probing { lease: lease(), kept: None };
-        let (state, effects) =
-            state.step(Event::Conflict(ADDRESS), Circumstances { random, ..at(5) });
+        let (state, effects) = state.step(Event::Conflict(ADDRESS), Circumstances { random, ..at(5) });
         assert_eq!(question(&effects), Some(Question::Decline { address: ADDRESS, server: SERVER }));
         let due = state.wake_at().unwrap();
         assert!((10..=12).contains(&due.since(Moment::from_secs(5)).as_secs()), "{due:?}");

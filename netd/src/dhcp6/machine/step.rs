@@ -65,7 +65,10 @@ impl State {
             (Self::Idle { lease: Some(lease) }, _) => {
                 (Self::Confirming { exchange: Exchange::within(FIRST_WITHIN, at), lease }, Vec::new())
             }
-            (Self::Idle { lease: None } | Self::Informing { .. } | Self::Informed { .. }, Mode::Addresses)
+            (
+                Self::Idle { lease: None } | Self::Informing { .. } | Self::Informed { .. },
+                Mode::Addresses,
+            )
             | (Self::Idle { lease: None } | Self::Soliciting { .. }, Mode::Information)
             | (Self::Soliciting { .. } | Self::Informing { .. }, Mode::Off) => fresh(mode, at),
             // What is going on is at least as good; a lease stays until it ends.
@@ -153,12 +156,10 @@ impl State {
         match (self, reply.is_advertise) {
             (Self::Soliciting { exchange, best }, true) => compare(exchange, best, reply, at),
             (Self::Requesting { exchange, offer, kept }, false) => match usable(&reply) {
-                _ if reply.server != offer.server => {
-                    (Self::Requesting { exchange, offer, kept }, Vec::new())
-                }
+                _ if reply.server != offer.server => (Self::Requesting { exchange, offer, kept }, Vec::new()),
                 Some(grant) => {
                     let held = merge(&grant.addresses, &[]);
-                    let lease = Lease::new(reply.server, held, grant.times, exchange.asked());
+                    let lease = Lease::new(reply.server.clone(), held, grant.times, exchange.asked());
                     (Self::Bound { lease: lease.clone() }, vec![Effect::Configure(lease), inform])
                 }
                 // A failure of the server passes; that it has nothing for this link does not.
@@ -177,10 +178,9 @@ impl State {
                     (Self::Confirming { exchange, lease }, Vec::new())
                 }
             },
-            (
-                state @ (Self::Renewing { .. } | Self::Rebinding { .. }),
-                false,
-            ) => state.extend(reply, inform, at),
+            (state @ (Self::Renewing { .. } | Self::Rebinding { .. }), false) => {
+                state.extend(reply, inform, at)
+            }
             (Self::Declining { kept, .. }, false) => after_decline(kept, at),
             (Self::Informing { .. }, false) => {
                 let refresh = reply.refresh.unwrap_or(REFRESH).max(SHORTEST_REFRESH);
@@ -225,7 +225,8 @@ impl State {
             return (self, Vec::new());
         }
         let server = lease.server.clone();
-        let rest: Vec<Held> = lease.addresses.iter().filter(|held| held.address != address).copied().collect();
+        let rest: Vec<Held> =
+            lease.addresses.iter().filter(|held| held.address != address).copied().collect();
         let kept = (!rest.is_empty()).then_some(Lease { addresses: rest, ..lease });
         let effect = kept.clone().map_or(Effect::Unconfigure, Effect::Configure);
         let question = Question::Decline { server: server.clone(), address };

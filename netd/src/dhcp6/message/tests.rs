@@ -82,9 +82,13 @@ fn a_reply_is_read_as_a_home_router_sends_it() {
 
 #[test]
 fn failures_are_told_apart() {
-    for (code, status) in
-        [(1, Status::Failure), (2, Status::NoAddresses), (3, Status::NoBinding), (4, Status::NotOnLink), (99, Status::Failure)]
-    {
+    for (code, status) in [
+        (1, Status::Failure),
+        (2, Status::NoAddresses),
+        (3, Status::NoBinding),
+        (4, Status::NotOnLink),
+        (99, Status::Failure),
+    ] {
         assert_eq!(parsed(&[option(13, &[0, code])]).status, status);
         assert_eq!(parsed(&[ia(0, 0, &[option(13, &[0, code])])]).grant.unwrap().status, status);
     }
@@ -151,17 +155,34 @@ fn messages_have_the_options_of_the_standards_table() {
     let address = addresses[0];
     let rows = [
         (Question::Solicit, 1, false, Some(0), true, true),
-        (Question::Request { server: server.clone(), addresses: addresses.clone() }, 3, true, Some(1), true, true),
+        (
+            Question::Request { server: server.clone(), addresses: addresses.clone() },
+            3,
+            true,
+            Some(1),
+            true,
+            true,
+        ),
         (Question::Confirm { addresses: addresses.clone() }, 4, false, Some(1), false, false),
-        (Question::Renew { server: server.clone(), addresses: addresses.clone() }, 5, true, Some(1), true, true),
+        (
+            Question::Renew { server: server.clone(), addresses: addresses.clone() },
+            5,
+            true,
+            Some(1),
+            true,
+            true,
+        ),
         (Question::Rebind { addresses: addresses.clone() }, 6, false, Some(1), true, true),
         (Question::Release { server: server.clone(), addresses }, 8, true, Some(1), false, false),
         (Question::Decline { server, address }, 9, true, Some(1), false, false),
         (Question::Inform, 11, false, None, true, false),
     ];
     for (question, kind, names_server, count, wants, tells_name) in rows {
-        let outgoing =
-            Outgoing { xid: 0x00ab_cdef, trying_for: Duration::from_millis(1230), question: question.clone() };
+        let outgoing = Outgoing {
+            xid: 0x00ab_cdef,
+            trying_for: Duration::from_millis(1230),
+            question: question.clone(),
+        };
         let bytes = build(&outgoing, &identity()).unwrap();
         assert_eq!(bytes[..4], [kind, 0xab, 0xcd, 0xef], "{question:?}");
         let message = Message::decode(&mut Decoder::new(&bytes)).unwrap();

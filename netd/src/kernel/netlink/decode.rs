@@ -15,6 +15,7 @@ use crate::observe::Maker;
 use crate::observe::Route;
 use crate::observe::RouteOrigin;
 use crate::observe::Subnet;
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::AddressAttribute;
 use netlink_packet_route::address::AddressFlags;
 use netlink_packet_route::address::AddressMessage;
@@ -28,7 +29,6 @@ use netlink_packet_route::link::LinkFlags;
 use netlink_packet_route::link::LinkInfo;
 use netlink_packet_route::link::LinkLayerType;
 use netlink_packet_route::link::LinkMessage;
-use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::RouteAddress;
 use netlink_packet_route::route::RouteAttribute;
 use netlink_packet_route::route::RouteHeader;
@@ -111,8 +111,7 @@ fn dhcpv6_offer(families: &[AfSpecUnspec]) -> Dhcpv6Offer {
 /// Hardware has no link kind. A virtual pair counts when it is called like hardware: whoever made this network namespace gave it
 /// to us as its network (a container, a test). Hearth's own bridges and pairs have other names.
 fn is_to_home_network(name: &str, kind: Option<&InfoKind>) -> bool {
-    !name.starts_with(APP_LINK)
-        && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
+    !name.starts_with(APP_LINK) && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
 }
 
 /// An address; none when the message has none.
