@@ -25,11 +25,14 @@ impl Report {
 /// Runs every step of a plan, in the plan's order.
 pub async fn apply<K: Kernel>(kernel: &K, plan: &Plan) -> Report {
     let mut report = Report::default();
+    for knob in &plan.knobs {
+        report.note(kernel.set_knob(knob).await);
+    }
     for index in &plan.switch_on {
         report.note(kernel.switch_on(*index).await);
     }
-    for link in &plan.heed_routers {
-        report.note(kernel.heed_routers(link).await);
+    for (index, mtu) in &plan.mtus {
+        report.note(kernel.set_mtu(*index, *mtu).await);
     }
     for route in &plan.remove_routes {
         report.note(kernel.remove_route(route).await);

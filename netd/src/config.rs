@@ -25,21 +25,35 @@ pub struct Settings {
     pub keeper_files: Files,
     /// The name until hostd gives another.
     pub host_name: HostName,
+    /// The folder for what must survive a reboot.
+    pub state: PathBuf,
+    /// The folder for what must survive a restart of netd, but not a reboot.
+    pub run: PathBuf,
+}
+
+impl Settings {
+    /// Settings with files in these folders: one for what must survive a reboot, one for what must survive a restart of netd.
+    #[must_use]
+    pub fn in_folders(state: &Path, run: &Path) -> Self {
+        Self {
+            allowed: AllowedUids::default(),
+            resolv_conf: run.join("resolv.conf"),
+            settings_file: state.join("settings.json"),
+            time_file: state.join("time"),
+            keeper_files: Files {
+                policy: run.join("policy.json"),
+                roster: run.join("apps.json"),
+                prefix6: state.join("prefix6.json"),
+            },
+            host_name: HostName::default(),
+            state: state.to_owned(),
+            run: run.to_owned(),
+        }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            allowed: AllowedUids::default(),
-            resolv_conf: PathBuf::from(RUN).join("resolv.conf"),
-            settings_file: Path::new(NETD_STATE).join("settings.json"),
-            time_file: Path::new(NETD_STATE).join("time"),
-            keeper_files: Files {
-                policy: Path::new(RUN).join("policy.json"),
-                roster: Path::new(RUN).join("apps.json"),
-                prefix6: Path::new(NETD_STATE).join("prefix6.json"),
-            },
-            host_name: HostName::default(),
-        }
+        Self::in_folders(Path::new(NETD_STATE), Path::new(RUN))
     }
 }

@@ -4,8 +4,8 @@
 pub mod fake;
 pub mod netlink;
 
+use crate::knob::NewKnob;
 use crate::observe::Address;
-use crate::observe::Link;
 use crate::observe::Observed;
 use crate::observe::Route;
 use crate::plan::NewAddress;
@@ -17,8 +17,10 @@ pub trait Kernel {
     fn observe(&self) -> impl Future<Output = Result<Observed, KernelError>>;
     /// Switches a link on.
     fn switch_on(&self, index: u32) -> impl Future<Output = Result<(), KernelError>>;
-    /// Makes the kernel heed IPv6 router advertisements on a link, whether or not the box forwards packets.
-    fn heed_routers(&self, link: &Link) -> impl Future<Output = Result<(), KernelError>>;
+    /// Makes a setting of a link.
+    fn set_knob(&self, knob: &NewKnob) -> impl Future<Output = Result<(), KernelError>>;
+    /// Sets the largest packet of a link, in bytes.
+    fn set_mtu(&self, index: u32, mtu: u32) -> impl Future<Output = Result<(), KernelError>>;
     /// Adds an address, or moves its end if it is there.
     fn put_address(&self, address: &NewAddress) -> impl Future<Output = Result<(), KernelError>>;
     /// Takes an address away.

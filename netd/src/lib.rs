@@ -6,8 +6,8 @@
 //!              v                        v                          v                ^
 //! kernel ─> reconcile ── home ──> keeper ── one batch ──> kernel  settings ──> names, keeper
 //!              ^   │                ^   └─ admissions ─> names     (trial)
-//!        leases│   │ name, links    │ addresses of names  │
-//!          DHCP    v                └─────────────────────┘
+//!     addresses│   │ name, links    │ addresses of names  │
+//!    ipv4, dhcp6   v                └─────────────────────┘
 //!               mDNS announcer
 //! ```
 //!
@@ -16,7 +16,7 @@
 //! reads the wall clock to decide anything: it stands at 1970 until the network is there.
 //!
 //! netd must not: decide who may reach what (hostd does), run programs, enter an app's namespace.
-//! IPv6 addresses are made by the kernel from router advertisements; netd switches the links on and reports them.
+//! IPv6 addresses are made by the kernel from router advertisements, or come by DHCPv6 ([`dhcp6`]).
 
 pub mod apply;
 pub mod apps;
@@ -25,20 +25,34 @@ pub mod clients;
 pub mod config;
 pub mod desired;
 pub mod dhcp;
+pub mod dhcp6;
 pub mod documents;
 pub mod firewall;
+pub mod follow;
+pub mod heal;
+pub mod identity;
+pub mod ipv4;
 pub mod keeper;
 pub mod kernel;
+pub mod knob;
+pub mod lease_book;
+pub mod link_report;
+pub mod links;
 pub mod mdns;
 pub mod moment;
+pub mod mtu_before;
 pub mod names;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
 pub mod report;
 pub mod resolv;
+pub mod routers;
+pub mod saver;
 pub mod settings;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod trial;
 pub mod words;
@@ -46,9 +60,7 @@ pub mod words;
 use crate::apps::wiring::KernelWiring;
 use crate::apps::wiring::WiringError;
 use crate::bus::Backend;
-use crate::clients::DhcpClients;
 use crate::config::Settings;
-use crate::dhcp::client::Leases;
 use crate::firewall::filter::FilterError;
 use crate::firewall::kernel::KernelFilter;
 use crate::keeper::Keeper;
@@ -67,6 +79,7 @@ use crate::report::Reporter;
 use crate::trial::Trial;
 use hostapi::activation;
 use hostapi::net1::Status;
+use model::network::link_report::LinkReport;
 use resolver::Resolver;
 use resolver::Surroundings;
 use std::error::Error;
@@ -139,7 +152,8 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let (chosen, settings_problem) = settings::load(&settings.settings_file);
     let trial = watch::Sender::new(Trial::new(chosen));
     let host_name = watch::Sender::new(settings.host_name.clone());
-    let leases = watch::Sender::new(Leases::new());
+    let link_settings: watch::Sender<Arc<[_]>> = watch::Sender::new(Arc::from([]));
+    let link_reports = watch::Sender::new(Arc::from([]));
     let announced =
         watch::Sender::new(Announced { name: settings.host_name.to_string(), ..Announced::default() });
     let link_addresses = watch::Sender::new(Vec::new());
@@ -184,6 +198,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     };
     let reporter = Reporter {
         status: status.subscribe(),
+        links: link_reports.subscribe(),
         host_name: host_name.subscribe(),
         announced: announced.subscribe(),
         trial: trial.subscribe(),
@@ -205,9 +220,15 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         status: status.subscribe(),
         reporter,
     };
+    // The first pass must know the owner's wishes, or it would ask for a lease where none is wanted.
+    link_settings.send_replace(Arc::from(trial.borrow().in_force().links.as_slice()));
+    let parts = links::start(&settings.state, &settings.run, clock, host_name.subscribe());
     let inputs = Inputs {
         kernel: kernel_changed,
-        leases: leases.subscribe(),
+        settings: link_settings.subscribe(),
+        ipv4: parts.ipv4,
+        dhcp6: parts.dhcp6,
+        told: parts.told,
         announced: announced.subscribe(),
         commands: commanded,
     };
@@ -217,7 +238,6 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         trial: trial.subscribe(),
         foreign,
     };
-    let clients = DhcpClients::new(clock, host_name.subscribe(), leases.clone());
     let announcer =
         tokio::spawn(mdns::run(host_name.subscribe(), link_addresses.subscribe(), questions, announced));
     let all_status = report::Sources {
@@ -227,7 +247,14 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         settings_problem,
     };
     let timekeeper = tokio::spawn(time::run(resolver.clone(), started, time_inputs, time_outputs));
+    // What DHCP offers as names is left out: a name that has to be looked up is no help while there is no time.
+    let offered = |reports: &Arc<[LinkReport]>| {
+        reports.iter().flat_map(|link| &link.ntp).filter_map(|server| server.parse().ok()).collect()
+    };
+    let chosen_links = |trial: &Trial| Arc::from(trial.in_force().links.as_slice());
     let tasks = [
+        tokio::spawn(follow::follow(trial.subscribe(), link_settings, chosen_links)),
+        tokio::spawn(follow::follow(link_reports.subscribe(), time_offered, offered)),
         tokio::spawn(keeper::run::run(keeper, keeper_inputs, view, clock)),
         tokio::spawn(names::run(resolver, name_inputs)),
         tokio::spawn(settings::run(settings.settings_file, wished, trial, clock)),
@@ -238,12 +265,14 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     ];
     let outputs = Outputs {
         status: links,
+        reports: link_reports,
         host_name,
         link_addresses,
         kernel: kernel_view,
         resolv_conf: settings.resolv_conf,
+        leases: parts.leases,
     };
-    let reconciler = Reconciler::new(kernel, clients, clock, outputs);
+    let reconciler = Reconciler::new(kernel, parts.tasks, clock, parts.memory, outputs);
 
     // Whichever ends first ends netd; dropping the loop drops the name's sender, and with that the announcer says goodbye.
     tokio::select! {

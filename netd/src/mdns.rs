@@ -2,6 +2,7 @@
 
 pub mod lookup;
 
+use crate::observe::Address;
 use crate::observe::Kind;
 use crate::observe::Observed;
 use ::mdns::Inputs;
@@ -51,7 +52,8 @@ pub fn link_addresses(observed: &Observed) -> Vec<LinkAddresses> {
         .filter(|link| matches!(link.kind, Kind::Ethernet { .. }) && link.is_up && link.has_carrier);
     links
         .map(|link| {
-            let own = observed.addresses.iter().filter(|address| address.index == link.index);
+            let is_own = |address: &&Address| address.index == link.index && !address.is_duplicate;
+            let own = observed.addresses.iter().filter(is_own);
             let mut addresses: Vec<LinkAddress> =
                 own.map(|own| LinkAddress { address: own.address, prefix: own.prefix }).collect();
             addresses.sort_unstable();
@@ -63,25 +65,24 @@ pub fn link_addresses(observed: &Observed) -> Vec<LinkAddresses> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::Address;
     use crate::observe::Link;
+    use crate::observe::Maker;
 
     #[test]
     fn only_links_that_work_are_announced_on() {
         let ethernet = Kind::Ethernet { mac: [2; 6] };
         let link = |index, kind, is_up, has_carrier| Link {
-            index,
-            name: format!("eth{index}"),
-            kind,
             is_up,
             has_carrier,
-            heeds_routers: true,
+            ..crate::testing::link(index, &format!("eth{index}"), kind)
         };
         let address = |index, text: &str, prefix| Address {
             index,
             address: text.parse().unwrap(),
             prefix,
             valid_for: None,
+            maker: Maker::Unknown,
+            is_duplicate: false,
         };
         let observed = Observed {
             links: vec![

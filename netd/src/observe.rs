@@ -1,7 +1,8 @@
 //! What the kernel has, in netd's words; no decisions.
 
 use crate::dhcp::frame::Mac;
-use crate::dhcp::lease::Network;
+use crate::knob::Knob;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -14,10 +15,8 @@ pub struct Observed {
     pub links: Vec<Link>,
     /// All addresses.
     pub addresses: Vec<Address>,
-    /// IPv4 routes of the main table that DHCP put there.
+    /// Routes of the main table that the kernel did not make by itself from an address.
     pub routes: Vec<Route>,
-    /// IPv6 default gateways, with the index of their link.
-    pub gateways6: Vec<(u32, Ipv6Addr)>,
 }
 
 /// A link.
@@ -33,8 +32,14 @@ pub struct Link {
     pub is_up: bool,
     /// Whether a cable or its like is in.
     pub has_carrier: bool,
-    /// Whether IPv6 router advertisements are heeded even while the box forwards packets; true where there is no IPv6.
-    pub heeds_routers: bool,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// Speed in millions of bits a second, if the hardware tells.
+    pub speed: Option<u32>,
+    /// What the newest router advertisement says of DHCPv6.
+    pub dhcpv6: Dhcpv6Offer,
+    /// Settings that this kernel has for the link, with their values.
+    pub knobs: BTreeMap<Knob, String>,
 }
 
 /// What a link is.
@@ -51,6 +56,15 @@ pub enum Kind {
     Other,
 }
 
+/// Flags of a router advertisement (RFC 4861 section 4.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dhcpv6Offer {
+    /// Addresses are to be had by DHCPv6 ("M").
+    pub addresses: bool,
+    /// Other things, such as name servers, are ("O").
+    pub information: bool,
+}
+
 /// An address of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -62,21 +76,60 @@ pub struct Address {
     pub prefix: u8,
     /// How long it is still valid; none means for ever.
     pub valid_for: Option<Duration>,
+    /// Who made it.
+    pub maker: Maker,
+    /// Whether the kernel found that another device has it (IPv6 only).
+    pub is_duplicate: bool,
 }
 
-/// An IPv4 route.
+/// Who made an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// The kernel: link-local, loopback, or from a router advertisement.
+    Kernel,
+    /// netd, as the kernel remembers for IPv6 (since 5.18).
+    Netd,
+    /// Not known: netd, for IPv4, or somebody else.
+    Unknown,
+}
+
+/// A network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subnet {
+    /// Its address, host bits zero.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+}
+
+/// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Route {
     /// Index of the link.
     pub index: u32,
     /// Where to.
-    pub destination: Network,
+    pub destination: Subnet,
     /// Through whom; none when the destination is on the link.
-    pub gateway: Option<Ipv4Addr>,
+    pub gateway: Option<IpAddr>,
     /// Preference, lower is better.
     pub metric: u32,
     /// Source address of packets that take it.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
+    /// Who put it there.
+    pub origin: RouteOrigin,
+}
+
+/// Who put a route there (`rtm_protocol`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteOrigin {
+    /// netd, for a lease.
+    Dhcp,
+    /// netd, for the owner.
+    Static,
+    /// The kernel, from a router advertisement.
+    RouterAdvertisement,
+    /// Somebody else.
+    Foreign(u8),
 }
 
 impl Observed {
@@ -84,5 +137,31 @@ impl Observed {
     #[must_use]
     pub fn link(&self, index: u32) -> Option<&Link> {
         self.links.iter().find(|link| link.index == index)
+    }
+}
+
+impl Subnet {
+    /// All of IPv4.
+    pub const DEFAULT_4: Self = Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 };
+    /// All of IPv6.
+    pub const DEFAULT_6: Self = Self { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix: 0 };
+
+    /// Whether it is everything.
+    #[must_use]
+    pub const fn is_default(&self) -> bool {
+        self.prefix == 0
+    }
+}
+
+impl Route {
+    /// Whether another route has the same place in the kernel's table: of two such it keeps the last one.
+    #[must_use]
+    pub fn takes_place_of(&self, other: &Self) -> bool {
+        let place = |route: &Self| match route.destination.address {
+            // IPv6 keeps one for every link and gateway.
+            IpAddr::V6(_) => (route.destination, route.metric, Some((route.index, route.gateway))),
+            IpAddr::V4(_) => (route.destination, route.metric, None),
+        };
+        place(self) == place(other)
     }
 }

@@ -2,11 +2,14 @@
 
 use crate::desired::Desired;
 use crate::desired::Granted;
+use crate::knob::NewKnob;
 use crate::moment::Moment;
 use crate::observe::Address;
-use crate::observe::Link;
+use crate::observe::Maker;
 use crate::observe::Observed;
 use crate::observe::Route;
+use crate::observe::RouteOrigin;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -16,10 +19,12 @@ const TOLERANCE: Duration = Duration::from_secs(3);
 /// What to do, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// Settings of links. First: some count from when the link is switched on.
+    pub knobs: Vec<NewKnob>,
     /// Links to switch on.
     pub switch_on: Vec<u32>,
-    /// Links on which to heed IPv6 router advertisements.
-    pub heed_routers: Vec<Link>,
+    /// Largest packets of links.
+    pub mtus: Vec<(u32, u32)>,
     /// Routes to take away.
     pub remove_routes: Vec<Route>,
     /// Addresses to take away. Before new ones come: with the first address of a network the kernel drops all others in it.
@@ -30,17 +35,19 @@ pub struct Plan {
     pub put_routes: Vec<Route>,
 }
 
-/// An IPv4 address to add, or whose end to move.
+/// An address to add, or whose end to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewAddress {
     /// Index of the link.
     pub index: u32,
     /// The address.
-    pub address: std::net::Ipv4Addr,
+    pub address: IpAddr,
     /// Prefix length.
     pub prefix: u8,
     /// How long it is valid; none means for ever.
     pub valid_for: Option<Duration>,
+    /// How long new connections may use it; none means as long as it is valid.
+    pub preferred_for: Option<Duration>,
 }
 
 impl Plan {
@@ -49,35 +56,58 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The links that it changes.
+    #[must_use]
+    pub fn links(&self) -> BTreeSet<u32> {
+        let Self { knobs, switch_on, mtus, remove_routes, remove_addresses, put_addresses, put_routes } =
+            self;
+        (knobs.iter().map(|knob| knob.index))
+            .chain(switch_on.iter().copied())
+            .chain(mtus.iter().map(|(index, _)| *index))
+            .chain(remove_routes.iter().chain(put_routes).map(|route| route.index))
+            .chain(remove_addresses.iter().map(|address| address.index))
+            .chain(put_addresses.iter().map(|address| address.index))
+            .collect()
+    }
+
+    /// The plan without what it would do to these links.
+    #[must_use]
+    pub fn without(mut self, links: &BTreeSet<u32>) -> Self {
+        self.knobs.retain(|knob| !links.contains(&knob.index));
+        self.switch_on.retain(|index| !links.contains(index));
+        self.mtus.retain(|(index, _)| !links.contains(index));
+        self.remove_routes.retain(|route| !links.contains(&route.index));
+        self.remove_addresses.retain(|address| !links.contains(&address.index));
+        self.put_addresses.retain(|address| !links.contains(&address.index));
+        self.put_routes.retain(|route| !links.contains(&route.index));
+        self
+    }
 }
 
-/// Works out what to do. IPv6 addresses are never touched: the kernel makes and renews them from router advertisements.
+/// Works out what to do. What the kernel makes of router advertisements is left to it, except where these count for nothing.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
-    let is_managed = |index: u32| desired.managed.contains(&index);
-    let is_undecided = |index: u32| desired.undecided.contains(&index);
     let is_down = |index: &u32| observed.link(*index).is_some_and(|link| !link.is_up);
+    let differs = |new: &&NewKnob| {
+        observed.link(new.index).is_some_and(|link| link.knobs.get(&new.knob) != Some(&new.value))
+    };
+    let has_other_mtu =
+        |(index, mtu): &&(u32, u32)| observed.link(*index).is_some_and(|link| link.mtu != *mtu);
     Plan {
+        knobs: desired.knobs.iter().filter(differs).cloned().collect(),
         switch_on: desired.up.iter().copied().filter(is_down).collect(),
-        heed_routers: observed
-            .links
-            .iter()
-            .filter(|link| is_managed(link.index) && !link.heeds_routers)
-            .cloned()
-            .collect(),
+        mtus: desired.mtus.iter().filter(has_other_mtu).copied().collect(),
         remove_routes: observed
             .routes
             .iter()
-            .filter(|route| is_managed(route.index) && !is_undecided(route.index))
-            .filter(|route| !desired.routes.contains(route))
+            .filter(|have| is_surplus_route(have, desired))
             .copied()
             .collect(),
         remove_addresses: observed
             .addresses
             .iter()
-            .filter(|have| is_managed(have.index) && have.address.is_ipv4())
-            .filter(|have| !(is_undecided(have.index) && have.valid_for.is_some()))
-            .filter(|have| !desired.addresses.iter().any(|want| is_same(want, have)))
+            .filter(|have| is_surplus_address(have, desired))
             .copied()
             .collect(),
         put_addresses: desired
@@ -91,6 +121,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
                 address: want.address,
                 prefix: want.prefix,
                 valid_for: want.ends_at.map(|end| end.since(now)),
+                preferred_for: want.preferred_until.map(|end| end.since(now)),
             })
             .filter(|new| new.valid_for.is_none_or(|valid_for| valid_for >= Duration::from_secs(1)))
             .collect(),
@@ -98,8 +129,40 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     }
 }
 
+fn is_surplus_route(have: &Route, desired: &Desired) -> bool {
+    let index = have.index;
+    if !desired.managed.contains(&index) || desired.routes.contains(have) {
+        return false;
+    }
+    match have.origin {
+        RouteOrigin::RouterAdvertisement => desired.deaf_to_routers.contains(&index),
+        RouteOrigin::Dhcp if have.destination.address.is_ipv4() => !desired.undecided.contains(&index),
+        RouteOrigin::Dhcp | RouteOrigin::Static | RouteOrigin::Foreign(_) => true,
+    }
+}
+
+fn is_surplus_address(have: &Address, desired: &Desired) -> bool {
+    let index = have.index;
+    if !desired.managed.contains(&index)
+        || desired.addresses.iter().any(|want| is_same(want, have))
+        || desired.tolerated.contains(&(index, have.address))
+    {
+        return false;
+    }
+    match have.address {
+        IpAddr::V4(_) => !(desired.undecided.contains(&index) && have.valid_for.is_some()),
+        IpAddr::V6(address) if address.is_unicast_link_local() => false,
+        IpAddr::V6(_) => match have.maker {
+            Maker::Kernel => desired.deaf_to_routers.contains(&index),
+            Maker::Netd => !desired.undecided_6.contains(&index),
+            // Kernels before 5.18 do not say which addresses they made of advertisements; all of these have an end.
+            Maker::Unknown => have.valid_for.is_none() || desired.deaf_to_routers.contains(&index),
+        },
+    }
+}
+
 fn is_same(want: &Granted, have: &Address) -> bool {
-    (want.index, IpAddr::V4(want.address), want.prefix) == (have.index, have.address, have.prefix)
+    (want.index, want.address, want.prefix) == (have.index, have.address, have.prefix)
 }
 
 fn ends_with(want: &Granted, have: &Address, now: Moment) -> bool {

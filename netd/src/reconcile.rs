@@ -1,29 +1,33 @@
 //! The loop: brings the kernel to what is desired, again and again.
 //!
-//! Woken by: the kernel (any link, address or route changed), a lease, an announced name, a command, a retry, or five minutes
-//! without any of these. A pass never fails: what went wrong is a reason in the status, and the pass is tried again with a wait
-//! that doubles from 1 s to 60 s. Whatever wakes the loop, it reads the kernel anew; there is no other memory of it.
+//! Woken by: the kernel (any link, address or route changed), addresses that a link got or lost, settings, what routers told, an
+//! announced name, a command, a retry, or five minutes without any of these. A pass never fails: what went wrong is a reason in the status, and the pass is tried again with a wait
+//! that doubles from 1 s to 60 s. Whatever wakes the loop, it reads the kernel anew; there is no other memory of it, but for how
+//! often a link had to be repaired ([`crate::heal`]).
 
-use crate::apply::apply;
+mod pass;
+
 use crate::clients::Clients;
-use crate::desired::desired;
-use crate::dhcp::client::Leases;
+use crate::desired::Desired;
+use crate::dhcp6;
+use crate::heal::Guard;
+use crate::ipv4;
 use crate::keeper::run::KernelView;
 use crate::kernel::Kernel;
-use crate::mdns;
+use crate::lease_book::LeaseBook;
 use crate::mdns::Announced;
 use crate::moment::Clock;
-use crate::observe::Observed;
-use crate::plan::plan;
-use crate::resolv;
-use crate::status;
-use crate::status::Context;
+use crate::mtu_before::MtuBefore;
+use crate::routers;
+use crate::saver::Saver;
 use crate::status::WallClock;
 use ::mdns::LinkAddresses;
 use hostapi::net1::Status;
 use model::names::HostName;
+use model::network::link_report::LinkReport;
+use model::network::link_settings::LinkSettings;
 use std::collections::BTreeSet;
-use std::error::Error;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,8 +64,14 @@ pub enum Command {
 pub struct Inputs {
     /// The kernel changed.
     pub kernel: Arc<Notify>,
-    /// Leases in use.
-    pub leases: watch::Receiver<Leases>,
+    /// What the owner chose for links.
+    pub settings: watch::Receiver<Arc<[LinkSettings]>>,
+    /// IPv4 addresses.
+    pub ipv4: watch::Receiver<ipv4::Views>,
+    /// DHCPv6.
+    pub dhcp6: watch::Receiver<dhcp6::Views>,
+    /// What routers told.
+    pub told: watch::Receiver<routers::Told>,
     /// The name announced.
     pub announced: watch::Receiver<Announced>,
     /// From the bus; the loop ends when all senders are dropped.
@@ -73,6 +83,8 @@ pub struct Inputs {
 pub struct Outputs {
     /// For the bus.
     pub status: watch::Sender<Arc<Status>>,
+    /// Everything that is known of the links.
+    pub reports: watch::Sender<Arc<[LinkReport]>>,
     /// For the announcer and the DHCP clients.
     pub host_name: watch::Sender<HostName>,
     /// Links and addresses, for the announcer.
@@ -81,6 +93,21 @@ pub struct Outputs {
     pub kernel: watch::Sender<KernelView>,
     /// The file for name servers.
     pub resolv_conf: PathBuf,
+    /// The file for [`LeaseBook`].
+    pub leases: Saver<LeaseBook>,
+}
+
+/// What the loop starts with.
+#[derive(Debug)]
+pub struct Memory {
+    /// Addresses that links had before the start.
+    pub book: LeaseBook,
+    /// Largest packets before netd changed them.
+    pub mtu_before: MtuBefore,
+    /// The secret behind IPv6 addresses.
+    pub ipv6_secret: Ipv6Addr,
+    /// What went wrong at the start, in plain words.
+    pub problems: Vec<String>,
 }
 
 /// Why a pass is made.
@@ -88,7 +115,9 @@ pub struct Outputs {
 enum Reason {
     Start,
     KernelChanged,
-    LeaseChanged,
+    AddressesChanged,
+    SettingsChanged,
+    RoutersTold,
     NameChanged,
     Commanded,
     Retry,
@@ -118,26 +147,38 @@ pub struct Reconciler<K, C> {
     clock: Clock,
     outputs: Outputs,
     wall: WallClock,
-    written: Option<String>,
+    /// Whether programs of the box can find their name server.
+    has_name_servers: bool,
+    memory: Memory,
     had_lease: BTreeSet<u32>,
+    had_lease_6: BTreeSet<u32>,
+    /// What was wanted last, to tell a repair from a change of mind.
+    wanted_last: Desired,
+    guard: Guard,
     retry_after: Option<Duration>,
     next_pass: Instant,
+    latest_pass: Option<Instant>,
     idle_reason: Reason,
 }
 
 impl<K: Kernel, C: Clients> Reconciler<K, C> {
     /// A loop that has not begun.
-    pub fn new(kernel: K, clients: C, clock: Clock, outputs: Outputs) -> Self {
+    pub fn new(kernel: K, clients: C, clock: Clock, memory: Memory, outputs: Outputs) -> Self {
         Self {
             kernel,
             clients,
             clock,
             outputs,
             wall: WallClock::default(),
-            written: None,
+            has_name_servers: false,
+            memory,
             had_lease: BTreeSet::new(),
+            had_lease_6: BTreeSet::new(),
+            wanted_last: Desired::default(),
+            guard: Guard::default(),
             retry_after: None,
             next_pass: Instant::now(),
+            latest_pass: None,
             idle_reason: Reason::Periodic,
         }
     }
@@ -177,7 +218,10 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             },
             _ = heartbeat.tick() => return Woken::Heartbeat,
             () = inputs.kernel.notified() => Reason::KernelChanged,
-            Ok(()) = inputs.leases.changed() => Reason::LeaseChanged,
+            Ok(()) = inputs.ipv4.changed() => Reason::AddressesChanged,
+            Ok(()) = inputs.dhcp6.changed() => Reason::AddressesChanged,
+            Ok(()) = inputs.settings.changed() => Reason::SettingsChanged,
+            Ok(()) = inputs.told.changed() => Reason::RoutersTold,
             Ok(()) = inputs.announced.changed() => Reason::NameChanged,
             () = sleep_until(self.next_pass) => self.idle_reason,
         };
@@ -196,89 +240,6 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
         };
         Woken::For(reason)
     }
-
-    #[tracing::instrument(name = "pass", skip_all, fields(activation_reason = ?reason))]
-    async fn pass(&mut self, reason: Reason, inputs: &mut Inputs) {
-        let mut reasons = Vec::new();
-        let announced = inputs.announced.borrow_and_update().clone();
-        let leases = inputs.leases.borrow_and_update().clone();
-        let observed = self.bring_about(&leases, &mut reasons).await;
-        self.write_name_servers(&leases, &mut reasons);
-        reasons.extend(announced.problem);
-        self.plan_next_pass(reasons.is_empty());
-        let Some(observed) = observed else {
-            // The kernel did not answer: the links shown last stay, with the reason beside them.
-            self.outputs.status.send_modify(|status| {
-                let status = Arc::make_mut(status);
-                status.state = hostapi::net1::State::Degraded;
-                status.reasons = reasons;
-            });
-            return;
-        };
-        self.outputs.link_addresses.send_if_modified(|now| replace(now, mdns::link_addresses(&observed)));
-        self.outputs.kernel.send_modify(|view| *view = KernelView::of(&observed, view.reading + 1));
-        self.wall.observe(wall_time(), self.clock.now());
-        let context =
-            Context { leases: &leases, host_name: &announced.name, reasons: &reasons, wall: self.wall };
-        let latest = status::status(&observed, context);
-        self.outputs.status.send_if_modified(|shown| replace(shown, Arc::new(latest)));
-    }
-
-    /// Observe, plan, apply, observe again; none when the kernel could not be read.
-    async fn bring_about(&mut self, leases: &Leases, reasons: &mut Vec<String>) -> Option<Observed> {
-        self.had_lease.extend(leases.keys());
-        let before = self.observe(reasons).await?;
-        self.had_lease.retain(|index| before.link(*index).is_some());
-        self.clients.follow(&before.links);
-        let plan = plan(&desired(&before, leases, &self.had_lease), &before, self.clock.now());
-        if plan.is_empty() {
-            return Some(before);
-        }
-        tracing::debug!(?plan, "changing the kernel");
-        let report = apply(&self.kernel, &plan).await;
-        for failure in &report.failures {
-            tracing::warn!(error = failure as &dyn Error, "change refused");
-            reasons.push(in_words(failure));
-        }
-        self.observe(reasons).await
-    }
-
-    async fn observe(&self, reasons: &mut Vec<String>) -> Option<Observed> {
-        match self.kernel.observe().await {
-            Ok(observed) => Some(observed),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "the kernel was not read");
-                reasons.push(in_words(&error));
-                None
-            }
-        }
-    }
-
-    fn plan_next_pass(&mut self, all_is_well: bool) {
-        self.retry_after = match (all_is_well, self.retry_after) {
-            (true, _) => None,
-            (false, None) => Some(FIRST_RETRY),
-            (false, Some(last)) => Some((last * 2).min(LONGEST_RETRY)),
-        };
-        let (wait, reason) =
-            self.retry_after.map_or((PERIODIC, Reason::Periodic), |wait| (wait, Reason::Retry));
-        self.next_pass = Instant::now() + wait;
-        self.idle_reason = reason;
-    }
-
-    fn write_name_servers(&mut self, leases: &Leases, reasons: &mut Vec<String>) {
-        let text = resolv::text(leases);
-        if self.written.as_ref() == Some(&text) {
-            return;
-        }
-        match resolv::write(&self.outputs.resolv_conf, &text) {
-            Ok(()) => self.written = Some(text),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn Error, "name servers not written");
-                reasons.push(in_words(&error));
-            }
-        }
-    }
 }
 
 /// Puts a new value in place and says whether it differs.
@@ -286,22 +247,6 @@ fn replace<T: PartialEq>(now: &mut T, new: T) -> bool {
     let differs = *now != new;
     *now = new;
     differs
-}
-
-/// An error with its causes as one clause, for the owner.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    words
-}
-
-fn wall_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::moment::Clock;
 use crate::trial::Trial;
 use hostapi::net1::Status;
 use model::names::HostName;
+use model::network::link_report::LinkReport;
 use model::network::report::AppReport;
 use model::network::report::FirewallReport;
 use model::network::report::NameReport;
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 pub struct Reporter {
     /// What the bus shows.
     pub status: watch::Receiver<Arc<Status>>,
+    /// Links.
+    pub links: watch::Receiver<Arc<[LinkReport]>>,
     /// The name wished for.
     pub host_name: watch::Receiver<HostName>,
     /// What became of it.
@@ -49,6 +52,7 @@ impl Reporter {
         let announced = self.announced.borrow().clone();
         NetworkReport {
             reasons: self.status.borrow().reasons.clone(),
+            links: self.links.borrow().to_vec(),
             name: NameReport {
                 wanted: self.host_name.borrow().to_string(),
                 announced: announced.name,

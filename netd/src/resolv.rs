@@ -1,29 +1,13 @@
-//! The name servers of all leases as resolv.conf(5), until netd resolves names itself (issue 3).
+//! The file in which the box's own programs find their name server, resolv.conf(5): the box itself. Servers that the home network
+//! offers are not asked: they speak plaintext.
 
-use crate::dhcp::client::Leases;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// The C library reads no more (`MAXNS` of resolv.h).
-const MOST_SERVERS: usize = 3;
-
-/// The file's text: servers of the first link first, each once.
-#[must_use]
-pub fn text(leases: &Leases) -> String {
-    let mut seen = BTreeSet::new();
-    let servers = leases.values().flat_map(|lease| &lease.terms.dns).filter(|server| seen.insert(**server));
-    let mut text = "# Written by netd from DHCP leases.\n".to_owned();
-    for server in servers.take(MOST_SERVERS) {
-        text.push_str(&format!("nameserver {server}\n"));
-    }
-    let domains: Vec<&str> = leases.values().filter_map(|lease| lease.terms.domain.as_deref()).collect();
-    if !domains.is_empty() {
-        text.push_str(&format!("search {}\n", domains.join(" ")));
-    }
-    text
-}
+/// The file's text.
+pub const TEXT: &str =
+    "# Written by netd, which resolves names itself.\nnameserver 127.0.0.1\nnameserver ::1\n";
 
 /// Why the file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -49,45 +33,15 @@ pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dhcp::lease::Lease;
-    use crate::dhcp::lease::Terms;
-    use crate::moment::Moment;
-    use std::net::Ipv4Addr;
-
-    fn lease(dns: &[[u8; 4]], domain: Option<&str>) -> Lease {
-        let terms = Terms {
-            address: Ipv4Addr::new(10, 0, 0, 2),
-            prefix: 24,
-            routes: Vec::new(),
-            dns: dns.iter().copied().map(Ipv4Addr::from).collect(),
-            domain: domain.map(str::to_owned),
-            times: None,
-        };
-        Lease { terms, server: Ipv4Addr::new(10, 0, 0, 1), since: Moment::default() }
-    }
-
-    #[test]
-    fn servers_are_listed_once_in_the_order_of_the_links_and_no_more_than_are_read() {
-        let leases = Leases::from([
-            (3, lease(&[[9, 9, 9, 9], [1, 1, 1, 1], [8, 8, 8, 8]], Some("lan"))),
-            (2, lease(&[[10, 0, 0, 1], [9, 9, 9, 9]], Some("home"))),
-        ]);
-        let lines: Vec<String> = text(&leases).lines().skip(1).map(str::to_owned).collect();
-        assert_eq!(
-            lines,
-            ["nameserver 10.0.0.1", "nameserver 9.9.9.9", "nameserver 1.1.1.1", "search home lan"]
-        );
-    }
 
     #[test]
     fn a_file_is_replaced_whole_and_an_impossible_place_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resolv.conf");
-        write(&path, "a").unwrap();
-        write(&path, "b").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        let error = write(&folder.path().join("absent/resolv.conf"), "c").unwrap_err();
-        assert!(format!("{error}").contains("absent/resolv.conf"), "{error}");
+        write(&path, "old\n").unwrap();
+        write(&path, TEXT).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), TEXT);
+        let error = write(&folder.path().join("no/resolv.conf"), TEXT).unwrap_err();
+        assert!(error.to_string().contains("no/resolv.conf"), "{error}");
     }
 }

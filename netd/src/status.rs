@@ -1,10 +1,12 @@
 //! What others are shown: from netd's words to those of the bus. Pure.
 
-use crate::dhcp::client::Leases;
+use crate::ipv4;
+use crate::link_report::mac_words;
 use crate::moment::Moment;
 use crate::observe::Kind;
 use crate::observe::Link;
 use crate::observe::Observed;
+use crate::observe::Route;
 use hostapi::net1;
 use hostapi::net1::State;
 use hostapi::net1::Status;
@@ -29,7 +31,7 @@ impl WallClock {
         }
     }
 
-    fn unix_seconds(&self, moment: Moment) -> u64 {
+    pub(crate) fn unix_seconds(&self, moment: Moment) -> u64 {
         (self.start + moment.since(Moment::default())).as_secs()
     }
 }
@@ -37,8 +39,8 @@ impl WallClock {
 /// What is known besides the kernel's state.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// Leases in use.
-    pub leases: &'a Leases,
+    /// IPv4 addresses.
+    pub ipv4: &'a ipv4::Views,
     /// The name announced.
     pub host_name: &'a str,
     /// What does not work, in plain words.
@@ -69,14 +71,19 @@ fn shown(link: &Link, observed: &Observed, context: Context<'_>) -> Option<net1:
         (true, false) => "no-carrier",
         (true, true) => "up",
     };
-    let lease = context.leases.get(&link.index);
-    let gateway4 = lease.and_then(|lease| lease.gateway()).map(IpAddr::V4);
-    let gateway6 =
-        observed.gateways6.iter().find(|(index, _)| *index == link.index).map(|(_, g)| IpAddr::V6(*g));
+    let view = context.ipv4.get(&link.index);
+    let lease = view.and_then(|view| view.lease.as_ref());
+    let gateway4 = view.and_then(ipv4::View::gateway).map(IpAddr::V4);
+    let is_way_out = |route: &&Route| {
+        route.index == link.index
+            && route.destination.is_default()
+            && route.gateway.is_some_and(|g| g.is_ipv6())
+    };
+    let gateway6 = observed.routes.iter().find(is_way_out).and_then(|route| route.gateway);
     let own = observed.addresses.iter().filter(|address| address.index == link.index);
     Some(net1::Link {
         name: link.name.clone(),
-        mac: mac.map(|byte| format!("{byte:02x}")).join(":"),
+        mac: mac_words(mac),
         state: state.to_owned(),
         addresses: own.map(|own| format!("{}/{}", own.address, own.prefix)).collect(),
         gateway: gateway4.or(gateway6).map_or_else(String::new, |gateway| gateway.to_string()),
@@ -117,6 +124,11 @@ mod tests {
     use crate::dhcp::lease::Times;
     use crate::dhcp::lease::Via;
     use crate::observe::Address;
+    use crate::observe::Dhcpv6Offer;
+    use crate::observe::Maker;
+    use crate::observe::RouteOrigin;
+    use crate::observe::Subnet;
+    use std::collections::BTreeMap;
 
     fn observed() -> Observed {
         let ethernet = Kind::Ethernet { mac: [0x52, 0x54, 0, 0xab, 2, 3] };
@@ -126,13 +138,26 @@ mod tests {
             kind,
             is_up,
             has_carrier,
-            heeds_routers: true,
+            mtu: 1500,
+            speed: None,
+            dhcpv6: Dhcpv6Offer::default(),
+            knobs: BTreeMap::new(),
         };
         let address = |text: &str, prefix| Address {
             index: 2,
             address: text.parse().unwrap(),
             prefix,
             valid_for: None,
+            maker: Maker::Unknown,
+            is_duplicate: false,
+        };
+        let route = Route {
+            index: 2,
+            destination: Subnet::DEFAULT_6,
+            gateway: Some("fe80::99".parse().unwrap()),
+            metric: 1024,
+            source: None,
+            origin: RouteOrigin::RouterAdvertisement,
         };
         Observed {
             links: vec![
@@ -143,27 +168,29 @@ mod tests {
                 link(5, "br0", Kind::Other, true, true),
             ],
             addresses: vec![address("fe80::1", 64), address("10.0.0.5", 24)],
-            gateways6: vec![(2, "fe80::99".parse().unwrap())],
-            ..Observed::default()
+            routes: vec![route],
         }
     }
 
-    fn leases() -> Leases {
+    fn leases() -> ipv4::Views {
         let terms = Terms {
             address: [10, 0, 0, 5].into(),
             prefix: 24,
             routes: vec![Via { destination: Network::DEFAULT, gateway: Some([10, 0, 0, 1].into()) }],
             dns: Vec::new(),
             domain: None,
+            ntp: Vec::new(),
+            mtu: None,
             times: Times::new(Duration::from_secs(100), None, None),
         };
-        Leases::from([(2, Lease { terms, server: [10, 0, 0, 1].into(), since: Moment::from_secs(7) })])
+        let lease = Lease { terms, server: [10, 0, 0, 1].into(), since: Moment::from_secs(7) };
+        ipv4::Views::from([(2, ipv4::View { lease: Some(lease), ..ipv4::View::default() })])
     }
 
-    fn shown(leases: &Leases, reasons: &[String]) -> Status {
+    fn shown(ipv4: &ipv4::Views, reasons: &[String]) -> Status {
         let mut wall = WallClock::default();
         wall.observe(Duration::from_secs(1_000_010), Moment::from_secs(10));
-        status(&observed(), Context { leases, host_name: "hearth", reasons, wall })
+        status(&observed(), Context { ipv4, host_name: "hearth", reasons, wall })
     }
 
     #[test]
@@ -187,7 +214,7 @@ mod tests {
 
     #[test]
     fn without_a_lease_the_gateway_of_ipv6_is_shown() {
-        let status = shown(&Leases::new(), &["eth1: refused".to_owned()]);
+        let status = shown(&ipv4::Views::new(), &["eth1: refused".to_owned()]);
         assert_eq!((status.links[0].gateway.as_str(), status.links[0].lease_expires_unix), ("fe80::99", 0));
         assert_eq!(status.state, State::Degraded);
     }

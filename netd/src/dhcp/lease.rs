@@ -54,6 +54,10 @@ pub struct Terms {
     pub dns: Vec<Ipv4Addr>,
     /// Domain in which short names are looked up.
     pub domain: Option<String>,
+    /// Time servers, best first.
+    pub ntp: Vec<Ipv4Addr>,
+    /// Largest packet of the link in bytes, 576 to 9000.
+    pub mtu: Option<u16>,
     /// How long it is granted; none means for ever.
     pub times: Option<Times>,
 }
@@ -123,6 +127,12 @@ impl Lease {
     #[must_use]
     pub fn has_ended(&self, now: Moment) -> bool {
         self.ends_at().is_some_and(|end| now >= end)
+    }
+
+    /// Routes but for the one to the link's own network.
+    pub fn foreign_routes(&self) -> impl Iterator<Item = &Via> {
+        let own = Network::of(self.terms.address, self.terms.prefix);
+        self.terms.routes.iter().filter(move |via| !(via.destination == own && via.gateway.is_none()))
     }
 
     /// The default gateway.

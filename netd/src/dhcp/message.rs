@@ -22,6 +22,7 @@ use dhcproto::v4::MessageType;
 use dhcproto::v4::Opcode;
 use dhcproto::v4::OptionCode;
 use model::names::HostName;
+use model::network::link_settings::Mtu;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -33,16 +34,16 @@ const SHORTEST: usize = 300;
 /// Fixed part and magic number, before the options.
 const FIXED: usize = 240;
 const MAGIC: [u8; 4] = [99, 130, 83, 99];
-/// Hardware type of Ethernet, in a client id too (RFC 2132 section 9.14).
-const ETHERNET: u8 = 1;
 /// Servers and routes beyond this many are dropped.
 const MOST_ENTRIES: usize = 16;
 
-const WANTED: [OptionCode; 9] = [
+const WANTED: [OptionCode; 11] = [
     OptionCode::SubnetMask,
     OptionCode::Router,
     OptionCode::DomainNameServer,
     OptionCode::DomainName,
+    OptionCode::InterfaceMtu,
+    OptionCode::NtpServers,
     OptionCode::AddressLeaseTime,
     OptionCode::ServerIdentifier,
     OptionCode::Renewal,
@@ -55,6 +56,8 @@ const WANTED: [OptionCode; 9] = [
 pub struct Identity {
     /// Hardware address of the link.
     pub mac: Mac,
+    /// Who asks, on whichever link (option 61; [`crate::identity`]).
+    pub client_id: Vec<u8>,
     /// Name for the router's list of devices (option 12).
     pub host_name: HostName,
 }
@@ -109,25 +112,31 @@ pub fn build(outgoing: &Outgoing, identity: &Identity) -> Result<Vec<u8>, BuildE
         Question::Renew { address, .. } | Question::Rebind { address } => {
             (MessageType::Request, Some(address))
         }
+        Question::Decline { .. } => (MessageType::Decline, None),
+        Question::Release { address, .. } => (MessageType::Release, Some(address)),
     };
     let none = Ipv4Addr::UNSPECIFIED;
     let ciaddr = in_use.unwrap_or(none);
     let mut message = Message::new_with_id(outgoing.xid, ciaddr, none, none, none, &identity.mac);
     message.set_secs(u16::try_from(outgoing.trying_for.as_secs()).unwrap_or(u16::MAX));
-    let mut client_id = vec![ETHERNET];
-    client_id.extend(identity.mac);
     let options = message.opts_mut();
     options.insert(DhcpOption::MessageType(kind));
-    options.insert(DhcpOption::ClientIdentifier(client_id));
-    options.insert(DhcpOption::Hostname(identity.host_name.as_str().to_owned()));
-    options.insert(DhcpOption::MaxMessageSize(1472));
-    options.insert(DhcpOption::ParameterRequestList(WANTED.to_vec()));
+    options.insert(DhcpOption::ClientIdentifier(identity.client_id.clone()));
+    // What is wanted must not be in a message that wants nothing (RFC 2131 table 5).
+    if matches!(kind, MessageType::Discover | MessageType::Request) {
+        options.insert(DhcpOption::Hostname(identity.host_name.as_str().to_owned()));
+        options.insert(DhcpOption::MaxMessageSize(1472));
+        options.insert(DhcpOption::ParameterRequestList(WANTED.to_vec()));
+    }
     match outgoing.question {
         Question::Discover { wish: Some(address) } | Question::Reboot { address } => {
             options.insert(DhcpOption::RequestedIpAddress(address));
         }
-        Question::Select { address, server } => {
+        Question::Select { address, server } | Question::Decline { address, server } => {
             options.insert(DhcpOption::RequestedIpAddress(address));
+            options.insert(DhcpOption::ServerIdentifier(server));
+        }
+        Question::Release { server, .. } => {
             options.insert(DhcpOption::ServerIdentifier(server));
         }
         Question::Discover { wish: None } | Question::Renew { .. } | Question::Rebind { .. } => {}
@@ -182,7 +191,7 @@ fn keep_wanted(bytes: &[u8]) -> Option<Vec<u8>> {
                 options = rest.get(1 + length..)?;
                 let code = OptionCode::from(code);
                 let is_wanted = code == OptionCode::MessageType || WANTED.contains(&code);
-                if is_wanted && (code != OptionCode::DomainName || is_domain(value)) {
+                if is_wanted && has_form_of(code, value) {
                     kept.extend([u8::from(code), u8::try_from(length).ok()?]);
                     kept.extend(value);
                 }
@@ -191,6 +200,24 @@ fn keep_wanted(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     kept.push(255);
     Some(kept)
+}
+
+/// The codec reads numbers without looking at the length that the option gives: one of another length would shift all that follow.
+fn has_form_of(code: OptionCode, value: &[u8]) -> bool {
+    match code {
+        OptionCode::DomainName => is_domain(value),
+        OptionCode::MessageType => value.len() == 1,
+        OptionCode::InterfaceMtu => value.len() == 2,
+        OptionCode::SubnetMask
+        | OptionCode::ServerIdentifier
+        | OptionCode::AddressLeaseTime
+        | OptionCode::Renewal
+        | OptionCode::Rebinding => value.len() == 4,
+        OptionCode::Router | OptionCode::DomainNameServer | OptionCode::NtpServers => {
+            !value.is_empty() && value.len().is_multiple_of(4)
+        }
+        _ => true,
+    }
 }
 
 fn terms(message: &Message) -> Result<Terms, ParseError> {
@@ -217,8 +244,10 @@ fn terms(message: &Message) -> Result<Terms, ParseError> {
         address,
         prefix: prefix(options, address),
         routes: routes(options),
-        dns: dns(options),
+        dns: hosts(options, OptionCode::DomainNameServer),
         domain: domain(options),
+        ntp: hosts(options, OptionCode::NtpServers),
+        mtu: mtu(options),
         times,
     })
 }
@@ -279,12 +308,20 @@ fn routes(options: &DhcpOptions) -> Vec<Via> {
     }
 }
 
-fn dns(options: &DhcpOptions) -> Vec<Ipv4Addr> {
-    match options.get(OptionCode::DomainNameServer) {
-        Some(DhcpOption::DomainNameServer(servers)) => {
-            servers.iter().copied().filter(|server| is_host(*server)).take(MOST_ENTRIES).collect()
+fn hosts(options: &DhcpOptions, code: OptionCode) -> Vec<Ipv4Addr> {
+    match options.get(code) {
+        Some(DhcpOption::DomainNameServer(hosts) | DhcpOption::NtpServers(hosts)) => {
+            hosts.iter().copied().filter(|host| is_host(*host)).take(MOST_ENTRIES).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// One that no network of today has is taken for a mistake.
+fn mtu(options: &DhcpOptions) -> Option<u16> {
+    match options.get(OptionCode::InterfaceMtu) {
+        Some(DhcpOption::InterfaceMtu(bytes)) => Mtu::try_from(*bytes).ok().map(Mtu::bytes),
+        _ => None,
     }
 }
 

@@ -1,7 +1,8 @@
-//! The two sockets of a DHCP client, both bound to one link.
+//! The sockets of IPv4's tasks, each bound to one link.
 //!
-//! [`RawSocket`] (AF_PACKET) works without an address and sees answers to an address the link does not have yet. It receives every
-//! IPv4 packet of the link, so it is open only while an address is being acquired. [`open_udp`] serves the rest of a lease.
+//! [`RawSocket`] (AF_PACKET) works without an address and sees answers to an address the link does not have yet. For IPv4 it
+//! receives every packet of the link, so it is open only while an address is being acquired; [`open_udp`] serves the rest of a
+//! lease. For ARP it is open as long as there are addresses to guard.
 
 use crate::dhcp::frame;
 use nix::sys::socket::LinkAddr;
@@ -18,8 +19,10 @@ use std::os::fd::AsRawFd;
 use tokio::net::UdpSocket;
 use tokio::net::UnixDatagram;
 
-/// `ETH_P_IP` of linux/if_ether.h; the protocol argument of a packet socket is in network byte order.
-const ETHERTYPE_IPV4: u16 = 0x0800;
+/// `ETH_P_IP` of linux/if_ether.h.
+pub const ETHERTYPE_IPV4: u16 = 0x0800;
+/// `ETH_P_ARP` of linux/if_ether.h.
+pub const ETHERTYPE_ARP: u16 = 0x0806;
 
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +64,16 @@ pub struct RawSocket {
 }
 
 impl RawSocket {
-    /// Opens a socket for IPv4 packets on the link of this name and kernel index. Needs CAP_NET_RAW.
+    /// Opens a socket for packets of one protocol on the link of this name and kernel index. Needs CAP_NET_RAW.
     ///
     /// # Errors
     ///
     /// When the link is gone or the kernel refuses.
-    pub fn open(link: &str, index: u32) -> Result<Self, OpenError> {
+    pub fn open(link: &str, index: u32, ethertype: u16) -> Result<Self, OpenError> {
         let address = link_address(link, index)?;
         let open = || {
-            let protocol = NonZero::new(u32::from(ETHERTYPE_IPV4.to_be())).map(Protocol::from_raw);
+            // In network byte order (packet(7)).
+            let protocol = NonZero::new(u32::from(ethertype.to_be())).map(Protocol::from_raw);
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let fd = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, protocol)?;
             nix::sys::socket::bind(fd.as_raw_fd(), &address)?;

@@ -2,13 +2,13 @@
 
 use crate::kernel::Kernel;
 use crate::kernel::KernelError;
+use crate::knob::NewKnob;
 use crate::observe::Address;
-use crate::observe::Link;
+use crate::observe::Maker;
 use crate::observe::Observed;
 use crate::observe::Route;
 use crate::plan::NewAddress;
 use crate::plan::Plan;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -49,8 +49,9 @@ impl FakeKernel {
     ///
     /// What the kernel would refuse.
     pub fn carry_out(&mut self, plan: &Plan) -> Result<(), KernelError> {
+        plan.knobs.iter().for_each(|knob| self.turn(knob));
         plan.switch_on.iter().for_each(|index| self.set_up(*index));
-        plan.heed_routers.iter().for_each(|link| self.set_heeding(link.index));
+        plan.mtus.iter().for_each(|(index, mtu)| self.resize(*index, *mtu));
         plan.remove_routes.iter().for_each(|route| self.delete_route(route));
         plan.remove_addresses.iter().for_each(|address| self.delete_address(address));
         plan.put_addresses.iter().for_each(|address| self.insert_address(address));
@@ -61,22 +62,31 @@ impl FakeKernel {
         self.change(|state| state.links.iter_mut().filter(|l| l.index == index).for_each(|l| l.is_up = true));
     }
 
-    fn set_heeding(&self, index: u32) {
+    fn turn(&self, new: &NewKnob) {
         self.change(|state| {
-            state.links.iter_mut().filter(|l| l.index == index).for_each(|l| l.heeds_routers = true);
+            for link in state.links.iter_mut().filter(|link| link.index == new.index) {
+                link.knobs.insert(new.knob, new.value.clone());
+            }
         });
     }
 
+    fn resize(&self, index: u32, mtu: u32) {
+        self.change(|state| state.links.iter_mut().filter(|l| l.index == index).for_each(|l| l.mtu = mtu));
+    }
+
     fn insert_address(&self, new: &NewAddress) {
-        let address = IpAddr::V4(new.address);
+        let address = Address {
+            index: new.index,
+            address: new.address,
+            prefix: new.prefix,
+            valid_for: new.valid_for,
+            maker: if new.address.is_ipv6() { Maker::Netd } else { Maker::Unknown },
+            is_duplicate: false,
+        };
         self.change(|state| {
-            state.addresses.retain(|a| (a.index, a.address, a.prefix) != (new.index, address, new.prefix));
-            state.addresses.push(Address {
-                index: new.index,
-                address,
-                prefix: new.prefix,
-                valid_for: new.valid_for,
-            });
+            let place = |a: &Address| (a.index, a.address, a.prefix);
+            state.addresses.retain(|a| place(a) != place(&address));
+            state.addresses.push(address);
         });
     }
 
@@ -92,7 +102,7 @@ impl FakeKernel {
             });
         }
         self.change(|state| {
-            state.routes.retain(|r| (r.destination, r.metric) != (route.destination, route.metric));
+            state.routes.retain(|have| !route.takes_place_of(have));
             state.routes.push(*route);
         });
         Ok(())
@@ -113,8 +123,13 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
-    async fn heed_routers(&self, link: &Link) -> Result<(), KernelError> {
-        self.set_heeding(link.index);
+    async fn set_knob(&self, knob: &NewKnob) -> Result<(), KernelError> {
+        self.turn(knob);
+        Ok(())
+    }
+
+    async fn set_mtu(&self, index: u32, mtu: u32) -> Result<(), KernelError> {
+        self.resize(index, mtu);
         Ok(())
     }
 

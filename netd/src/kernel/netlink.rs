@@ -2,17 +2,23 @@
 
 mod decode;
 
-use crate::dhcp::lease::Network;
 use crate::kernel::Kernel;
 use crate::kernel::KernelError;
+use crate::knob::Knob;
+use crate::knob::NewKnob;
 use crate::observe::Address;
+use crate::observe::Kind;
 use crate::observe::Link;
 use crate::observe::Observed;
 use crate::observe::Route;
+use crate::observe::RouteOrigin;
+use crate::observe::Subnet;
 use crate::plan::NewAddress;
 use futures_util::StreamExt;
 use futures_util::TryStreamExt;
 use netlink_packet_route::address::AddressAttribute;
+use netlink_packet_route::address::AddressProtocol;
+use netlink_packet_route::address::AddressScope;
 use netlink_packet_route::address::CacheInfo;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::route::RouteProtocol;
@@ -22,18 +28,20 @@ use rtnetlink::Handle;
 use rtnetlink::LinkUnspec;
 use rtnetlink::MulticastGroup;
 use rtnetlink::RouteMessageBuilder;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Lifetime that means "for ever" (`INFINITY_LIFE_TIME` of net/addrconf.h).
 pub(super) const FOR_EVER: u32 = u32::MAX;
 
-/// Value of `accept_ra` that also counts while the box forwards packets, which it does for apps.
-const HEED_ALWAYS: &str = "2";
+/// Marks IPv6 addresses that netd put there (`IFA_PROTO`); the kernel's own marks are 1 to 3.
+pub(super) const NETD: u8 = 190;
 
 /// The kernel of this network namespace.
 #[derive(Clone, Debug)]
@@ -59,6 +67,8 @@ impl RealKernel {
             MulticastGroup::Ipv6Ifaddr,
             MulticastGroup::Ipv4Route,
             MulticastGroup::Ipv6Route,
+            // The flags of router advertisements.
+            MulticastGroup::Ipv6Ifinfo,
         ])?;
         drop(tokio::spawn(connection));
         let changed = Arc::new(Notify::new());
@@ -108,12 +118,7 @@ impl Kernel for RealKernel {
         let v4 = self.routes(v4).await.map_err(|source| KernelError::Read { what: "IPv4 routes", source })?;
         let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
         let v6 = self.routes(v6).await.map_err(|source| KernelError::Read { what: "IPv6 routes", source })?;
-        Ok(Observed {
-            links,
-            addresses,
-            routes: v4.iter().filter_map(decode::dhcp_route).collect(),
-            gateways6: v6.iter().filter_map(decode::gateway6).collect(),
-        })
+        Ok(Observed { links, addresses, routes: v4.iter().chain(&v6).filter_map(decode::route).collect() })
     }
 
     async fn switch_on(&self, index: u32) -> Result<(), KernelError> {
@@ -122,20 +127,37 @@ impl Kernel for RealKernel {
         outcome.map_err(|source| KernelError::Change { action: format!("switch on link {index}"), source })
     }
 
-    async fn heed_routers(&self, link: &Link) -> Result<(), KernelError> {
-        let setting = accept_ra(&link.name);
-        std::fs::write(&setting, HEED_ALWAYS).map_err(|source| KernelError::Setting { setting, source })
+    async fn set_knob(&self, new: &NewKnob) -> Result<(), KernelError> {
+        let outcome = new.knob.write(&new.link, &new.value);
+        outcome.map_err(|source| KernelError::Setting { setting: new.knob.path(&new.link), source })
+    }
+
+    async fn set_mtu(&self, index: u32, mtu: u32) -> Result<(), KernelError> {
+        let message = LinkUnspec::new_with_index(index).mtu(mtu).build();
+        let outcome = self.handle.link().change(message).execute().await;
+        let action = || format!("set the MTU of link {index} to {mtu}");
+        outcome.map_err(|source| KernelError::Change { action: action(), source })
     }
 
     async fn put_address(&self, new: &NewAddress) -> Result<(), KernelError> {
-        let NewAddress { index, address, prefix, valid_for } = *new;
-        let mut request = self.handle.address().add(index, address.into(), prefix).replace();
-        let seconds =
-            valid_for.map_or(FOR_EVER, |left| u32::try_from(left.as_secs()).unwrap_or(FOR_EVER - 1));
+        let NewAddress { index, address, prefix, valid_for, preferred_for } = *new;
+        let mut request = self.handle.address().add(index, address, prefix).replace();
+        let seconds = |time: Option<Duration>| {
+            time.map_or(FOR_EVER, |left| u32::try_from(left.as_secs()).unwrap_or(FOR_EVER - 1))
+        };
         let mut lifetime = CacheInfo::default();
-        lifetime.ifa_valid = seconds;
-        lifetime.ifa_preferred = seconds;
-        request.message_mut().attributes.push(AddressAttribute::CacheInfo(lifetime));
+        lifetime.ifa_valid = seconds(valid_for);
+        lifetime.ifa_preferred = seconds(preferred_for).min(lifetime.ifa_valid);
+        let message = request.message_mut();
+        message.attributes.push(AddressAttribute::CacheInfo(lifetime));
+        match address {
+            // Not to be used towards anybody behind a router (RFC 3927 section 2.7).
+            IpAddr::V4(address) if address.is_link_local() => message.header.scope = AddressScope::Link,
+            IpAddr::V4(_) => {}
+            IpAddr::V6(_) => {
+                message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(NETD)))
+            }
+        }
         let action = || format!("put {address}/{prefix} on link {index}");
         request.execute().await.map_err(|source| KernelError::Change { action: action(), source })
     }
@@ -173,22 +195,24 @@ impl Kernel for RealKernel {
     }
 }
 
-/// The setting has no netlink form (Documentation/networking/ip-sysctl.rst, `accept_ra`).
-fn accept_ra(link: &str) -> String {
-    format!("/proc/sys/net/ipv6/conf/{link}/accept_ra")
-}
-
-/// A link that cannot be read has gone, or the kernel has no IPv6: nothing to set either way.
-fn heeds_routers(link: &str) -> bool {
-    std::fs::read_to_string(accept_ra(link)).map_or(true, |value| value.trim() == HEED_ALWAYS)
-}
-
+/// What is not in the message: settings, and the speed, which only sysfs tells without a question of its own.
 fn with_settings(link: Link) -> Link {
-    Link { heeds_routers: heeds_routers(&link.name), ..link }
+    let knobs = match link.kind {
+        Kind::Ethernet { .. } => {
+            Knob::ALL.iter().filter_map(|knob| knob.read(&link.name).map(|value| (*knob, value))).collect()
+        }
+        Kind::Loopback | Kind::Other => BTreeMap::new(),
+    };
+    let speed = match link.kind {
+        Kind::Ethernet { .. } => std::fs::read_to_string(format!("/sys/class/net/{}/speed", link.name)).ok(),
+        Kind::Loopback | Kind::Other => None,
+    };
+    // -1, or no answer at all, while it is not known.
+    Link { knobs, speed: speed.and_then(|speed| speed.trim().parse().ok()), ..link }
 }
 
 fn route_words(route: &Route) -> String {
-    let Network { address, prefix } = route.destination;
+    let Subnet { address, prefix } = route.destination;
     match route.gateway {
         Some(gateway) => format!("route to {address}/{prefix} through {gateway} on link {}", route.index),
         None => format!("route to {address}/{prefix} on link {}", route.index),
@@ -196,17 +220,45 @@ fn route_words(route: &Route) -> String {
 }
 
 fn route_message(route: &Route) -> RouteMessage {
+    let protocol = match route.origin {
+        RouteOrigin::Dhcp => RouteProtocol::Dhcp,
+        RouteOrigin::Static => RouteProtocol::Static,
+        RouteOrigin::RouterAdvertisement => RouteProtocol::Ra,
+        RouteOrigin::Foreign(protocol) => RouteProtocol::from(protocol),
+    };
+    match route.destination.address {
+        IpAddr::V4(destination) => route_message_4(route, destination, protocol),
+        IpAddr::V6(destination) => route_message_6(route, destination, protocol),
+    }
+}
+
+fn route_message_4(route: &Route, destination: Ipv4Addr, protocol: RouteProtocol) -> RouteMessage {
     let mut builder = RouteMessageBuilder::<Ipv4Addr>::new()
-        .destination_prefix(route.destination.address, route.destination.prefix)
+        .destination_prefix(destination, route.destination.prefix)
         .output_interface(route.index)
         .priority(route.metric)
-        .protocol(RouteProtocol::Dhcp);
+        .protocol(protocol);
     builder = match route.gateway {
         // A server may name a gateway outside of the link's prefix (a /32 lease); it is reached on the link all the same.
-        Some(gateway) => builder.gateway(gateway).onlink(),
-        None => builder.scope(RouteScope::Link),
+        Some(IpAddr::V4(gateway)) => builder.gateway(gateway).onlink(),
+        Some(IpAddr::V6(_)) | None => builder.scope(RouteScope::Link),
     };
-    if let Some(source) = route.source {
+    if let Some(IpAddr::V4(source)) = route.source {
+        builder = builder.pref_source(source);
+    }
+    builder.build()
+}
+
+fn route_message_6(route: &Route, destination: Ipv6Addr, protocol: RouteProtocol) -> RouteMessage {
+    let mut builder = RouteMessageBuilder::<Ipv6Addr>::new()
+        .destination_prefix(destination, route.destination.prefix)
+        .output_interface(route.index)
+        .priority(route.metric)
+        .protocol(protocol);
+    if let Some(IpAddr::V6(gateway)) = route.gateway {
+        builder = builder.gateway(gateway);
+    }
+    if let Some(IpAddr::V6(source)) = route.source {
         builder = builder.pref_source(source);
     }
     builder.build()

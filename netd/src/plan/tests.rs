@@ -1,26 +1,22 @@
 //! The plan over chosen and random worlds.
 
 use super::*;
-use crate::dhcp::lease::Network;
 use crate::kernel::fake::FakeKernel;
+use crate::knob::Knob;
 use crate::observe::Kind;
+use crate::observe::Subnet;
+use crate::testing;
 use proptest::prelude::Strategy;
 use proptest::prelude::any;
 use proptest::prelude::prop;
 use proptest::proptest;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 
 const ETH: u32 = 2;
 
 fn observed() -> Observed {
-    let link = |index, kind| Link {
-        index,
-        name: format!("l{index}"),
-        kind,
-        is_up: true,
-        has_carrier: true,
-        heeds_routers: true,
-    };
+    let link = |index, kind| testing::link(index, &format!("l{index}"), kind);
     let mac = [2; 6];
     Observed {
         links: vec![
@@ -39,20 +35,34 @@ fn address(index: u32, host: u8, valid_for: Option<u64>) -> Address {
         address: IpAddr::from([10, 0, 0, host]),
         prefix: 24,
         valid_for: valid_for.map(Duration::from_secs),
+        maker: Maker::Unknown,
+        is_duplicate: false,
     }
 }
 
+fn address6(index: u32, last: u16, valid_for: Option<u64>, maker: Maker) -> Address {
+    let v6 = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, last).into();
+    Address { address: v6, prefix: 64, maker, ..address(index, 0, valid_for) }
+}
+
 fn granted(index: u32, host: u8, end: Option<u64>) -> Granted {
-    Granted { index, address: Ipv4Addr::new(10, 0, 0, host), prefix: 24, ends_at: end.map(Moment::from_secs) }
+    Granted {
+        index,
+        address: Ipv4Addr::new(10, 0, 0, host).into(),
+        prefix: 24,
+        ends_at: end.map(Moment::from_secs),
+        preferred_until: None,
+    }
 }
 
 fn route(index: u32, gateway: u8) -> Route {
     Route {
         index,
-        destination: Network::DEFAULT,
-        gateway: Some(Ipv4Addr::new(10, 0, 0, gateway)),
+        destination: Subnet::DEFAULT_4,
+        gateway: Some(Ipv4Addr::new(10, 0, 0, gateway).into()),
         metric: 1024 + index,
         source: None,
+        origin: RouteOrigin::Dhcp,
     }
 }
 
@@ -60,9 +70,9 @@ fn desired() -> Desired {
     Desired {
         up: vec![1, ETH, 4],
         managed: vec![ETH, 4],
-        undecided: Vec::new(),
         addresses: vec![granted(ETH, 50, Some(1000))],
         routes: vec![route(ETH, 1)],
+        ..Desired::default()
     }
 }
 
@@ -95,7 +105,7 @@ fn a_renewed_lease_moves_the_end_and_a_second_of_drift_does_not() {
 #[test]
 fn foreign_addresses_go_from_managed_links_only_and_ipv6_stays() {
     let mut observed = observed();
-    let v6 = Address { address: "fe80::1".parse().unwrap(), ..address(ETH, 0, None) };
+    let v6 = address6(ETH, 1, Some(100), Maker::Unknown);
     let foreign = address(ETH, 99, None);
     observed.addresses = vec![address(1, 1, None), address(3, 3, None), v6, foreign];
     let plan = plan(&desired(), &observed, Moment::default());
@@ -129,14 +139,67 @@ fn what_an_earlier_run_left_stays_until_there_is_a_lease() {
 }
 
 #[test]
-fn router_advertisements_are_heeded_on_managed_links() {
+fn settings_and_sizes_that_differ_are_set() {
     let mut observed = observed();
-    for link in &mut observed.links {
-        link.heeds_routers = false;
-    }
-    let heed: Vec<u32> =
-        plan(&desired(), &observed, Moment::default()).heed_routers.iter().map(|l| l.index).collect();
-    assert_eq!(heed, [ETH, 4]);
+    observed.links[1].knobs.insert(Knob::AcceptRouters, "1".to_owned());
+    let knob = |value: &str| NewKnob {
+        index: ETH,
+        link: "l2".to_owned(),
+        knob: Knob::AcceptRouters,
+        value: value.to_owned(),
+    };
+    let with = |value, mtu| {
+        let desired = Desired { knobs: vec![knob(value)], mtus: vec![(ETH, mtu)], ..desired() };
+        let plan = plan(&desired, &observed, Moment::default());
+        (plan.knobs.len(), plan.mtus.len())
+    };
+    assert_eq!(with("1", 1500), (0, 0));
+    assert_eq!(with("2", 1400), (1, 1));
+}
+
+#[test]
+fn what_the_kernel_makes_of_advertisements_stays_unless_they_count_for_nothing() {
+    let mut observed = observed();
+    let link_local = Address { address: "fe80::1".parse().unwrap(), ..address6(ETH, 0, None, Maker::Kernel) };
+    let slaac = address6(ETH, 1, Some(900), Maker::Kernel);
+    let old_kernel = address6(ETH, 2, Some(900), Maker::Unknown);
+    let ours = address6(ETH, 3, Some(900), Maker::Netd);
+    let foreign = address6(ETH, 4, None, Maker::Unknown);
+    let way = Route { origin: RouteOrigin::RouterAdvertisement, ..route(ETH, 9) };
+    let foreign_way = Route { origin: RouteOrigin::Foreign(3), ..route(ETH, 8) };
+    observed.addresses = vec![link_local, slaac, old_kernel, ours, foreign];
+    observed.routes = vec![way, foreign_way];
+    let plan_ = |desired: &Desired| plan(desired, &observed, Moment::default());
+    let plan = plan_(&desired());
+    assert_eq!((plan.remove_addresses, plan.remove_routes), (vec![ours, foreign], vec![foreign_way]));
+    let plan = plan_(&Desired { undecided_6: vec![ETH], ..desired() });
+    assert_eq!(plan.remove_addresses, [foreign]);
+    let plan = plan_(&Desired { deaf_to_routers: vec![ETH], ..desired() });
+    assert_eq!(plan.remove_addresses, [slaac, old_kernel, ours, foreign]);
+    assert_eq!(plan.remove_routes, [way, foreign_way]);
+}
+
+#[test]
+fn an_address_that_is_asked_for_is_neither_added_nor_taken_away() {
+    let mut observed = observed();
+    observed.addresses = vec![address(ETH, 60, None), address(ETH, 61, None)];
+    let pending = (ETH, IpAddr::from([10, 0, 0, 60]));
+    let desired = Desired { tolerated: vec![pending], addresses: vec![], routes: vec![], ..desired() };
+    let plan = plan(&desired, &observed, Moment::default());
+    assert_eq!((plan.remove_addresses, plan.put_addresses), (vec![address(ETH, 61, None)], vec![]));
+}
+
+#[test]
+fn a_plan_without_a_link_leaves_that_alone_and_does_the_rest() {
+    let mut observed = observed();
+    observed.links.iter_mut().for_each(|link| link.is_up = false);
+    observed.addresses = vec![address(ETH, 99, None), address(4, 99, None)];
+    let desired = Desired { mtus: vec![(ETH, 1400), (4, 1400)], ..desired() };
+    let plan = plan(&desired, &observed, Moment::default());
+    assert_eq!(plan.links(), BTreeSet::from([1, ETH, 4]));
+    let rest = plan.clone().without(&BTreeSet::from([ETH]));
+    assert_eq!(rest.links(), BTreeSet::from([1, 4]));
+    assert_eq!(plan.without(&BTreeSet::from([1, ETH, 4])), Plan::default());
 }
 
 #[test]
@@ -146,12 +209,25 @@ fn an_address_that_ends_now_is_not_added() {
 }
 
 fn any_address() -> impl Strategy<Value = Address> {
-    (1_u32..5, 1_u8..6, prop::option::of(1_u64..2000))
-        .prop_map(|(index, host, valid)| address(index, host, valid))
+    let maker = prop::sample::select(vec![Maker::Kernel, Maker::Netd, Maker::Unknown]);
+    (1_u32..5, 1_u8..6, prop::option::of(1_u64..2000), prop::option::of(maker)).prop_map(
+        |(index, host, valid, maker)| match maker {
+            Some(maker) => address6(index, u16::from(host), valid, maker),
+            None => address(index, host, valid),
+        },
+    )
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
-    (1_u32..5, 1_u8..4).prop_map(|(index, gateway)| route(index, gateway))
+    let origins =
+        [RouteOrigin::Dhcp, RouteOrigin::Static, RouteOrigin::RouterAdvertisement, RouteOrigin::Foreign(3)];
+    (1_u32..5, 1_u8..4, prop::sample::select(origins.to_vec()), any::<bool>()).prop_map(
+        |(index, gateway, origin, is_6)| {
+            let route = Route { origin, ..route(index, gateway) };
+            let gateway = Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(gateway)).into());
+            if is_6 { Route { destination: Subnet::DEFAULT_6, gateway, ..route } } else { route }
+        },
+    )
 }
 
 proptest! {
@@ -159,28 +235,71 @@ proptest! {
     /// managed keep what they had.
     #[test]
     fn one_pass_converges(
-        mut addresses in prop::collection::vec(any_address(), 0..8),
-        mut routes in prop::collection::vec(any_route(), 0..5),
+        mut addresses in prop::collection::vec(any_address(), 0..12),
+        routes in prop::collection::vec(any_route(), 0..8),
         ups in prop::collection::vec(any::<bool>(), 4),
+        mtus in prop::collection::vec(prop::sample::select(vec![1280_u32, 1500]), 4),
+        accepts in prop::collection::vec(prop::sample::select(vec!["0", "2"]), 4),
         host in 1_u8..6,
+        is_deaf in any::<bool>(),
+        is_undecided in any::<bool>(),
     ) {
         addresses.sort_by_key(|a| (a.index, a.address));
         addresses.dedup_by_key(|a| (a.index, a.address));
-        routes.sort();
-        routes.dedup_by_key(|r| (r.index, r.destination));
         let mut observed = observed();
-        for (link, up) in observed.links.iter_mut().zip(ups) {
-            link.is_up = up;
+        for (((link, up), mtu), accept) in observed.links.iter_mut().zip(ups).zip(mtus).zip(accepts) {
+            (link.is_up, link.mtu) = (up, mtu);
+            link.knobs.insert(Knob::AcceptRouters, accept.to_owned());
         }
         observed.addresses = addresses;
-        observed.routes = routes;
-        let desired = Desired { addresses: vec![granted(ETH, host, Some(1000))], ..desired() };
+        for route in routes {
+            if !observed.routes.iter().any(|other| route.takes_place_of(other)) {
+                observed.routes.push(route);
+            }
+        }
+        let own6 = Granted {
+            address: Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 9).into(),
+            prefix: 64,
+            ..granted(ETH, 0, None)
+        };
+        let gateway = Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1).into());
+        let way6 = Route {
+            destination: Subnet::DEFAULT_6,
+            gateway,
+            origin: RouteOrigin::Static,
+            ..route(ETH, 0)
+        };
+        let links = |is_so: bool| if is_so { vec![ETH] } else { Vec::new() };
+        let knob = NewKnob {
+            index: ETH,
+            link: "l2".to_owned(),
+            knob: Knob::AcceptRouters,
+            value: "2".to_owned(),
+        };
+        let desired = Desired {
+            addresses: vec![granted(ETH, host, Some(1000)), own6],
+            routes: vec![route(ETH, 1), way6],
+            deaf_to_routers: links(is_deaf),
+            undecided: links(is_undecided),
+            undecided_6: links(is_undecided),
+            mtus: vec![(ETH, 1400)],
+            knobs: vec![knob],
+            ..desired()
+        };
         let now = Moment::from_secs(10);
         let mut kernel = FakeKernel::new(observed.clone());
         kernel.carry_out(&plan(&desired, &observed, now)).unwrap();
         let after = kernel.snapshot();
         assert_eq!(plan(&desired, &after, now), Plan::default(), "{after:?}");
-        let untouched = |o: &Observed| o.addresses.iter().filter(|a| a.index == 1 || a.index == 3).copied().collect::<Vec<_>>();
+        for granted in &desired.addresses {
+            assert!(after.addresses.iter().any(|have| is_same(granted, have)), "{granted:?}");
+        }
+        assert!(desired.routes.iter().all(|route| after.routes.contains(route)));
+        let untouched = |o: &Observed| {
+            let of_others = |index: &u32| *index == 1 || *index == 3;
+            let addresses: Vec<Address> = o.addresses.iter().filter(|a| of_others(&a.index)).copied().collect();
+            (addresses, o.links.iter().filter(|l| of_others(&l.index)).map(|l| l.mtu).collect::<Vec<_>>())
+        };
         assert_eq!(untouched(&observed), untouched(&after));
     }
 }

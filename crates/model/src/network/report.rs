@@ -1,6 +1,7 @@
 //! How the network is now, for the console and the command line.
 
 use super::explanation::Rule;
+use super::link_report::LinkReport;
 use super::names::AppKey;
 use super::names::WorkspaceKey;
 use serde::Deserialize;
@@ -14,6 +15,8 @@ use std::net::Ipv6Addr;
 pub struct NetworkReport {
     /// What does not work, in plain words; empty when all is well.
     pub reasons: Vec<String>,
+    /// Links to the home network.
+    pub links: Vec<LinkReport>,
     /// The name on the home network.
     pub name: NameReport,
     /// Name service.

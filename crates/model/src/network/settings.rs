@@ -1,6 +1,7 @@
 //! What the owner may choose for the box's own network. netd keeps it; the default is what a box has out of its box.
 
 use super::app_policy::Version;
+use super::link_settings::LinkSettings;
 use super::names::Domain;
 use super::names::DomainPattern;
 use serde::Deserialize;
@@ -19,6 +20,9 @@ pub const TRIAL_SECONDS: std::ops::RangeInclusive<u32> = 10..=600;
 pub struct NetworkSettings {
     /// Version of this document; 1.
     pub version: Version,
+    /// Links with other wishes than DHCP and router advertisements; the first one that fits a link counts.
+    #[serde(default)]
+    pub links: Vec<LinkSettings>,
     /// Name servers.
     #[serde(default)]
     pub resolver: ResolverSettings,
@@ -128,6 +132,7 @@ impl NetworkSettings {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), InvalidSettings> {
+        at_most(self.links.len(), "links")?;
         at_most(self.resolver.upstreams.len(), "name servers")?;
         at_most(self.resolver.private_names.len(), "private names")?;
         at_most(self.time.servers.len(), "time servers")?;

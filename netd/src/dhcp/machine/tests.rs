@@ -1,5 +1,8 @@
 //! Every pair of state and event, the waits between messages, and random histories.
 
+use super::exchange::jitter;
+use super::step::REBOOT_ATTEMPTS;
+use super::step::REQUEST_ATTEMPTS;
 use super::*;
 use crate::dhcp::lease::Network;
 use crate::dhcp::lease::Times;
@@ -29,6 +32,8 @@ fn terms() -> Terms {
         routes: vec![Via { destination: Network::DEFAULT, gateway: Some(SERVER) }],
         dns: vec![SERVER],
         domain: None,
+        ntp: Vec::new(),
+        mtu: None,
         times: Times::new(Duration::from_secs(800), None, None),
     }
 }
@@ -55,35 +60,47 @@ fn reply(answer: Answer) -> Event {
 fn question(effects: &[Effect]) -> Option<Question> {
     effects.iter().find_map(|effect| match effect {
         Effect::Send(outgoing) => Some(outgoing.question),
-        Effect::Configure(_) | Effect::Unconfigure => None,
+        Effect::Configure(_) | Effect::Unconfigure | Effect::Claim(_) => None,
     })
 }
 
 fn states() -> Vec<State> {
-    let next = 10;
+    let (exchange, kept) = (exchange(10), Some(lease()));
+    let selecting = |kept| State::Selecting { exchange: exchange.clone(), kept, wish: None };
+    let requesting =
+        |kept| State::Requesting { exchange: exchange.clone(), address: ADDRESS, server: SERVER, kept };
+    let rebooting = |kept| State::Rebooting { exchange: exchange.clone(), address: ADDRESS, kept };
     vec![
-        State::Down { lease: None },
-        State::Down { lease: Some(lease()) },
-        State::Selecting { exchange: exchange(next), kept: None },
-        State::Selecting { exchange: exchange(next), kept: Some(lease()) },
-        State::Requesting { exchange: exchange(next), address: ADDRESS, server: SERVER, kept: None },
-        State::Requesting { exchange: exchange(next), address: ADDRESS, server: SERVER, kept: Some(lease()) },
-        State::Rebooting { exchange: exchange(next), lease: lease() },
+        State::start(None),
+        State::start(Some(ADDRESS)),
+        State::Down { lease: kept.clone(), remembered: None },
+        selecting(None),
+        selecting(kept.clone()),
+        requesting(None),
+        requesting(kept.clone()),
+        rebooting(None),
+        rebooting(kept.clone()),
+        State::Probing { lease: lease(), kept: None },
+        State::Probing { lease: lease(), kept: kept.clone() },
         State::Bound { lease: lease() },
-        State::Renewing { exchange: exchange(next), lease: lease() },
-        State::Rebinding { exchange: exchange(next), lease: lease() },
+        State::Renewing { exchange: exchange.clone(), lease: lease() },
+        State::Rebinding { exchange: exchange.clone(), lease: lease() },
     ]
 }
 
 fn word(state: &State) -> &'static str {
     match state {
-        State::Down { lease: None } => "down",
-        State::Down { lease: Some(_) } => "down+",
+        State::Down { lease: None, remembered: None } => "down",
+        State::Down { lease: None, remembered: Some(_) } => "down*",
+        State::Down { lease: Some(_), .. } => "down+",
         State::Selecting { kept: None, .. } => "selecting",
         State::Selecting { kept: Some(_), .. } => "selecting+",
         State::Requesting { kept: None, .. } => "requesting",
         State::Requesting { kept: Some(_), .. } => "requesting+",
-        State::Rebooting { .. } => "rebooting",
+        State::Rebooting { kept: None, .. } => "rebooting",
+        State::Rebooting { kept: Some(_), .. } => "rebooting+",
+        State::Probing { kept: None, .. } => "probing",
+        State::Probing { kept: Some(_), .. } => "probing+",
         State::Bound { .. } => "bound",
         State::Renewing { .. } => "renewing",
         State::Rebinding { .. } => "rebinding",
@@ -101,7 +118,10 @@ fn effects_word(effects: &[Effect]) -> String {
                 Question::Reboot { .. } => "reboot",
                 Question::Renew { .. } => "renew",
                 Question::Rebind { .. } => "rebind",
+                Question::Decline { .. } => "decline",
+                Question::Release { .. } => "release",
             },
+            Effect::Claim(_) => "claim",
             Effect::Configure(_) => "configure",
             Effect::Unconfigure => "unconfigure",
         })
@@ -110,12 +130,12 @@ fn effects_word(effects: &[Effect]) -> String {
 }
 
 /// One row per state of [`states`], one column per event; each cell is the next state and what is done. The `+` says that a lease
-/// from before is still configured.
+/// from before is still configured, the `*` that an address is remembered.
 #[test]
 fn every_pair_of_state_and_event() {
     let early = 5;
     let due = 20;
-    let columns: [(&str, Event, u64); 9] = [
+    let columns: [(&str, Event, u64); 14] = [
         ("link up", Event::LinkUp, early),
         ("link down", Event::LinkDown, early),
         ("timer early", Event::Timer, early),
@@ -125,20 +145,29 @@ fn every_pair_of_state_and_event() {
         ("ack", reply(Answer::Ack(terms())), early),
         ("nak", reply(Answer::Nak), early),
         ("renew now", Event::RenewNow, early),
+        ("claimed", Event::Claimed(ADDRESS), early),
+        ("conflict", Event::Conflict(ADDRESS), early),
+        ("claimed other", Event::Claimed(SERVER), early),
+        ("conflict of other", Event::Conflict(SERVER), early),
+        ("release", Event::Release, early),
     ];
     let same = "same";
     #[rustfmt::skip]
-    let table: [(&str, [&str; 9]); 10] = [
-        ("down", ["selecting: discover", "down: ", same, same, same, same, same, same, same]),
-        ("down+", ["rebooting: reboot", "down+: ", same, same, "down: unconfigure", same, same, same, same]),
-        ("selecting", [same, "down: ", same, "selecting: discover", "selecting: discover", "requesting: select", same, same, "selecting: discover"]),
-        ("selecting+", [same, "down+: ", same, "selecting+: discover-wish", "selecting: unconfigure", "requesting+: select", same, same, "selecting+: discover-wish"]),
-        ("requesting", [same, "down: ", same, "requesting: select", "requesting: select", same, "bound: configure", "selecting: ", "selecting: discover"]),
-        ("requesting+", [same, "down+: ", same, "requesting+: select", "requesting: unconfigure", same, "bound: configure", "selecting+: ", "selecting+: discover-wish"]),
-        ("rebooting", [same, "down+: ", same, "rebooting: reboot", "selecting: unconfigure discover", same, "bound: configure", "selecting: unconfigure discover", "rebooting: reboot"]),
-        ("bound", [same, "down+: ", same, same, "selecting: unconfigure discover", same, same, same, "renewing: renew"]),
-        ("renewing", [same, "down+: ", same, "renewing: renew", "selecting: unconfigure discover", same, "bound: configure", "selecting: unconfigure discover", "renewing: renew"]),
-        ("rebinding", [same, "down+: ", same, "rebinding: rebind", "selecting: unconfigure discover", same, "bound: configure", "selecting: unconfigure discover", "rebinding: rebind"]),
+    let table: [(&str, [&str; 14]); 14] = [
+        ("down",        ["selecting: discover", "down: ", same, same, same, same, same, same, same, same, same, same, same, "down: "]),
+        ("down*",       ["rebooting: reboot", "down*: ", same, same, same, same, same, same, same, same, same, same, same, "down: "]),
+        ("down+",       ["rebooting+: reboot", "down+: ", same, same, "down: unconfigure", same, same, same, same, same, same, same, same, "down: unconfigure"]),
+        ("selecting",   [same, "down: ", same, "selecting: discover", "selecting: discover", "requesting: select", same, same, "selecting: discover", same, same, same, same, "down: "]),
+        ("selecting+",  [same, "down+: ", same, "selecting+: discover", "selecting: unconfigure", "requesting+: select", same, same, "selecting+: discover", same, "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
+        ("requesting",  [same, "down: ", same, "requesting: select", "requesting: select", same, "probing: claim", "selecting: ", "selecting: discover", same, same, same, same, "down: "]),
+        ("requesting+", [same, "down+: ", same, "requesting+: select", "requesting: unconfigure", same, "probing+: claim", "selecting+: ", "selecting+: discover", same, "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
+        ("rebooting",   [same, "down*: ", same, "rebooting: reboot", "rebooting: reboot", same, "probing: claim", "selecting: discover", "rebooting: reboot", same, same, same, same, "down: "]),
+        ("rebooting+",  [same, "down+: ", same, "rebooting+: reboot", "selecting: unconfigure discover", same, "probing+: claim", "selecting: unconfigure discover", "rebooting+: reboot", same, "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
+        ("probing",     [same, "down*: ", same, same, "selecting: discover", same, same, same, same, "bound: configure", "selecting: decline", same, same, "down: "]),
+        ("probing+",    [same, "down+: ", same, same, "selecting: unconfigure discover", same, same, same, same, "bound: configure", "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
+        ("bound",       [same, "down+: ", same, same, "selecting: unconfigure discover", same, same, same, "renewing: renew", same, "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
+        ("renewing",    [same, "down+: ", same, "renewing: renew", "selecting: unconfigure discover", same, "bound: configure", "selecting: unconfigure discover", "renewing: renew", same, "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
+        ("rebinding",   [same, "down+: ", same, "rebinding: rebind", "selecting: unconfigure discover", same, "bound: configure", "selecting: unconfigure discover", "rebinding: rebind", same, "selecting: unconfigure decline", same, same, "down: release unconfigure"]),
     ];
     for (state, (row, cells)) in states().into_iter().zip(table) {
         assert_eq!(word(&state), row);
@@ -155,11 +184,13 @@ fn every_pair_of_state_and_event() {
 
 #[test]
 fn a_lease_is_acquired_renewed_and_rebound_at_its_times() {
-    let (state, effects) = State::START.step(Event::LinkUp, at(0));
+    let (state, effects) = State::start(None).step(Event::LinkUp, at(0));
     assert_eq!(question(&effects), Some(Question::Discover { wish: None }));
     let (state, effects) = state.step(reply(Answer::Offer(terms())), at(1));
     assert_eq!(question(&effects), Some(Question::Select { address: ADDRESS, server: SERVER }));
     let (state, effects) = state.step(reply(Answer::Ack(terms())), at(3));
+    assert_eq!(effects, [Effect::Claim(ADDRESS)]);
+    let (state, effects) = state.step(Event::Claimed(ADDRESS), at(4));
     let lease = Lease { since: Moment::from_secs(1), ..lease() };
     assert_eq!(effects, [Effect::Configure(lease)], "the lease runs from the request, not from the answer");
     assert_eq!(state.wake_at(), Some(Moment::from_secs(401)));
@@ -176,7 +207,7 @@ fn a_lease_is_acquired_renewed_and_rebound_at_its_times() {
 
 #[test]
 fn waits_double_up_to_the_longest() {
-    let (mut state, _) = State::START.step(Event::LinkUp, at(0));
+    let (mut state, _) = State::start(None).step(Event::LinkUp, at(0));
     let mut waits = Vec::new();
     let mut now = Moment::from_secs(0);
     for _ in 0..8 {
@@ -216,8 +247,11 @@ fn an_offer_that_is_never_acknowledged_is_dropped_for_a_new_search() {
 
 #[test]
 fn a_reboot_without_answer_keeps_the_lease_and_searches() {
-    let state =
-        State::Rebooting { exchange: Exchange { sent: REBOOT_ATTEMPTS, ..exchange(10) }, lease: lease() };
+    let state = State::Rebooting {
+        exchange: Exchange { sent: REBOOT_ATTEMPTS, ..exchange(10) },
+        address: ADDRESS,
+        kept: Some(lease()),
+    };
     let (state, effects) = state.step(Event::Timer, at(20));
     assert_eq!(question(&effects), Some(Question::Discover { wish: Some(ADDRESS) }));
     assert_eq!(state.lease(), Some(&lease()), "the address stays until another is granted or the lease ends");
@@ -229,6 +263,40 @@ fn a_denied_request_is_not_repeated_at_once() {
     let (state, effects) = state.step(reply(Answer::Nak), at(5));
     assert_eq!(effects, []);
     assert_eq!(state.wake_at(), Some(Moment::from_secs(7)));
+}
+
+#[test]
+fn a_refused_address_is_declined_and_nothing_is_asked_for_ten_seconds() {
+    for random in [0, RANDOM, u64::MAX] {
+        let state = State::Probing { lease: lease(), kept: None };
+        let (state, effects) = state.step(Event::Conflict(ADDRESS), Circumstances { random, ..at(5) });
+        assert_eq!(question(&effects), Some(Question::Decline { address: ADDRESS, server: SERVER }));
+        let due = state.wake_at().unwrap();
+        assert!((10..=12).contains(&due.since(Moment::from_secs(5)).as_secs()), "{due:?}");
+        let (_, effects) = state.step(Event::Timer, Circumstances { now: due, random });
+        assert_eq!(question(&effects), Some(Question::Discover { wish: None }), "not the same one again");
+    }
+}
+
+#[test]
+fn another_address_at_renewal_is_probed_while_the_old_one_is_kept() {
+    let other = Terms { address: Ipv4Addr::new(10, 0, 0, 51), ..terms() };
+    let state = State::Renewing { exchange: exchange(10), lease: lease() };
+    let (state, effects) = state.step(reply(Answer::Ack(other.clone())), at(5));
+    assert_eq!((effects_word(&effects).as_str(), state.lease()), ("claim", Some(&lease())));
+    let (refused, effects) = state.clone().step(Event::Conflict(other.address), at(6));
+    assert_eq!((effects_word(&effects).as_str(), refused.lease()), ("decline", Some(&lease())));
+    let (bound, _) = state.step(Event::Claimed(other.address), at(6));
+    assert_eq!(bound.lease().unwrap().terms, other);
+}
+
+#[test]
+fn a_confirmation_without_a_server_needs_a_lease_that_names_it() {
+    let nameless = Event::Received(Reply { xid: XID, server: None, answer: Answer::Ack(terms()) });
+    let fresh = State::Rebooting { exchange: exchange(10), address: ADDRESS, kept: None };
+    assert_eq!(fresh.clone().step(nameless.clone(), at(5)), (fresh, Vec::new()));
+    let known = State::Rebooting { exchange: exchange(10), address: ADDRESS, kept: Some(lease()) };
+    assert!(matches!(known.step(nameless, at(5)).0, State::Probing { .. }));
 }
 
 #[test]
@@ -248,7 +316,7 @@ fn answers_to_another_exchange_or_from_another_server_are_ignored() {
 
 #[test]
 fn an_offer_without_a_server_is_ignored() {
-    let state = State::Selecting { exchange: exchange(10), kept: None };
+    let state = State::Selecting { exchange: exchange(10), kept: None, wish: None };
     let nameless = Event::Received(Reply { xid: XID, server: None, answer: Answer::Offer(terms()) });
     assert_eq!(state.clone().step(nameless, at(5)), (state, Vec::new()));
 }
@@ -276,6 +344,7 @@ enum Happening {
     Plain(Event),
     AnswerToTheExchange(Answer),
     WakeWhenDue,
+    OutcomeOfTheProbe(bool),
 }
 
 fn any_happening() -> impl Strategy<Value = Happening> {
@@ -291,12 +360,16 @@ fn any_happening() -> impl Strategy<Value = Happening> {
         }))),
         any_answer().prop_map(Happening::AnswerToTheExchange),
         Just(Happening::WakeWhenDue),
+        Just(Happening::Plain(Event::Release)),
+        any::<u8>().prop_map(|host| Happening::Plain(Event::Claimed(Ipv4Addr::new(10, 0, 0, host)))),
+        any::<u8>().prop_map(|host| Happening::Plain(Event::Conflict(Ipv4Addr::new(10, 0, 0, host)))),
+        any::<bool>().prop_map(Happening::OutcomeOfTheProbe),
     ]
 }
 
 fn xid_of(state: &State) -> u32 {
     match state {
-        State::Down { .. } | State::Bound { .. } => 0,
+        State::Down { .. } | State::Probing { .. } | State::Bound { .. } => 0,
         State::Selecting { exchange, .. }
         | State::Requesting { exchange, .. }
         | State::Rebooting { exchange, .. }
@@ -310,7 +383,7 @@ proptest! {
     /// and a client with a carrier always has something to wait for.
     #[test]
     fn histories_keep_the_invariants(history in prop::collection::vec((any_happening(), 0_u64..900, any::<u64>()), 1..60)) {
-        let mut state = State::START;
+        let mut state = State::start(None);
         let mut configured: Option<Lease> = None;
         let mut now = Moment::from_secs(0);
         for (happening, passed, random) in history {
@@ -318,6 +391,11 @@ proptest! {
                 Happening::Plain(event) => event,
                 Happening::AnswerToTheExchange(answer) => {
                     Event::Received(Reply { xid: xid_of(&state), server: Some(SERVER), answer })
+                }
+                Happening::OutcomeOfTheProbe(is_free) => {
+                    let address = state.probed().or(state.lease().map(|lease| lease.terms.address));
+                    let address = address.unwrap_or(ADDRESS);
+                    if is_free { Event::Claimed(address) } else { Event::Conflict(address) }
                 }
                 Happening::WakeWhenDue => {
                     now = state.wake_at().map_or(now, |due| due.max(now));
@@ -333,13 +411,14 @@ proptest! {
                     Effect::Configure(lease) => configured = Some(lease),
                     Effect::Unconfigure => configured = None,
                     Effect::Send(_) => {}
+                    Effect::Claim(address) => assert_eq!(state.probed(), Some(address)),
                 }
             }
             assert_eq!(state.lease(), configured.as_ref());
             if served_timer {
                 assert!(configured.as_ref().is_none_or(|lease| !lease.has_ended(now)), "{state:?}");
             }
-            let may_sleep = matches!(&state, State::Down { .. } | State::Bound { .. });
+            let may_sleep = state.is_idle();
             assert!(may_sleep || state.wake_at().is_some(), "{state:?}");
         }
     }

@@ -10,7 +10,7 @@ const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 50);
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
 
 fn identity() -> Identity {
-    Identity { mac: MAC, host_name: HostName::default() }
+    Identity { mac: MAC, client_id: vec![255, 1, 2, 3, 4, 0, 3], host_name: HostName::default() }
 }
 
 /// Fixed part of a server's message, written by offsets of RFC 2131 figure 1, and the options given.
@@ -66,6 +66,8 @@ fn an_acknowledgement_is_read_as_a_home_router_sends_it() {
         routes: vec![Via { destination: Network::DEFAULT, gateway: Some(SERVER) }],
         dns: vec![SERVER, Ipv4Addr::new(9, 9, 9, 9)],
         domain: Some("home".to_owned()),
+        ntp: Vec::new(),
+        mtu: None,
         times: Some(Times { t1: s(100), t2: s(200), length: s(3600) }),
     };
     assert_eq!(reply, Reply { xid: 0xcafe_babe, server: Some(SERVER), answer: Answer::Ack(terms) });
@@ -127,6 +129,24 @@ fn a_domain_that_would_write_a_second_line_is_dropped() {
 }
 
 #[test]
+fn time_servers_and_the_packet_size_are_read_within_bounds() {
+    let terms = acked(&[LEASE_3600, &[42, 8, 192, 168, 7, 1, 224, 0, 0, 1], &[26, 2, 5, 120]]);
+    assert_eq!((terms.ntp, terms.mtu), (vec![SERVER], Some(1400)));
+    for (mtu, expected) in [(575, None), (576, Some(576)), (9000, Some(9000)), (9001, None)] {
+        let [high, low] = u16::to_be_bytes(mtu);
+        assert_eq!(acked(&[LEASE_3600, &[26, 2, high, low]]).mtu, expected);
+    }
+}
+
+#[test]
+fn a_number_of_the_wrong_length_does_not_shift_what_follows() {
+    // Read as two bytes, the rest of the first option would be taken for a mask of 255.0.0.0.
+    let terms = acked(&[LEASE_3600, &[26, 8, 5, 120, 1, 4, 255, 0, 0, 0], MASK_24]);
+    assert_eq!((terms.mtu, terms.prefix), (None, 24));
+    assert!(matches!(parse(&answer(5, &[&[51, 2, 0, 9]]), MAC), Err(ParseError::LeaseTime)));
+}
+
+#[test]
 fn messages_for_others_are_refused() {
     let other = [2, 2, 2, 2, 2, 2];
     assert!(matches!(parse(&answer(5, &[LEASE_3600]), other), Err(ParseError::NotForUs)));
@@ -157,6 +177,8 @@ fn messages_have_the_fields_of_the_standards_table() {
         (Question::Reboot { address }, MessageType::Request, none, Some(address), None),
         (Question::Renew { address, server }, MessageType::Request, address, None, None),
         (Question::Rebind { address }, MessageType::Request, address, None, None),
+        (Question::Decline { address, server }, MessageType::Decline, none, Some(address), Some(server)),
+        (Question::Release { address, server }, MessageType::Release, address, None, Some(server)),
     ] {
         let message = built(question);
         let options = message.opts();
@@ -172,9 +194,13 @@ fn messages_have_the_fields_of_the_standards_table() {
             to.map(DhcpOption::ServerIdentifier).as_ref(),
             "{question:?}"
         );
-        assert_eq!(options.get(OptionCode::Hostname), Some(&DhcpOption::Hostname("hearth".to_owned())));
-        let client_id = vec![1, 0x52, 0x54, 0, 1, 2, 3];
-        assert_eq!(options.get(OptionCode::ClientIdentifier), Some(&DhcpOption::ClientIdentifier(client_id)));
+        let client_id = DhcpOption::ClientIdentifier(identity().client_id);
+        assert_eq!(options.get(OptionCode::ClientIdentifier), Some(&client_id));
+        let wants = matches!(kind, MessageType::Discover | MessageType::Request);
+        let host_name = DhcpOption::Hostname("hearth".to_owned());
+        assert_eq!(options.get(OptionCode::Hostname), wants.then_some(&host_name), "{question:?}");
+        assert_eq!(options.get(OptionCode::ParameterRequestList).is_some(), wants, "{question:?}");
+        assert_eq!(options.get(OptionCode::MaxMessageSize).is_some(), wants, "{question:?}");
     }
 }
 
@@ -189,7 +215,7 @@ proptest! {
     fn any_options_are_parsed_without_a_panic(
         kind in 1_u8..9,
         hardware_length in any::<u8>(),
-        options in prop::collection::vec((prop::sample::select(vec![1_u8, 3, 6, 15, 51, 52, 54, 58, 59, 121, 82]), prop::collection::vec(any::<u8>(), 0..40)), 0..12),
+        options in prop::collection::vec((prop::sample::select(vec![1_u8, 3, 6, 15, 26, 42, 51, 52, 54, 58, 59, 121, 82]), prop::collection::vec(any::<u8>(), 0..40)), 0..12),
         tail in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         let options: Vec<Vec<u8>> = options

@@ -6,14 +6,24 @@
 )]
 
 use super::FOR_EVER;
-use crate::dhcp::lease::Network;
+use super::NETD;
 use crate::observe::Address;
+use crate::observe::Dhcpv6Offer;
 use crate::observe::Kind;
 use crate::observe::Link;
+use crate::observe::Maker;
 use crate::observe::Route;
+use crate::observe::RouteOrigin;
+use crate::observe::Subnet;
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::AddressAttribute;
+use netlink_packet_route::address::AddressFlags;
 use netlink_packet_route::address::AddressHeaderFlags;
 use netlink_packet_route::address::AddressMessage;
+use netlink_packet_route::address::AddressProtocol;
+use netlink_packet_route::link::AfSpecInet6;
+use netlink_packet_route::link::AfSpecUnspec;
+use netlink_packet_route::link::Inet6IfaceFlags;
 use netlink_packet_route::link::InfoKind;
 use netlink_packet_route::link::LinkAttribute;
 use netlink_packet_route::link::LinkFlags;
@@ -26,19 +36,28 @@ use netlink_packet_route::route::RouteHeader;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::route::RouteType;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::time::Duration;
+
+/// What links of apps are called; these are never part of the home network.
+const APP_LINK: &str = "ha";
 
 /// A link; none when the kernel gives it no name.
 pub(super) fn link(message: &LinkMessage) -> Option<Link> {
     let mut name = None;
     let mut hardware_address = None;
     let mut info_kind = None;
+    let mut mtu = 0;
+    let mut dhcpv6 = Dhcpv6Offer::default();
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name = Some(text.clone()),
             LinkAttribute::Address(bytes) => hardware_address = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            LinkAttribute::Mtu(bytes) => mtu = *bytes,
+            LinkAttribute::AfSpecUnspec(families) => dhcpv6 = dhcpv6_offer(families),
             LinkAttribute::LinkInfo(infos) => {
                 info_kind = infos.iter().find_map(|info| match info {
                     LinkInfo::Kind(kind) => Some(kind.clone()),
@@ -69,15 +88,31 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         kind,
         is_up: flags.contains(LinkFlags::Up),
         has_carrier: flags.contains(LinkFlags::LowerUp),
-        // Not in the message; the caller adds it.
-        heeds_routers: true,
+        mtu,
+        dhcpv6,
+        // Not in the message; the caller adds them.
+        speed: None,
+        knobs: BTreeMap::new(),
     })
+}
+
+fn dhcpv6_offer(families: &[AfSpecUnspec]) -> Dhcpv6Offer {
+    let inet6 = families.iter().filter_map(|family| match family {
+        AfSpecUnspec::Inet6(attributes) => Some(attributes),
+        _ => None,
+    });
+    let flags = inet6.flatten().find_map(|attribute| match attribute {
+        AfSpecInet6::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    let has = |flag| flags.is_some_and(|flags| flags.contains(flag));
+    Dhcpv6Offer { addresses: has(Inet6IfaceFlags::RaManaged), information: has(Inet6IfaceFlags::Otherconf) }
 }
 
 /// Hardware has no link kind. A virtual pair counts when it is called like hardware: whoever made this network namespace gave it
 /// to us as its network (a container, a test). Hearth's own bridges and pairs have other names.
 fn is_to_home_network(name: &str, kind: Option<&InfoKind>) -> bool {
-    kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
+    !name.starts_with(APP_LINK) && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
 }
 
 /// An address; none when the message has none that is ready for use.
@@ -90,6 +125,8 @@ pub(super) fn address(message: &AddressMessage) -> Option<Address> {
     let mut local = None;
     let mut peer = None;
     let mut valid_for = None;
+    let mut maker = Maker::Unknown;
+    let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
     for attribute in &message.attributes {
         match attribute {
             AddressAttribute::Local(address) => local = Some(*address),
@@ -97,12 +134,27 @@ pub(super) fn address(message: &AddressMessage) -> Option<Address> {
             AddressAttribute::CacheInfo(info) if info.ifa_valid != FOR_EVER => {
                 valid_for = Some(Duration::from_secs(u64::from(info.ifa_valid)));
             }
+            AddressAttribute::Flags(all) => flags = *all,
+            AddressAttribute::Protocol(AddressProtocol::Other(NETD)) => maker = Maker::Netd,
+            AddressAttribute::Protocol(AddressProtocol::Other(_)) => {}
+            AddressAttribute::Protocol(_) => maker = Maker::Kernel,
             _ => {}
         }
     }
     // IPv6 gives only ADDRESS, IPv4 both, where ADDRESS is the other end of a point-to-point link.
     let address = local.or(peer)?;
-    Some(Address { index: message.header.index, address, prefix: message.header.prefix_len, valid_for })
+    // A temporary address comes of an advertisement, whatever else is said of it.
+    if flags.contains(AddressFlags::Secondary) && address.is_ipv6() {
+        maker = Maker::Kernel;
+    }
+    Some(Address {
+        index: message.header.index,
+        address,
+        prefix: message.header.prefix_len,
+        valid_for,
+        maker,
+        is_duplicate: flags.contains(AddressFlags::Dadfailed),
+    })
 }
 
 fn is_in_main_table(message: &RouteMessage) -> bool {
@@ -115,45 +167,46 @@ fn is_in_main_table(message: &RouteMessage) -> bool {
         && message.header.kind == RouteType::Unicast
 }
 
-/// A route of the main table that DHCP put there.
-pub(super) fn dhcp_route(message: &RouteMessage) -> Option<Route> {
-    if !is_in_main_table(message) || message.header.protocol != RouteProtocol::Dhcp {
+/// A route of the main table that the kernel did not make by itself from an address.
+pub(super) fn route(message: &RouteMessage) -> Option<Route> {
+    if !is_in_main_table(message) {
         return None;
     }
+    let origin = match message.header.protocol {
+        RouteProtocol::Kernel => return None,
+        RouteProtocol::Dhcp => RouteOrigin::Dhcp,
+        RouteProtocol::Static => RouteOrigin::Static,
+        RouteProtocol::Ra => RouteOrigin::RouterAdvertisement,
+        other => RouteOrigin::Foreign(other.into()),
+    };
     let mut index = None;
-    let mut address = Ipv4Addr::UNSPECIFIED;
+    let mut address = match message.header.address_family {
+        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
     let mut gateway = None;
     let mut metric = 0;
     let mut source = None;
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Oif(oif) => index = Some(*oif),
-            RouteAttribute::Destination(RouteAddress::Inet(destination)) => address = *destination,
-            RouteAttribute::Gateway(RouteAddress::Inet(router)) => gateway = Some(*router),
+            RouteAttribute::Destination(destination) => address = ip(destination)?,
+            RouteAttribute::Gateway(router) => gateway = Some(ip(router)?),
             RouteAttribute::Priority(priority) => metric = *priority,
-            RouteAttribute::PrefSource(RouteAddress::Inet(preferred)) => source = Some(*preferred),
+            RouteAttribute::PrefSource(preferred) => source = ip(preferred),
             _ => {}
         }
     }
-    let destination = Network { address, prefix: message.header.destination_prefix_length };
-    Some(Route { index: index?, destination, gateway, metric, source })
+    let destination = Subnet { address, prefix: message.header.destination_prefix_length };
+    Some(Route { index: index?, destination, gateway, metric, source, origin })
 }
 
-/// An IPv6 default gateway, with the index of its link.
-pub(super) fn gateway6(message: &RouteMessage) -> Option<(u32, Ipv6Addr)> {
-    if !is_in_main_table(message) || message.header.destination_prefix_length != 0 {
-        return None;
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
     }
-    let mut index = None;
-    let mut gateway = None;
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Oif(oif) => index = Some(*oif),
-            RouteAttribute::Gateway(RouteAddress::Inet6(router)) => gateway = Some(*router),
-            _ => {}
-        }
-    }
-    Some((index?, gateway?))
 }
 
 #[cfg(test)]
@@ -177,6 +230,8 @@ mod tests {
             ("enp1s0", None, managed),
             ("eth0", Some(InfoKind::Veth), managed),
             ("app-photos", Some(InfoKind::Veth), Kind::Other),
+            ("ha0123456789", Some(InfoKind::Veth), Kind::Other),
+            ("ha0", None, Kind::Other),
             ("eth-bridge", Some(InfoKind::Bridge), Kind::Other),
         ] {
             let link = link(&ethernet(name, kind)).unwrap();
@@ -190,9 +245,10 @@ mod tests {
     }
 
     #[test]
-    fn only_routes_of_dhcp_in_the_main_table_are_ours() {
+    fn routes_of_the_main_table_are_seen_but_not_the_kernels_own() {
         let message = |protocol, table: u8| {
             let mut message = RouteMessage::default();
+            message.header.address_family = AddressFamily::Inet;
             message.header.protocol = protocol;
             message.header.table = table;
             message.header.kind = RouteType::Unicast;
@@ -203,16 +259,55 @@ mod tests {
             ];
             message
         };
-        let route = dhcp_route(&message(RouteProtocol::Dhcp, RouteHeader::RT_TABLE_MAIN)).unwrap();
+        let main = RouteHeader::RT_TABLE_MAIN;
         let expected = Route {
             index: 2,
-            destination: Network::DEFAULT,
-            gateway: Some(Ipv4Addr::new(10, 0, 0, 1)),
+            destination: Subnet::DEFAULT_4,
+            gateway: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
             metric: 1026,
             source: None,
+            origin: RouteOrigin::Dhcp,
         };
-        assert_eq!(route, expected);
-        assert_eq!(dhcp_route(&message(RouteProtocol::Static, RouteHeader::RT_TABLE_MAIN)), None);
-        assert_eq!(dhcp_route(&message(RouteProtocol::Dhcp, 100)), None);
+        assert_eq!(route(&message(RouteProtocol::Dhcp, main)), Some(expected));
+        let boot = Route { origin: RouteOrigin::Foreign(3), ..expected };
+        assert_eq!(route(&message(RouteProtocol::Boot, main)), Some(boot));
+        assert_eq!(route(&message(RouteProtocol::Kernel, main)), None);
+        assert_eq!(route(&message(RouteProtocol::Dhcp, 100)), None);
+        let mut advertised = message(RouteProtocol::Ra, main);
+        advertised.header.address_family = AddressFamily::Inet6;
+        advertised.attributes[2] = RouteAttribute::Gateway(RouteAddress::Inet6("fe80::1".parse().unwrap()));
+        let advertised = route(&advertised).unwrap();
+        assert_eq!(advertised.destination, Subnet::DEFAULT_6);
+        assert_eq!(advertised.origin, RouteOrigin::RouterAdvertisement);
+    }
+
+    #[test]
+    fn the_maker_of_an_address_is_told_by_its_marks() {
+        let message = |attributes| {
+            let mut message = AddressMessage::default();
+            message.attributes = vec![AddressAttribute::Address("fd00::1".parse().unwrap())];
+            message.attributes.extend(attributes);
+            address(&message).unwrap()
+        };
+        let protocol = AddressAttribute::Protocol;
+        assert_eq!(message(vec![]).maker, Maker::Unknown);
+        assert_eq!(message(vec![protocol(AddressProtocol::Other(NETD))]).maker, Maker::Netd);
+        assert_eq!(message(vec![protocol(AddressProtocol::Other(0))]).maker, Maker::Unknown);
+        assert_eq!(message(vec![protocol(AddressProtocol::RouterAnnouncement)]).maker, Maker::Kernel);
+        let flags = AddressAttribute::Flags(AddressFlags::Secondary | AddressFlags::Dadfailed);
+        let temporary = message(vec![flags]);
+        assert_eq!((temporary.maker, temporary.is_duplicate), (Maker::Kernel, true));
+    }
+
+    #[test]
+    fn flags_of_advertisements_are_read() {
+        let mut message = ethernet("eth0", None);
+        let flags = Inet6IfaceFlags::RaManaged | Inet6IfaceFlags::RaRcvd;
+        message
+            .attributes
+            .push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::Flags(flags)])]));
+        message.attributes.push(LinkAttribute::Mtu(1400));
+        let link = link(&message).unwrap();
+        assert_eq!((link.dhcpv6, link.mtu), (Dhcpv6Offer { addresses: true, information: false }, 1400));
     }
 }
