@@ -2,7 +2,6 @@
 
 use crate::household::expect_page;
 use crate::household::set_up;
-use anyhow::Result;
 use anyhow::ensure;
 use qemu_tests::Artifacts;
 use qemu_tests::VmBuilder;
