@@ -25,7 +25,8 @@ pub(crate) fn policy(apps: usize, further_ports: usize) -> Result<AppPolicy> {
         let last = (first + WORKSPACE).min(apps);
         let members: BTreeMap<String, Value> = (first..last)
             .map(|number| {
-                let further = (number..further_ports).step_by(apps).map(|port| format!("tcp/{}", 10_000 + port));
+                let further =
+                    (number..further_ports).step_by(apps).map(|port| format!("tcp/{}", 10_000 + port));
                 let serves: Vec<String> = std::iter::once("tcp/8080".to_owned()).chain(further).collect();
                 (key(number), json!({"grants": grants(number, last), "serves": serves}))
             })
@@ -52,7 +53,8 @@ fn grants(number: usize, end: usize) -> Vec<Value> {
         grants.push(json!({"to": "lan"}));
     }
     if number.is_multiple_of(4) {
-        grants.push(json!({"to": "inbound", "box_port": format!("tcp/{}", 20_000 + number), "app_port": 8443}));
+        grants
+            .push(json!({"to": "inbound", "box_port": format!("tcp/{}", 20_000 + number), "app_port": 8443}));
     }
     grants
 }
