@@ -1,12 +1,16 @@
-//! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle.
+//! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle; what the network costs,
+//! against nft and unbound in the same run.
 //!
-//! Costs are processor seconds of QEMU under TCG: they depend little on what else this computer does. Rounds of both
-//! systems alternate, and the table shows medians. Nothing here passes or fails: figures go to `target/bench/boot.json`
-//! and into the README.
+//! Costs are processor seconds (of a boot: QEMU's under TCG): they depend little on what else this computer does. Rounds of both
+//! sides alternate, and the tables show medians. Nothing here passes or fails: figures go to `target/bench/*.json` and into the
+//! README.
 
 mod debian;
 mod hearth;
+mod net;
+mod readme;
 mod report;
+mod spread;
 
 use crate::artifacts;
 use crate::artifacts::ImageArguments;
@@ -16,11 +20,15 @@ use crate::host_packages;
 use crate::programs;
 use anyhow::Result;
 use clap::Args;
+use clap::ValueEnum;
 use image::progress::Progress;
 
 /// How much to measure.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArguments {
+    /// Only these subjects
+    #[arg(long, value_enum)]
+    only: Vec<Subject>,
     /// Boots of each system
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -29,12 +37,32 @@ pub(crate) struct BenchArguments {
     no_readme: bool,
 }
 
-/// Measures everything and writes the report.
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// Sizes, boots against Debian, memory at rest: target/bench/boot.json
+    Boot,
+    /// Firewall, networks of apps, name service: target/bench/net.json; needs root
+    Net,
+}
+
+/// Measures everything and writes the reports.
 ///
 /// # Errors
-/// When something cannot be built, booted or written.
+/// When something cannot be built, started or written.
 pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::BENCH])?;
+    let is_wanted = |subject| arguments.only.is_empty() || arguments.only.contains(&subject);
+    if is_wanted(Subject::Boot) {
+        boot(arguments)?;
+    }
+    if is_wanted(Subject::Net) {
+        network(arguments)?;
+    }
+    Ok(())
+}
+
+fn boot(arguments: &BenchArguments) -> Result<()> {
     artifacts::image(&ImageArguments::default())?;
     programs::build_agent()?;
     let bars = Bars::new();
@@ -52,6 +80,16 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     bars.finish();
     let report = report::Report::new(&boots, rest, hearth::sizes()?)?;
     report.write(&folder.join("boot.json"))?;
+    if !arguments.no_readme {
+        report.fill_readme()?;
+    }
+    report.show();
+    Ok(())
+}
+
+fn network(arguments: &BenchArguments) -> Result<()> {
+    let report = net::measure()?;
+    report.write(&target().join("bench/net.json"))?;
     if !arguments.no_readme {
         report.fill_readme()?;
     }

@@ -40,9 +40,10 @@ impl ReadAt for Disk<'_> {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let start = offset.saturating_sub(HEADER_BLOCK * BLOCK as u64);
         let start = usize::try_from(start).unwrap_or(usize::MAX);
-        for (index, byte) in buffer.iter_mut().enumerate() {
-            *byte = start.checked_add(index).and_then(|at| self.0.get(at)).copied().unwrap_or_default();
-        }
+        buffer.fill(0);
+        let rest = self.0.get(start..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
         Ok(())
     }
 }

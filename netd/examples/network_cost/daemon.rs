@@ -23,7 +23,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 
 /// netd's user in init's service table.
-const USER: u32 = 901;
+const USER: u32 = model::paths::NETD_UID;
 /// netd's folder in RAM.
 const RUN: &str = "/run/hearth/net";
 

@@ -68,7 +68,8 @@ pub(super) const PROBES: &[Probe] = &[
     Probe {
         name: "an answer to a connection nobody asked for",
         fate: Fate::Refused,
-        frames: |ends, token| ends.tcp(GRANTED, OWN_PORT, SYN | ACK, token),
+        // From a port that the other probes do not ask from: an answer to those would be one.
+        frames: |ends, token| ends.tcp(GRANTED, OWN_PORT + 1, SYN | ACK, token),
     },
     Probe {
         name: "the end of a connection that is not there",

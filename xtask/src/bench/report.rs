@@ -2,7 +2,8 @@
 
 use crate::bench::hearth::Rest;
 use crate::bench::hearth::Sizes;
-use crate::command::repository;
+use crate::bench::readme;
+use crate::bench::spread::Spread;
 use anyhow::Context;
 use anyhow::Result;
 use serde::Serialize;
@@ -10,7 +11,6 @@ use std::fs;
 use std::path::Path;
 
 const BEGIN: &str = "<!-- bench: written by `cargo xtask bench` -->\n";
-const END: &str = "<!-- /bench -->";
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Processor seconds of each boot.
@@ -50,8 +50,9 @@ impl Report {
     /// # Errors
     /// When a side has no boot.
     pub(crate) fn new(boots: &Boots, rest: Rest, sizes: Sizes) -> Result<Self> {
-        let hearth = median(&boots.hearth).context("no boot of Hearth was measured")?;
-        let debian_systemd = median(&boots.debian).context("no boot of Debian was measured")?;
+        let median = |rounds: &[f64]| Spread::try_from(rounds.to_vec()).map(|spread| spread.median);
+        let hearth = median(&boots.hearth).context("measuring the boots of Hearth")?;
+        let debian_systemd = median(&boots.debian).context("measuring the boots of Debian")?;
         Ok(Self {
             boot_cpu_seconds: Medians { hearth, debian_systemd, ratio: hearth / debian_systemd },
             rounds: Rounds { hearth: boots.hearth.clone(), debian_systemd: boots.debian.clone() },
@@ -77,12 +78,7 @@ impl Report {
     /// # Errors
     /// When the README cannot be read or written, or has no marks.
     pub(crate) fn fill_readme(&self) -> Result<()> {
-        let path = repository().join("README.md");
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let (before, rest) = text.split_once(BEGIN).context("the README has no place for the figures")?;
-        let (_, after) = rest.split_once(END).context("the README's place for the figures has no end")?;
-        fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", self.table()))
-            .with_context(|| format!("writing {}", path.display()))
+        readme::fill(BEGIN, &self.table())
     }
 
     /// Shows the table.
@@ -118,24 +114,7 @@ impl Report {
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52 bytes")]
 fn mebibytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / MIB)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_of_the_sorted_values() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[]), None);
-    }
 }

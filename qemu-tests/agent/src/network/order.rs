@@ -243,6 +243,8 @@ pub struct Sighting {
     pub link: String,
     /// Where it went.
     pub way: Way,
+    /// The frame in hexadecimal digits, when it went out.
+    pub frame: Option<String>,
 }
 
 /// Where a frame went.

@@ -172,14 +172,16 @@ fn note_frame(socket: &OwnedFd, place: &Place, names: &mut BTreeMap<usize, Strin
     else {
         return Vec::new();
     };
-    let found: Vec<u16> = tokens(buffer.get(..length).unwrap_or_default()).collect();
+    let frame = buffer.get(..length).unwrap_or_default();
+    let found: Vec<u16> = tokens(frame).collect();
     if found.is_empty() {
         return Vec::new();
     }
     let way = if from.pkttype() == OUTGOING { Way::Out } else { Way::In };
     let index = from.ifindex();
     let link = names.entry(index).or_insert_with(|| link_name(place, index));
-    found.into_iter().map(|token| Sighting { token, link: link.clone(), way }).collect()
+    let frame = (way == Way::Out).then(|| super::to_hex(frame));
+    found.into_iter().map(|token| Sighting { token, link: link.clone(), way, frame: frame.clone() }).collect()
 }
 
 fn note_packet(socket: &OwnedFd) -> Vec<Sighting> {
@@ -188,7 +190,7 @@ fn note_packet(socket: &OwnedFd) -> Vec<Sighting> {
         return Vec::new();
     };
     tokens(buffer.get(..length).unwrap_or_default())
-        .map(|token| Sighting { token, link: String::new(), way: Way::Delivered })
+        .map(|token| Sighting { token, link: String::new(), way: Way::Delivered, frame: None })
         .collect()
 }
 

@@ -107,7 +107,9 @@ fn netd_may_die_at_any_time() {
                 world.wait_flow("granted", "goes on", |later| later.received >= now.received + FLOWING)?;
             ensure!(later.breaks == 0, "the flow was cut when netd died: {later:?}");
         }
-        let arrivals = sweeps.arrivals(&mut world)?;
+        let mut arrivals = sweeps.arrivals(&mut world)?;
+        // A link lets an app ask for names; while there is no netd the box says that nobody listens.
+        arrivals.retain(|arrival| arrival.sent.from != "a" || !arrival.sent.probe.starts_with("DNS over "));
         ensure!(arrivals.is_empty(), "while netd was dead arrived {arrivals:?}");
 
         let after = world.report()?;

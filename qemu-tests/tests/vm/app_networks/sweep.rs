@@ -116,13 +116,22 @@ impl Sweeps {
         // An answer of netd takes longer than the box needs for what it has received.
         world.report()?;
         let mut arrivals = BTreeSet::new();
+        let mut frames = String::new();
         for sighting in noted(world, None)?.into_iter().filter(|sighting| sighting.way != Way::In) {
+            if let Some((sent, frame)) =
+                self.sent.get(usize::from(sighting.token)).zip(sighting.frame.as_ref())
+            {
+                frames.push_str(&format!("{} {sent:?} {frame}\n", sighting.link));
+            }
             let place = match sighting.way {
                 Way::Delivered => "the box's sockets".to_owned(),
                 Way::In | Way::Out => format!("out of {}", sighting.link),
             };
             arrivals.extend(self.arrival(sighting.token, place));
         }
+        // For whoever has to find out why.
+        std::fs::write(world.vm.folder().join("sent-by-the-box.txt"), frames)
+            .context("cannot note frames")?;
         for app in all_apps() {
             for sighting in noted(world, Some(app))?.into_iter().filter(|sighting| sighting.way == Way::In) {
                 arrivals.extend(self.arrival(sighting.token, format!("app {app}")));
