@@ -108,6 +108,8 @@ pub struct Keeper<F, W> {
     serves_home: bool,
     learned: Learned,
     tally: Tally,
+    /// Marks that connections may have since the last sweep; unknown before the first, and after one that failed.
+    swept: Option<BTreeSet<u32>>,
     /// Whether rules are in force at all.
     is_loaded: bool,
     /// Whether the box passes packets on.
@@ -142,18 +144,30 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         self.is_loaded = true;
         self.loads += 1;
         self.problem = None;
-        let alive: BTreeSet<u32> = permissions.iter().map(|permission| permission.mark().0).collect();
-        match self.filter.sweep(&|mark| alive.contains(&mark)) {
-            Ok(0) => {}
-            Ok(cut) => tracing::info!(cut, "connections without permission forgotten"),
-            // They are cut all the same: their mark is not in force.
-            Err(error) => tracing::warn!(error = &error as &dyn Error, "connections not swept"),
-        }
+        self.sweep(permissions.iter().map(|permission| permission.mark().0).collect());
         if !self.is_prepared {
             self.wiring.prepare(self.prefix6)?;
             self.is_prepared = true;
         }
         Ok(())
+    }
+
+    /// Forgets connections whose mark is no longer among these. When none has gone there is nothing to find, and looking is dear: the
+    /// kernel walks its whole table, 2^18 rows on a large box, however few connections there are.
+    fn sweep(&mut self, alive: BTreeSet<u32>) {
+        if self.swept.as_ref().is_none_or(|before| !before.is_subset(&alive)) {
+            match self.filter.sweep(&|mark| alive.contains(&mark)) {
+                Ok(0) => {}
+                Ok(cut) => tracing::info!(cut, "connections without permission forgotten"),
+                Err(error) => {
+                    // They are cut all the same: their mark is not in force.
+                    tracing::warn!(error = &error as &dyn Error, "connections not swept");
+                    self.swept = None;
+                    return;
+                }
+            }
+        }
+        self.swept = Some(alive);
     }
 
     /// Loads the rules of the policy in force again; a failure is kept as the problem.

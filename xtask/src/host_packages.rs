@@ -42,6 +42,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("dbus-daemon", "the bus between those two"),
     package("fonts-dejavu-core", "letters for the screenshots"),
     package("dnsmasq-base", "a real DHCP server for netd"),
+    package("radvd", "a real router for netd"),
     package("chrony", "a real time server, with NTS, for timesync"),
     package("unbound", "a real upstream over TLS and HTTPS for the resolver"),
     package("nsd", "serves the private internet behind it"),

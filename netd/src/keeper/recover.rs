@@ -41,6 +41,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             serves_home,
             learned: Learned::default(),
             tally: Tally::default(),
+            swept: None,
             is_loaded: false,
             is_prepared: false,
             problem: None,

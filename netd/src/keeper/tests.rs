@@ -158,13 +158,31 @@ fn rules_come_before_forwarding_and_a_link_carries_nothing_before_its_rules() {
     keeper.set_policy(policy(""), NOW).unwrap();
     bench.kernel.take_done();
     let attachment = keeper.attach(&key("a"), namespace(), NOW).unwrap();
-    assert_eq!(bench.kernel.take_done(), ["lay", "replace", "sweep", "switch on"]);
+    assert_eq!(bench.kernel.take_done(), ["lay", "replace", "switch on"]);
     assert_eq!(attachment.ipv4.to_string(), "198.18.1.2");
     assert!(attachment.resolv_conf.contains("nameserver 198.18.0.1\n"));
     assert!(bench.kernel.chains().contains("from_ha1-2"));
     keeper.detach(&key("a"), NOW).unwrap();
     assert!(!bench.kernel.chains().contains("from_ha1-2"));
     assert!(bench.kernel.0.borrow().links.is_empty());
+}
+
+#[test]
+fn connections_are_swept_when_a_permission_goes_and_again_when_that_failed() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    let mut swept_by = |grants: &str, refuses: Option<&'static str>| {
+        bench.kernel.take_done();
+        bench.kernel.refuse(refuses);
+        keeper.set_policy(policy(grants), NOW).unwrap();
+        bench.kernel.take_done().contains(&"sweep".to_owned())
+    };
+    assert!(!swept_by(r#"{"to":"lan"}"#, None), "one has come, none has gone");
+    assert!(swept_by(r#"{"to":"internet"}"#, None), "lan has gone");
+    assert!(!swept_by(r#"{"to":"internet"}"#, None));
+    assert!(swept_by("", Some("sweep")), "internet has gone");
+    assert!(swept_by("", None), "the last one failed");
+    assert!(!swept_by("", None));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! See the modules; [`lab`] makes the two ends of the cable.
 
+mod addressing;
 mod app;
 mod apps;
 mod dhcp;

@@ -215,6 +215,11 @@ impl Lab {
         self.start_netd_again();
     }
 
+    /// What a reboot forgets.
+    pub(crate) fn forget_run(&self) {
+        std::fs::remove_dir_all(self.folder.path().join("run")).unwrap();
+    }
+
     /// Starts netd after it was killed; its folder in RAM is as it was.
     pub(crate) fn start_netd_again(&mut self) {
         std::fs::remove_file(self.folder.path().join("bus.sock")).unwrap();
