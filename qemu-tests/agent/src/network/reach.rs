@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Between two looks of a server.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Longest greeting.
 const GREETING: usize = 256;
 /// What is said to a UDP port: a question for an address of `hearth.local`, so that a name server would answer too (RFC 1035).
