@@ -1,6 +1,7 @@
 //! Where a link's addresses come from: the owner, DHCP of both kinds, routers, the box itself; and who else has them.
 
 use crate::rooted::lab::Lab;
+use crate::rooted::lab::Namespace;
 use crate::rooted::lab::Process;
 use crate::rooted::lab::RANGE;
 use crate::rooted::lab::leased;
@@ -34,7 +35,11 @@ fn settings(ipv4: &str) -> String {
 #[tokio::test]
 async fn an_address_that_somebody_has_is_declined_and_another_is_taken() {
     let mut lab = Lab::new();
-    lab.home.ip("addr add 192.168.77.100/24 dev lan0");
+    // A device of its own: the server would never offer an address that it has itself.
+    let rival = Namespace::new("rival");
+    lab.home.ip(&format!("link add link lan0 name mv0 netns {} type macvlan mode bridge", rival.name));
+    rival.ip("addr add 192.168.77.100/24 dev mv0");
+    rival.ip("link set mv0 up");
     let mac = lab.the_box.ip("-o link show eth0");
     let mac = mac.split("link/ether ").nth(1).unwrap().split(' ').next().unwrap();
     lab.serve_dhcp(RANGE, &[&format!("--dhcp-host={mac},192.168.77.100")]).await;
