@@ -26,13 +26,20 @@ use crate::nft::value::PacketType;
 use crate::nft::value::Protocol;
 use crate::nft::value::Uid;
 use crate::nft::value::Value;
+use std::fmt;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
 /// A field without the type of its values, as concatenations take it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Field(pub(crate) &'static Facts);
+
+impl fmt::Debug for Field {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.text)
+    }
+}
 
 /// How a field is found.
 #[derive(Debug, PartialEq, Eq, Hash)]

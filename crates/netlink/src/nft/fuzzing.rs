@@ -18,10 +18,7 @@ pub fn datagram(bytes: &[u8]) -> usize {
     drop(watch::generations(bytes));
     drop(decode::describe(bytes, 1));
     let sets = sets();
-    Messages::of(bytes)
-        .map_while(Result::ok)
-        .map(|message| usize::from(read(&message, &sets).is_ok()))
-        .sum()
+    Messages::of(bytes).map_while(Result::ok).map(|message| usize::from(read(&message, &sets).is_ok())).sum()
 }
 
 fn read(message: &Message<'_>, sets: &[Set]) -> Result<(), Malformed> {

@@ -90,9 +90,9 @@ pub enum Hook {
     Output,
     /// After routing.
     Postrouting,
-    /// Fresh from these interfaces, which must exist.
+    /// Fresh from these interfaces, which must exist for kernels before 6.16.
     Ingress(Vec<InterfaceName>),
-    /// On the way out of these interfaces, which must exist; netdev tables only.
+    /// On the way out of these interfaces, as with [`Hook::Ingress`]; netdev tables only.
     Egress(Vec<InterfaceName>),
 }
 

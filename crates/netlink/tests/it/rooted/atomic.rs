@@ -54,11 +54,10 @@ fn what_is_refused_changes_nothing_and_is_named() {
     let masquerade = ruleset([commented("a"), Rule::new().then(Statement::Masquerade)]);
     assert_eq!(refused(masquerade).0, "table inet hearth chain in rule 2");
 
-    let mut no_device = ruleset([]);
-    let ingress = Hook::Ingress(vec![InterfaceName::new("absent").unwrap()]);
-    let base = Base { kind: ChainKind::Filter, hook: ingress, priority: 0, policy: Policy::Accept };
-    no_device.tables[0].chains.push(Chain::base(name("early"), base, []));
-    assert_eq!(refused(no_device), ("table inet hearth chain early".to_owned(), not_found));
+    let mut no_such_hook = ruleset([]);
+    let base = Base { kind: ChainKind::Nat, hook: Hook::Forward, priority: 0, policy: Policy::Accept };
+    no_such_hook.tables[0].chains.push(Chain::base(name("wrong"), base, []));
+    assert_eq!(refused(no_such_hook).0, "table inet hearth chain wrong");
 
     let mut overlapping = ruleset([]);
     let span = |first: u16, last| Element::new(Span::between(first, last).unwrap());
@@ -192,11 +191,7 @@ fn ten_thousand_rules_and_elements_load() {
     let namespace = Namespace::new();
     let mut rules = ruleset((0..10_000_u32).map(|number| {
         let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
-        Rule::new()
-            .when(IP_SADDR.is(address))
-            .when(TCP_DPORT.is_one_of([80, 443]))
-            .count()
-            .then(Verdict::Accept)
+        Rule::new().when(IP_SADDR.is(address)).when(TCP_DPORT.is(443)).count().then(Verdict::Accept)
     }));
     let elements = |count: u32| {
         (0..count).map(|number| Element::new(std::net::Ipv6Addr::from_bits(u128::from(number) * 7)))
