@@ -1,6 +1,7 @@
 //! The home network: how it is, who may reach what, and what the owner chose for it. netd knows; this asks.
 
 pub(crate) mod dns;
+mod link;
 pub(crate) mod profile;
 pub(crate) mod schema;
 pub(crate) mod settings;
@@ -13,6 +14,7 @@ use super::query::Query;
 use crate::net::AskError;
 use crate::web::Reply;
 use hyper::StatusCode;
+use link::Link;
 use model::network::endpoint::Endpoint;
 use model::network::report;
 use serde::Serialize;
@@ -46,53 +48,10 @@ pub(crate) struct Network {
     trial_seconds_left: Option<u32>,
 }
 
-/// A link.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Link {
-    /// Kernel name.
-    name: String,
-    /// `ethernet`, `wifi` or `other`.
-    kind: &'static str,
-    /// Hardware address.
-    mac: Option<String>,
-    /// `up`, `down` or `no-carrier`.
-    state: String,
-    /// Addresses with prefix length.
-    #[schema(example = json!(["10.0.2.15/24"]))]
-    addresses: Vec<String>,
-    /// Default gateway.
-    gateway: Option<String>,
-    /// When the DHCP lease ends, in seconds since 1970 by the box's clock.
-    lease_expires_unix: Option<u64>,
-}
-
-impl From<hostapi::net1::Link> for Link {
-    fn from(link: hostapi::net1::Link) -> Self {
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        Self {
-            kind: kind_of(&link.name),
-            name: link.name,
-            mac: some(link.mac),
-            state: link.state,
-            addresses: link.addresses,
-            gateway: some(link.gateway),
-            lease_expires_unix: Some(link.lease_expires_unix).filter(|&expires| expires > 0),
-        }
-    }
-}
-
-/// The kernel and udev begin names of Ethernet links with `e` and of wireless ones with `wl`.
-fn kind_of(name: &str) -> &'static str {
-    match name {
-        _ if name.starts_with("wl") => "wifi",
-        _ if name.starts_with('e') => "ethernet",
-        _ => "other",
-    }
-}
-
 /// The network's state, as netd sees it.
 ///
-/// Links come from what netd showed last; the rest is asked for, and where netd cannot say it, it is null with a reason.
+/// The summary of links comes from what netd showed last; the rest is asked for, and where netd cannot say it, it is null with a
+/// reason.
 #[utoipa::path(
     get,
     path = "/network",
@@ -104,7 +63,7 @@ fn kind_of(name: &str) -> &'static str {
     security(("session" = []))
 )]
 pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
-    let (report, mut reasons) = match call.app.netd.report().await {
+    let (mut report, mut reasons) = match call.app.netd.report().await {
         Ok(report) => {
             let reasons = report.reasons.clone();
             (Some(report), reasons)
@@ -117,7 +76,8 @@ pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
     };
     let view = call.app.network.borrow().clone();
     let hostname = view.reachable_name(&call.app.chosen_name()).to_string();
-    let links = view.links.into_iter().map(Link::from).collect();
+    let reported = report.as_mut().map(|report| std::mem::take(&mut report.links)).unwrap_or_default();
+    let links = link::links(view.links, reported);
     let told: Vec<String> = view.reasons.into_iter().filter(|reason| !reasons.contains(reason)).collect();
     reasons.extend(told);
     let network = match report {

@@ -78,6 +78,18 @@ async fn everything_about_the_network_is_shown_as_described() {
     assert_eq!(network["name"], json!({"wanted": "hearth", "announced": "hearth", "rival": null}));
     assert_eq!(network["firewall"]["rules"][6]["words"], "notes may reach db at tcp/5432");
     assert_eq!(network["trial_seconds_left"], Value::Null);
+    let cable = &network["links"][0];
+    assert_eq!(
+        (&cable["addresses"][0], &cable["gateway"], &cable["lease_expires_unix"], &cable["state"]),
+        (&json!("192.168.1.5/24"), &json!("192.168.1.1"), &json!(1_900_000_000), &json!("up")),
+        "the summary says what the report says"
+    );
+    assert_eq!(cable["report"]["addresses"][1]["origin"], "slaac");
+    assert_eq!(
+        cable["report"]["gateways"][1],
+        json!({"address": "fe80::1", "metric": 1026, "answers": false})
+    );
+    assert_eq!(network["links"][2]["report"]["problems"].as_array().unwrap().len(), 1);
     assert_eq!(home.get("/settings").await.json(), home.settings());
 }
 
@@ -105,9 +117,9 @@ async fn links_have_nothing_for_what_is_empty_and_stay_when_netd_reports_nothing
         network["links"],
         json!([
             {"name": "eth0", "kind": "ethernet", "mac": "52:54:00:12:34:56", "state": "up",
-             "addresses": ["10.0.2.15/24"], "gateway": "10.0.2.2", "lease_expires_unix": 86400},
+             "addresses": ["10.0.2.15/24"], "gateway": "10.0.2.2", "lease_expires_unix": 86400, "report": null},
             {"name": "wlan0", "kind": "wifi", "mac": null, "state": "down", "addresses": [], "gateway": null,
-             "lease_expires_unix": null}
+             "lease_expires_unix": null, "report": null}
         ])
     );
     assert_eq!((&network["resolver"], &network["firewall"]), (&Value::Null, &Value::Null));
@@ -162,6 +174,10 @@ async fn settings_that_cannot_be_are_refused_with_the_member_at_fault() {
         let upstream: Value = serde_json::from_str(text).unwrap();
         json!({"version": 1, "resolver": {"upstreams": [before["resolver"]["upstreams"][0], upstream]}})
     };
+    let link = |mut wishes: Value| -> Value {
+        wishes["matching"] = json!({"mac": "52:54:00:12:34:56"});
+        json!({"version": 1, "links": [wishes]})
+    };
     let of = "resolver.upstreams[1]";
     for (body, field) in [
         (
@@ -186,6 +202,22 @@ async fn settings_that_cannot_be_are_refused_with_the_member_at_fault() {
             upstream(r#"{"server_name":"a.example","addresses":["1.1.1.1"],"transport":{"by":"udp"}}"#),
             format!("{of}.transport"),
         ),
+        (
+            link(json!({"ipv4": {"static": {"addresses": ["192.168.1.255/24"]}}})),
+            "links[0].ipv4.static.addresses[0]".to_owned(),
+        ),
+        (
+            link(json!({"ipv6": {"static": {"addresses": ["fe80::1/64"]}}})),
+            "links[0].ipv6.static.addresses[0]".to_owned(),
+        ),
+        (link(json!({"ipv4": "static"})), "links[0].ipv4".to_owned()),
+        (
+            link(json!({"ipv4": {"static": {"addresses": ["192.168.1.5/24"], "gateway": "192.168.2.1"}}})),
+            "links[0]".to_owned(),
+        ),
+        (link(json!({"mtu": 100})), "links[0].mtu".to_owned()),
+        (link(json!({"metric": 0})), "links[0].metric".to_owned()),
+        (json!({"version": 1, "links": vec![json!({"matching": {"name": "eth0"}}); 17]}), "links".to_owned()),
         (json!({"version": 2}), "version".to_owned()),
         (json!({"version": 1, "wifi": {}}), "wifi".to_owned()),
         (

@@ -2,6 +2,11 @@
 //! answers with these, member by member.
 #![expect(dead_code, reason = "these types describe; none of them is ever made")]
 
+mod link;
+
+pub(crate) use link::LinkReport;
+
+use link::LinkSettings;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -130,6 +135,9 @@ pub(crate) struct AppReport {
 pub(crate) struct NetworkSettings {
     /// 1.
     version: u8,
+    /// Links with other wishes than DHCP and router advertisements, at most 16.
+    #[serde(default)]
+    links: Vec<LinkSettings>,
     /// Name servers.
     #[serde(default)]
     resolver: ResolverSettings,

@@ -111,6 +111,7 @@ fn invalid(settings: &NetworkSettings, error: &InvalidSettings) -> ApiError {
         None => "resolver.upstreams".to_owned(),
     };
     let field = match error {
+        InvalidSettings::TooMany { of: "links", .. } => "links".to_owned(),
         InvalidSettings::TooMany { of: "time servers", .. } => "time.servers".to_owned(),
         InvalidSettings::TooMany { of: "private names", .. } => "resolver.private_names".to_owned(),
         InvalidSettings::TooMany { .. } => "resolver.upstreams".to_owned(),

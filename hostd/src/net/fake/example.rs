@@ -22,8 +22,15 @@ pub(super) fn status() -> Status {
         lease_expires_unix: 0,
     };
     let spare = Link { name: "eth1".to_owned(), state: "no-carrier".to_owned(), ..Link::default() };
+    let lonely = Link {
+        name: "eth2".to_owned(),
+        mac: "52:54:00:12:34:58".to_owned(),
+        state: "up".to_owned(),
+        addresses: vec!["169.254.7.9/16".to_owned()],
+        ..Link::default()
+    };
     Status {
-        links: vec![cable, spare],
+        links: vec![cable, spare, lonely],
         host_name: "hearth".to_owned(),
         settings: settings(),
         app_policy: policy(),
@@ -33,7 +40,9 @@ pub(super) fn status() -> Status {
 
 fn settings() -> NetworkSettings {
     read(
-        r#"{"version": 1, "resolver": {"upstreams": [
+        r#"{"version": 1, "links": [{"matching": {"mac": "52:54:00:12:34:57"},
+            "ipv4": {"static": {"addresses": ["192.168.7.2/24"], "gateway": "192.168.7.1"}}, "ipv6": "off", "mtu": 1400, "metric": 200}],
+            "resolver": {"upstreams": [
             {"server_name": "dns.example.org", "addresses": ["192.0.2.1", "2001:db8::1"], "transport": {"by": "tls"}},
             {"server_name": "doh.example.net", "addresses": ["192.0.2.2"],
              "transport": {"by": "https", "port": 8443, "path": "/q"}}],
@@ -54,7 +63,21 @@ fn policy() -> AppPolicy {
 
 pub(super) fn report() -> NetworkReport {
     read(
-        r#"{"reasons": [], "name": {"wanted": "hearth", "announced": "hearth", "rival": null},
+        r#"{"reasons": [], "links": [
+            {"name": "eth0", "kind": "ethernet", "mac": "52:54:00:12:34:56", "state": "up", "speed_mbit": 1000, "mtu": 1500,
+             "addresses": [
+                {"address": "192.168.1.5", "prefix": 24, "origin": "dhcp", "valid_until_unix": 1900000000},
+                {"address": "2001:db8:7::5054:ff:fe12:3456", "prefix": 64, "origin": "slaac", "valid_until_unix": 1900000060},
+                {"address": "fe80::5054:ff:fe12:3456", "prefix": 64, "origin": "link-local", "valid_until_unix": null}],
+             "gateways": [{"address": "192.168.1.1", "metric": 1002, "answers": true}, {"address": "fe80::1", "metric": 1026, "answers": false}],
+             "dns": ["192.168.1.1"], "ntp": ["time.home.example"], "domains": ["home.example"], "problems": []},
+            {"name": "eth1", "kind": "ethernet", "mac": "52:54:00:12:34:57", "state": "no-carrier", "speed_mbit": null, "mtu": 1400,
+             "addresses": [], "gateways": [], "dns": [], "ntp": [], "domains": [], "problems": []},
+            {"name": "eth2", "kind": "ethernet", "mac": "52:54:00:12:34:58", "state": "up", "speed_mbit": 100, "mtu": 1500,
+             "addresses": [{"address": "169.254.7.9", "prefix": 16, "origin": "link-local", "valid_until_unix": null}],
+             "gateways": [], "dns": [], "ntp": [], "domains": [],
+             "problems": ["no DHCP server answers; only devices on the same cable can be reached"]}],
+        "name": {"wanted": "hearth", "announced": "hearth", "rival": null},
         "resolver": {"upstreams": [
             {"name": "dns.example.org", "transport": "tls", "problem": null, "queries": 1830, "failures": 2},
             {"name": "doh.example.net", "transport": "https", "problem": "it did not answer within 5 s", "queries": 12, "failures": 12}],
