@@ -6,6 +6,7 @@ use model::network::report::NameReport;
 use model::network::report::ResolverReport;
 use model::network::report::TimeReport;
 use serde::Deserialize;
+use std::net::IpAddr;
 
 /// `GET /status`.
 #[derive(Clone, Debug, Deserialize)]
@@ -94,6 +95,45 @@ pub struct Link {
     pub addresses: Vec<String>,
     /// Default gateway.
     pub gateway: Option<String>,
+    /// Everything that is known of it, where the box says.
+    #[serde(default)]
+    pub report: Option<LinkReport>,
+}
+
+/// What is shown of the report on a link.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LinkReport {
+    /// In millions of bits a second.
+    pub speed_mbit: Option<u32>,
+    /// Its addresses.
+    pub addresses: Vec<LinkAddress>,
+    /// Ways to everywhere else, best first.
+    pub gateways: Vec<Gateway>,
+    /// Name servers that the network offers.
+    pub dns: Vec<IpAddr>,
+    /// What does not work.
+    pub problems: Vec<String>,
+}
+
+/// An address of a link.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LinkAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length of its network.
+    pub prefix: u8,
+    /// `dhcp`, `static`, `slaac`, `dhcpv6`, `link-local`, …
+    pub origin: String,
+}
+
+/// A way to everywhere else.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Gateway {
+    /// The router's address.
+    pub address: IpAddr,
+    /// Whether it answers.
+    pub answers: bool,
 }
 
 /// `PUT /network/settings`.

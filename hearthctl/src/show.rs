@@ -1,7 +1,6 @@
 //! Answers in words. Pure: snapshots in `tests/it/snapshots` show what comes out.
 
 use crate::answers::Amount;
-use crate::answers::Link;
 use crate::answers::Network;
 use crate::answers::SettingsChanged;
 use crate::answers::Status;
@@ -10,6 +9,7 @@ use model::network::report::NameReport;
 use model::network::report::ResolverReport;
 use model::network::report::TimeReport;
 
+mod links;
 mod numbers;
 mod rules;
 mod table;
@@ -72,7 +72,7 @@ pub fn network(network: &Network) -> String {
         text.push_str(&on_trial(seconds));
     }
     text.push_str("\nLinks\n");
-    text.push_str(&table(&network.links.iter().map(link).collect::<Vec<_>>()));
+    text.push_str(&links::links(&network.links));
     if let Some(report) = &network.resolver {
         text.push_str("\nNames\n");
         text.push_str(&resolver(report));
@@ -97,20 +97,6 @@ fn name(report: &NameReport) -> String {
 
 fn reasons(reasons: &[String]) -> String {
     reasons.iter().map(|reason| format!("  ! {reason}\n")).collect()
-}
-
-fn link(link: &Link) -> Vec<String> {
-    let is_radio = link.kind == "wifi";
-    let state = match (link.state.as_str(), link.addresses.is_empty()) {
-        ("up", false) => "connected",
-        ("up", true) => "waits for an address",
-        ("no-carrier", _) if is_radio => "not connected",
-        ("no-carrier", _) => "no cable",
-        ("down", _) => "switched off",
-        (other, _) => other,
-    };
-    let router = link.gateway.as_ref().map_or_else(String::new, |gateway| format!("router {gateway}"));
-    vec![link.name.clone(), state.to_owned(), link.addresses.join(", "), router]
 }
 
 fn resolver(report: &ResolverReport) -> String {
