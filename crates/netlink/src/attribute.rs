@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(inner.require(1, "one").unwrap().u16("one"), Ok(0x0102));
         assert_eq!(inner.require(2, "two").unwrap().u64("two"), Ok(7));
         assert_eq!(inner.require(3, "three").unwrap_err(), Malformed { what: "three" });
-        assert!(inner.require(2, "two").unwrap().u32("two").is_err());
+        inner.require(2, "two").unwrap().u32("two").unwrap_err();
     }
 
     #[test]

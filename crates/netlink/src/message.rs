@@ -265,13 +265,13 @@ mod tests {
     #[test]
     fn an_error_of_zero_is_an_acknowledgement() {
         assert!(matches!(only(&error(0, &[&[0; 20]])).said(), Ok(Said::Acknowledged)));
-        assert!(only(&error(0, &[&[0; 3]])).said().is_err());
+        only(&error(0, &[&[0; 3]])).said().unwrap_err();
     }
 
     #[test]
     fn a_message_of_no_length_is_an_error_and_the_end() {
         let mut messages = Messages::of(&[0; 64]);
-        assert!(messages.next().unwrap().is_err());
+        messages.next().unwrap().unwrap_err();
         assert!(messages.next().is_none());
     }
 

@@ -113,16 +113,16 @@ mod tests {
 
     #[test]
     fn names_have_limits() {
-        assert!(Name::new("host-input.v4/x_1").is_ok());
+        Name::new("host-input.v4/x_1").unwrap();
         for wrong in ["", "1a", "a b", "a;b", "a{", &"x".repeat(256)] {
             assert!(Name::new(wrong).is_err(), "{wrong}");
         }
-        assert!(Comment::new("may reach: 192.0.2.1").is_ok());
+        Comment::new("may reach: 192.0.2.1").unwrap();
         for wrong in ["", "a\"b", "a\\b", "a\nb", "ä", &"x".repeat(128)] {
             assert!(Comment::new(wrong).is_err(), "{wrong}");
             assert!(LogPrefix::new(wrong).is_err(), "{wrong}");
         }
-        assert!(InterfaceName::new("wlan0.7").is_ok());
+        InterfaceName::new("wlan0.7").unwrap();
         for wrong in ["", "..", "a/b", "eth*", "a b", "sixteencharacter"] {
             assert!(InterfaceName::new(wrong).is_err(), "{wrong}");
         }

@@ -298,7 +298,7 @@ impl<'a> Encoder<'a> {
     fn mark(&mut self, source: &MarkSource, (own, other): (Load, Load)) -> Result<(), Problem> {
         match source {
             MarkSource::Value(Mark(mark)) => {
-                expression::load_value(&mut self.list, NFT_REG_1, &mark.to_ne_bytes())
+                expression::load_value(&mut self.list, NFT_REG_1, &mark.to_ne_bytes());
             }
             MarkSource::Replace { mask, value } => {
                 self.load_plain(own, 4, NFT_REG_1);
@@ -545,16 +545,19 @@ impl<'a> Encoder<'a> {
 
     /// Notes what a packet that got past a comparison is.
     fn learn(&mut self, field: Field, value: &Value) {
-        let load = field.0.load;
-        match value {
-            Value::NfFamily(family) if family.0 == Family::Ip.number() => self.network = Some(Network::Ipv4),
-            Value::NfFamily(family) if family.0 == Family::Ip6.number() => self.network = Some(Network::Ipv6),
-            Value::Protocol(protocol) if load == Load::Meta(kernel::NFT_META_L4PROTO) => {
-                self.transport = Transport::Known(*protocol)
+        if let Value::NfFamily(family) = value {
+            if family.0 == Family::Ip.number() {
+                self.network = Some(Network::Ipv4);
+            } else if family.0 == Family::Ip6.number() {
+                self.network = Some(Network::Ipv6);
             }
-            Value::LinkType(LinkType::ETHER) => self.is_ethernet = true,
-            _ => (),
         }
+        if let Value::Protocol(protocol) = value
+            && field.0.load == Load::Meta(kernel::NFT_META_L4PROTO)
+        {
+            self.transport = Transport::Known(*protocol);
+        }
+        self.is_ethernet |= matches!(value, Value::LinkType(LinkType::ETHER));
     }
 
     fn learn_several(&mut self, fields: &[Field], negated: bool) {

@@ -172,9 +172,9 @@ fn a_set_that_is_not_there_is_an_error() {
     let set = Set::new(name("absent"), [Kind::Ipv4Addr]);
     Namespace::new().inside(|| {
         let mut firewall = Firewall::open().unwrap();
-        assert!(firewall.elements(&table, &set).is_err());
+        firewall.elements(&table, &set).unwrap_err();
         firewall.replace(&Ruleset { tables: vec![table.clone()] }).unwrap();
-        assert!(firewall.elements(&table, &set).is_err());
+        firewall.elements(&table, &set).unwrap_err();
         let batch = Batch::new().add_elements(&table, &set, &[Element::new(v4("192.0.2.1"))]).unwrap();
         assert!(matches!(firewall.apply(batch), Err(ApplyError::Refused { .. })));
     });
