@@ -61,7 +61,14 @@ pub(crate) const TEST: &[HostPackage] = &[
 ];
 
 /// What the benchmark needs, on top of [`IMAGE`] and [`MACHINE`].
-pub(crate) const BENCH: &[HostPackage] = &[package("mmdebstrap", "builds the Debian system to compare with")];
+pub(crate) const BENCH: &[HostPackage] = &[
+    package("mmdebstrap", "builds the Debian system to compare with"),
+    package("nftables", "loads rules, to compare with"),
+    package("unbound", "answers questions for names, to compare with"),
+    package("ldnsutils", "signs the zone behind both name servers"),
+    package("openssl", "makes their upstream's certificate"),
+    package("iproute2", "network namespaces"),
+];
 
 /// Installs what is missing of the given lists.
 ///
