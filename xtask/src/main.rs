@@ -38,7 +38,7 @@ enum Task {
     Test(test::TestArguments),
     /// Plays the corpora of all decoders of outside bytes and looks for inputs that break them
     Fuzz(fuzz::FuzzArguments),
-    /// Measures size, boot cost and memory against Debian with systemd; writes target/bench/boot.json
+    /// Measures size, boot cost and memory against Debian with systemd, and what the network costs; writes target/bench/*.json
     Bench(bench::BenchArguments),
     /// Formats the Rust sources
     Fmt,

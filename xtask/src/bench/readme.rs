@@ -34,7 +34,7 @@ mod tests {
         let text = format!("<a>\nold\n{END}\nbetween\n<b>\nold\n{END}\nrest");
         let expected = format!("<a>\nold\n{END}\nbetween\n<b>\nnew\n{END}\nrest");
         assert_eq!(filled(&text, "<b>\n", "new\n").unwrap(), expected);
-        assert!(filled("nothing", "<b>\n", "new\n").is_err());
-        assert!(filled("<b>\nno end", "<b>\n", "new\n").is_err());
+        filled("nothing", "<b>\n", "new\n").unwrap_err();
+        filled("<b>\nno end", "<b>\n", "new\n").unwrap_err();
     }
 }

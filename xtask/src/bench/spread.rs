@@ -56,6 +56,6 @@ mod tests {
         assert_eq!(spread.median, 2.5);
         assert_eq!(spread.rounds, [3.0, 1.0, 2.5], "in the order they were measured");
         assert_eq!(spread.shown(1), "2.5 (1.0–3.0)");
-        assert!(Spread::try_from(vec![]).is_err());
+        Spread::try_from(vec![]).unwrap_err();
     }
 }
