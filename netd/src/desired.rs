@@ -124,7 +124,7 @@ pub fn desired(observed: &Observed, wishes: &Wishes<'_>) -> Desired {
                 let settings = wishes.settings_of(link);
                 let wished = settings.and_then(LinkSettings::metric);
                 let metric = free(
-                    wished.map_or(FIRST_METRIC.saturating_add(link.index), |metric| metric.number()),
+                    wished.map_or_else(|| FIRST_METRIC.saturating_add(link.index), |metric| metric.number()),
                     &mut metrics,
                 );
                 let automatic = Ipv6Settings::Automatic;

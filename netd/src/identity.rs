@@ -66,7 +66,7 @@ impl Identity {
             Ok(Some(written)) => match Self::of(&written) {
                 Some(identity) => return Ok(identity),
                 None => {
-                    tracing::warn!(path = %path.display(), "the identity is not readable; making another")
+                    tracing::warn!(path = %path.display(), "the identity is not readable; making another");
                 }
             },
             Ok(None) => {}

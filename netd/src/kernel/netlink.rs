@@ -155,7 +155,7 @@ impl Kernel for RealKernel {
             IpAddr::V4(address) if address.is_link_local() => message.header.scope = AddressScope::Link,
             IpAddr::V4(_) => {}
             IpAddr::V6(_) => {
-                message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(NETD)))
+                message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(NETD)));
             }
         }
         let action = || format!("put {address}/{prefix} on link {index}");

@@ -156,7 +156,7 @@ impl State {
             (
                 Self::Rebooting { exchange, kept, address },
                 Reply { xid, server, answer: Answer::Ack(terms) },
-            ) if xid == exchange.xid => match server.or(kept.as_ref().map(|lease| lease.server)) {
+            ) if xid == exchange.xid => match server.or_else(|| kept.as_ref().map(|lease| lease.server)) {
                 Some(server) => claim(Lease { terms, server, since: exchange.asked }, kept),
                 None => (Self::Rebooting { exchange, kept, address }, Vec::new()),
             },
@@ -178,12 +178,13 @@ impl State {
     }
 
     fn claimed(self, address: Ipv4Addr) -> Step {
-        match self {
-            Self::Probing { lease, .. } if lease.terms.address == address => {
-                (Self::Bound { lease: lease.clone() }, vec![Effect::Configure(lease)])
-            }
-            state => (state, Vec::new()),
+        if let Self::Probing { lease, .. } = &self
+            && lease.terms.address == address
+        {
+            let lease = lease.clone();
+            return (Self::Bound { lease: lease.clone() }, vec![Effect::Configure(lease)]);
         }
+        (self, Vec::new())
     }
 
     /// A refused address is told to its server (RFC 2131 section 3.1), and the search begins anew after a wait.
@@ -193,7 +194,13 @@ impl State {
         let probed = match &self {
             Self::Probing { lease, .. } if lease.terms.address == address => Some(lease.clone()),
             Self::Down { .. } => None,
-            _ => had.clone(),
+            Self::Selecting { .. }
+            | Self::Requesting { .. }
+            | Self::Rebooting { .. }
+            | Self::Probing { .. }
+            | Self::Bound { .. }
+            | Self::Renewing { .. }
+            | Self::Rebinding { .. } => had.clone(),
         };
         let Some(refused) = probed else {
             return (self, Vec::new());

@@ -393,7 +393,7 @@ proptest! {
                     Event::Received(Reply { xid: xid_of(&state), server: Some(SERVER), answer })
                 }
                 Happening::OutcomeOfTheProbe(is_free) => {
-                    let address = state.probed().or(state.lease().map(|lease| lease.terms.address));
+                    let address = state.probed().or_else(|| state.lease().map(|lease| lease.terms.address));
                     let address = address.unwrap_or(ADDRESS);
                     if is_free { Event::Claimed(address) } else { Event::Conflict(address) }
                 }

@@ -92,7 +92,7 @@ impl Exchange {
 
     /// Sends a message and waits twice as long as before.
     pub(super) fn send(self, question: Question, waits: Waits, at: Circumstances) -> (Self, Effect) {
-        let longest = self.longest.unwrap_or(Duration::from_secs(waits.longest));
+        let longest = self.longest.unwrap_or_else(|| Duration::from_secs(waits.longest));
         // Once the first message has really gone out, time runs from there.
         let began = if self.sent == 0 { at.now } else { self.began };
         let doubled = if self.sent == 0 {

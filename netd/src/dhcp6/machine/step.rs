@@ -143,7 +143,13 @@ impl State {
             Self::Declining { exchange, server, address, .. } => {
                 (Self::Declining { exchange, server, address, kept: None }, vec![Effect::Unconfigure])
             }
-            _ => then(Effect::Unconfigure, fresh(Mode::Addresses, at)),
+            Self::Soliciting { .. }
+            | Self::Confirming { .. }
+            | Self::Bound { .. }
+            | Self::Renewing { .. }
+            | Self::Rebinding { .. }
+            | Self::Informing { .. }
+            | Self::Informed { .. } => then(Effect::Unconfigure, fresh(Mode::Addresses, at)),
         }
     }
 
@@ -194,7 +200,14 @@ impl State {
         let (exchange, lease, rebinds) = match self {
             Self::Renewing { exchange, lease } => (exchange, lease, false),
             Self::Rebinding { exchange, lease } => (exchange, lease, true),
-            other => return (other, Vec::new()),
+            other @ (Self::Idle { .. }
+            | Self::Soliciting { .. }
+            | Self::Requesting { .. }
+            | Self::Confirming { .. }
+            | Self::Bound { .. }
+            | Self::Declining { .. }
+            | Self::Informing { .. }
+            | Self::Informed { .. }) => return (other, Vec::new()),
         };
         let status = reply.grant.as_ref().map(|grant| grant.status);
         match (reply.status, status, usable(&reply)) {

@@ -226,9 +226,9 @@ fn the_server_that_wants_it_most_is_chosen() {
         (reply.preference, reply.server) = (preference, vec![server]);
         Event::Received(reply)
     };
-    let chosen = |state: &State| match state {
-        State::Requesting { offer, .. } => offer.server.clone(),
-        other => panic!("{other:?}"),
+    let chosen = |state: &State| {
+        let State::Requesting { offer, .. } = state else { panic!("{state:?}") };
+        offer.server.clone()
     };
     let start = State::Soliciting { exchange: exchange(), best: None };
     let mut state = start.clone();
@@ -282,14 +282,12 @@ fn an_address_that_an_answer_does_not_mention_keeps_its_time_and_one_without_tim
 #[test]
 fn nothing_is_asked_for_ever() {
     let count = |mut state: State, wanted: &str| {
-        let mut sent = 1;
-        for now in (20..2000).step_by(100) {
+        for (sent, now) in (1..).zip((20..2000).step_by(100)) {
             let (next, effects) = state.step(Event::Timer, at(now));
             state = next;
             if effects_word(&effects) != wanted {
                 return (sent, word(&state), effects_word(&effects));
             }
-            sent += 1;
         }
         panic!("{state:?}");
     };

@@ -291,7 +291,7 @@ async fn rules_that_the_kernel_refuses_degrade_the_box_with_its_reason_until_the
     assert!(matches!(net1.set_app_policy(&policy(r#""b":{}"#)).await, Err(Net1Error::Refused(_))));
     assert!(net1.app_policy().await.unwrap().contains(r#""a""#), "the policy before stays");
     drop(lines);
-    assert!(nft.wait().is_ok());
+    nft.wait().unwrap();
     wait_until("the state is ready", async || (net1.state().await.unwrap() == "ready").then_some(())).await;
     let (file, socket) = descriptors(&namespace);
     net1.attach_app("a", file, socket).await.unwrap();
