@@ -65,6 +65,25 @@ export interface Link {
   addresses: string[];
   gateway: string | null;
   lease_expires_unix: number | null;
+  /** Everything that is known of it. */
+  report: LinkReport | null;
+}
+
+export interface LinkReport {
+  speed_mbit: number | null;
+  mtu: number;
+  addresses: AddressReport[];
+  gateways: { address: string; metric: number; answers: boolean }[];
+  dns: string[];
+  problems: string[];
+}
+
+export interface AddressReport {
+  address: string;
+  prefix: number;
+  /** `dhcp`, `static`, `slaac`, `dhcpv6`, `link-local` or `unknown`. */
+  origin: string;
+  valid_until_unix: number | null;
 }
 
 /** A rule of the firewall in plain words, with what it met since the box started. */
@@ -129,9 +148,23 @@ export interface Upstream {
   transport: { by: "tls"; port?: number } | { by: "https"; port?: number; path?: string };
 }
 
+export interface FixedAddresses {
+  static: { addresses: string[]; gateway?: string };
+}
+
+/** Without settings of its own, a link gets its addresses automatically. */
+export interface LinkSettings {
+  matching: { mac: string } | { name: string };
+  ipv4?: "dhcp" | "off" | FixedAddresses;
+  ipv6?: "automatic" | "off" | FixedAddresses;
+  mtu?: number;
+  metric?: number;
+}
+
 /** What the owner chose for the network; sent back whole, so what this page does not know stays as it is. */
 export interface NetworkSettings {
   version: number;
+  links: LinkSettings[];
   resolver: { upstreams: Upstream[]; serve_lan: boolean; private_names: string[] };
   time: { servers: { name: string; authenticated: boolean }[] };
 }

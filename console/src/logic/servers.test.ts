@@ -4,6 +4,7 @@ import { draftsOf, emptyDraft, faultAt, problemsOf, withHomeAsking, withServers 
 
 const SETTINGS: NetworkSettings = {
   version: 1,
+  links: [],
   resolver: {
     upstreams: [
       { server_name: "dns.example.org", addresses: ["192.0.2.1", "2001:db8::1"], transport: { by: "tls" } },

@@ -3,7 +3,7 @@ import type { Service } from "../api/types";
 import { linkName, linkState, parseLogLine, reasonSentence, serviceDetail, serviceName, serviceState } from "./words";
 
 const SERVICE: Service = { name: "netd", state: "ready", restarts: 0, reason: null, status: null };
-const LINK = { name: "eth0", kind: "ethernet", mac: "52:54:00:12:34:56", state: "up", addresses: ["10.0.2.15/24"], gateway: null, lease_expires_unix: null };
+const LINK = { name: "eth0", kind: "ethernet", mac: "52:54:00:12:34:56", state: "up", addresses: ["10.0.2.15/24"], gateway: null, lease_expires_unix: null, report: null };
 
 describe("services", () => {
   it("have a name and a state in plain words", () => {
@@ -26,6 +26,10 @@ describe("links", () => {
   it("are connected only with an address", () => {
     expect(linkState(LINK).word).toBe("Connected");
     expect(linkState({ ...LINK, addresses: [] }).word).toBe("Waiting for an address");
+    const own = { address: "169.254.7.9", prefix: 16, origin: "link-local", valid_until_unix: null };
+    const report = { speed_mbit: null, mtu: 1500, addresses: [own], gateways: [], dns: [], problems: [] };
+    expect(linkState({ ...LINK, report }).word).toBe("Waiting for an address");
+    expect(linkState({ ...LINK, report: { ...report, addresses: [own, { ...own, origin: "static" }] } }).word).toBe("Connected");
     expect(linkState({ ...LINK, state: "no-carrier" }).word).toBe("No cable");
     expect(linkState({ ...LINK, kind: "wifi", state: "no-carrier" }).word).toBe("Not connected");
     expect(linkState({ ...LINK, state: "down" }).word).toBe("Switched off");

@@ -38,7 +38,9 @@ export function serviceDetail(service: Service): string {
 }
 
 export function linkState(link: Link): { word: string; tone: Tone } {
-  if (link.state === "up" && link.addresses.length > 0) return { word: "Connected", tone: "good" };
+  // An address that the box made up itself leads nowhere but along the cable.
+  const found = link.report ? link.report.addresses.filter(({ origin }) => origin !== "link-local") : link.addresses;
+  if (link.state === "up" && found.length > 0) return { word: "Connected", tone: "good" };
   if (link.state === "up") return { word: "Waiting for an address", tone: "busy" };
   if (link.state === "down") return { word: "Switched off", tone: "off" };
   return { word: link.kind === "wifi" ? "Not connected" : "No cable", tone: "off" };
