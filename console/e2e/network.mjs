@@ -1,13 +1,13 @@
 // Situations of the network page.
 
 import { tabTo, waitUntil } from "./lib/browser.mjs";
-import { heading, logIn, OWNER } from "./lib/visits.mjs";
+import { ELSEWHERE, heading, logIn, OWNER } from "./lib/visits.mjs";
 
 export const NETWORK_SITUATIONS = {
   async "the network at rest"({ box, page, look }) {
     box.owner = OWNER;
     box.network.links.push(
-      { name: "wlan0", kind: "wifi", mac: "52:54:00:ab:cd:ef", state: "no-carrier", addresses: [], gateway: null, lease_expires_unix: null },
+      { name: "wlan0", kind: "wifi", mac: "52:54:00:ab:cd:ef", state: "no-carrier", addresses: [], gateway: null, lease_expires_unix: null, report: null },
     );
     await logIn(page);
     await look("home-with-radio");
@@ -118,6 +118,72 @@ export const NETWORK_SITUATIONS = {
     if (names.join() !== "doh.example.net,dns.example.org,quad.example") throw new Error(`the servers are ${names}`);
     const { transport } = box.network.settings.resolver.upstreams[2];
     if (JSON.stringify(transport) !== '{"by":"https","path":"/names"}') throw new Error(`the way is ${JSON.stringify(transport)}`);
+  },
+
+  async "an address is fixed by form and kept from there"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    await visit(page);
+    await page.getByText("from the router (DHCP)").waitFor();
+    await page.getByText("no DHCP server answers; only").waitFor();
+    await look("network-links");
+    await tabTo(page, page.getByRole("button", { name: "Change address… of eth0" }));
+    await page.keyboard.press("Enter");
+    const form = page.getByRole("form", { name: "Addresses of eth0" });
+    const save = form.getByRole("button", { name: "Try this address" });
+    await form.getByLabel("Address", { exact: true }).selectOption("Fixed address");
+    await save.click();
+    await form.getByText("A fixed address is chosen but none is given.").waitFor();
+    visitor.expect(422, "/api/v1/network/settings");
+    await form.getByLabel("Fixed address").fill("192.168.1.20");
+    await save.click();
+    await form.getByText("An address is written with the length of its prefix").waitFor();
+    await form.getByLabel("Fixed address").fill("192.168.1.20/24");
+    await form.getByLabel("Router", { exact: true }).fill("192.168.2.1");
+    await save.click();
+    const router = form.getByLabel("Router", { exact: true });
+    await waitUntil("the router is at fault", async () => (await router.getAttribute("aria-invalid")) === "true");
+    await form.getByText("The gateway 192.168.2.1 is in the network of none of the addresses.").waitFor();
+    await form.locator("summary", { hasText: "IPv6" }).click();
+    await form.getByLabel("IPv6 address", { exact: true }).selectOption("Fixed address");
+    await form.locator("summary", { hasText: "More" }).click();
+    await form.getByLabel("MTU").fill("100");
+    await form.getByText("The console may move to https://192.168.1.20; open it there and keep the settings within 60 s.").waitFor();
+    await save.click();
+    await form.getByText("An MTU is from 576 to 9000.").waitFor();
+    await look("network-link-form");
+    await form.getByLabel("IPv6 address", { exact: true }).selectOption("Get addresses automatically");
+    await form.getByLabel("MTU").fill("1400");
+    await router.fill("192.168.1.1");
+    await save.click();
+    await page.getByText(/Will go back in \d+ s/).waitFor();
+    await page.getByText("192.168.1.20/24", { exact: true }).waitFor();
+    await look("network-link-trial");
+    await page.reload();
+    await page.getByText(/Will go back in \d+ s/).waitFor();
+    // At the new address it is another site to the browser: with a login of its own, and the trial goes on.
+    await logIn(page, ELSEWHERE);
+    await page.getByText(/Will go back in \d+ s/).waitFor();
+    await look("home-trial");
+    await page.getByRole("button", { name: "Keep these settings" }).click();
+    await page.getByText("The new settings stay.").waitFor();
+    const wanted = [{ matching: { mac: "52:54:00:12:34:56" }, ipv4: { static: { addresses: ["192.168.1.20/24"], gateway: "192.168.1.1" } }, ipv6: "automatic", mtu: 1400 }];
+    const kept = JSON.stringify(box.network.settings.links);
+    if (kept !== JSON.stringify(wanted)) throw new Error(`the links are ${kept}`);
+  },
+
+  async "the address moves before the answer comes"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    await visit(page);
+    await page.getByRole("button", { name: "Change address… of eth0" }).click();
+    const form = page.getByRole("form", { name: "Addresses of eth0" });
+    await form.getByLabel("Address", { exact: true }).selectOption("Fixed address");
+    await form.getByLabel("Fixed address").fill("192.168.1.20/24");
+    visitor.mayLose(true);
+    await page.route("**/api/v1/network/settings*", (route) => route.abort("connectionreset"));
+    await form.getByRole("button", { name: "Try this address" }).click();
+    await form.getByText("If this page stops answering, open").waitFor();
+    if ((await form.getByRole("link").getAttribute("href")) !== ELSEWHERE) throw new Error("the link leads elsewhere");
+    await look("network-link-lost");
   },
 
   async "the network service is away"({ box, visitor, page, look }) {

@@ -5,7 +5,7 @@ import { look } from "./lib/look.mjs";
 import { Box } from "./mock/box.mjs";
 import { serve } from "./mock/server.mjs";
 import { NETWORK_SITUATIONS } from "./network.mjs";
-import { BASE, heading, logIn, OWNER } from "./lib/visits.mjs";
+import { BASE, ELSEWHERE, heading, logIn, OWNER } from "./lib/visits.mjs";
 
 
 
@@ -16,9 +16,9 @@ export async function runStates({ certificates, executable, shots, only = /./ })
     process.stdout.write(`states: ${name}\n`);
     const box = new Box(certificates.ca);
     const { port, close } = await serve(box, certificates);
-    const browser = await launch({ hostMap: `MAP hearth.local:443 127.0.0.1:${port}`, executable });
+    const browser = await launch({ hostMap: `MAP hearth.local:443 127.0.0.1:${port}, MAP 192.168.1.20:443 127.0.0.1:${port}`, executable });
     try {
-      const visitor = await Visitor.enter(browser, [BASE]);
+      const visitor = await Visitor.enter(browser, [BASE, ELSEWHERE]);
       visitor.expect(401, "/api/v1/session");
       await play({ box, visitor, page: visitor.page, look: (picture) => look(visitor.page, shots, picture) });
       visitor.check("the page did something it must not");

@@ -7,6 +7,7 @@ import "./style/notices.css";
 import "./style/setup.css";
 import "./style/home.css";
 import "./style/network.css";
+import "./style/links.css";
 
 const place = document.getElementById("app");
 if (place) render(<App />, place);

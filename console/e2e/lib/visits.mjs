@@ -1,14 +1,16 @@
 // What visitors do in many situations.
 
 export const BASE = "https://hearth.local";
+/** The same box at an address that it gets in one of the situations. */
+export const ELSEWHERE = "https://192.168.1.20";
 export const OWNER = { name: "Robin", password: "warm stones keep the night" };
 
 export function heading(page, name) {
   return page.getByRole("heading", { level: 1, name }).waitFor();
 }
 
-export async function logIn(page) {
-  await page.goto(BASE);
+export async function logIn(page, at = BASE) {
+  await page.goto(at);
   await page.getByLabel("Name").fill(OWNER.name);
   await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
   await page.getByRole("button", { name: "Log in" }).click();

@@ -1,6 +1,7 @@
 // The home network of the mock box: what its network service would report, and settings that are on trial until confirmed.
 
 import { invalid, Refusal } from "./contract.mjs";
+import { checkLinks, linksWith, lively } from "./links.mjs";
 
 /** What netd would say, with something of everything. */
 const RULES = [
@@ -27,9 +28,7 @@ export class HomeNetwork {
   apps = ["db", "notes"];
   /** Seconds a trial lasts here, whatever was asked for; tests do not wait a minute. */
   trialSeconds = undefined;
-  links = [
-    { name: "eth0", kind: "ethernet", mac: "52:54:00:12:34:56", state: "up", addresses: ["192.168.1.5/24", "fd7a:115c:a1e0::5/64"], gateway: "192.168.1.1", lease_expires_unix: Math.floor(Date.now() / 1000) + 86_000 },
-  ];
+  links = lively();
   upstreams = [
     { server_name: "dns.example.org", addresses: ["192.0.2.1", "2001:db8::1"], transport: { by: "tls" } },
     { server_name: "doh.example.net", addresses: ["192.0.2.2"], transport: { by: "https", port: 8443, path: "/q" } },
@@ -41,7 +40,7 @@ export class HomeNetwork {
   #trial;
 
   constructor() {
-    this.settings = { version: 1, resolver: { upstreams: this.upstreams, serve_lan: false, private_names: ["*.home.example"] }, time: { servers: [] } };
+    this.settings = { version: 1, links: [], resolver: { upstreams: this.upstreams, serve_lan: false, private_names: ["*.home.example"] }, time: { servers: [] } };
   }
 
   report(hostname) {
@@ -49,7 +48,7 @@ export class HomeNetwork {
     const announced = this.rival ? `${hostname}-2` : hostname;
     return {
       hostname: announced,
-      links: this.links,
+      links: linksWith(this.settings.links, this.links),
       reasons: this.reasons,
       name: { wanted: hostname, announced, rival: this.rival },
       resolver: { upstreams: this.settings.resolver.upstreams.map((server, index) => this.#server(server, index)), serves_lan: this.settings.resolver.serve_lan, queries: 4210, cache_hits: 2368, refused: 3, rebinding_blocked: 1, bogus: 0, failed: 0 },
@@ -119,8 +118,9 @@ function check(settings) {
   const known = (value, names, at) => {
     for (const name of Object.keys(value)) if (!names.includes(name)) throw invalid(`${at}${name}`, "is not known here. Leave it out");
   };
-  known(settings, ["version", "resolver", "time"], "");
+  known(settings, ["version", "links", "resolver", "time"], "");
   if (settings.version !== 1) throw invalid("version", "is none that is understood");
+  checkLinks(settings.links);
   known(settings.resolver, ["upstreams", "serve_lan", "private_names"], "resolver.");
   settings.resolver.upstreams.forEach((server, index) => {
     const at = `resolver.upstreams[${index}].`;

@@ -9,6 +9,7 @@ import { Heading, useTitle } from "../ui/page";
 import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
 import { Notice, Progress, StatusWord } from "../ui/status";
+import { Trial } from "./network/trial";
 import { NetworkCard } from "./networkcard";
 import { PowerCard } from "./powercard";
 import { ServicesCard } from "./services";
@@ -29,6 +30,8 @@ interface Box {
   system: System;
   /** Why it is not known, when the box's network service is away; the rest of the page then still stands. */
   network: Network | ApiError;
+  /** When this was so, in milliseconds of this device's clock. */
+  at: number;
 }
 
 async function askBox(): Promise<Box> {
@@ -37,7 +40,7 @@ async function askBox(): Promise<Box> {
     throw error;
   });
   const [status, system, known] = await Promise.all([api.status(), api.system(), network]);
-  return { status, system, network: known };
+  return { status, system, network: known, at: Date.now() };
 }
 
 /** How the box is doing. */
@@ -88,7 +91,11 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onPower }: Prop
           </Notice>
         ) : null}
         {box ? (
-          <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onPower={onPower} />
+          <>
+            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onPower={onPower} />
+            {/* Who had to log in at another address, because of the change, arrives here. */}
+            {box.network instanceof ApiError ? null : <Trial left={box.network.trial_seconds_left} at={box.at} onKept={poll.again} />}
+          </>
         ) : (
           <Progress reason="Asking the box how it is." />
         )}

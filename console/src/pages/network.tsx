@@ -1,4 +1,4 @@
-import { useCallback, useEffect } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Network, NetworkSettings, System, User } from "../api/types";
 import { nameConflict } from "../logic/network";
@@ -11,7 +11,7 @@ import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
 import { Notice, Progress } from "../ui/status";
 import { FirewallCard } from "./network/firewall";
-import { Links } from "./network/links";
+import { LinksCard } from "./network/link";
 import { NamesCard } from "./network/names";
 import { TimeCard } from "./network/time";
 import { Trial } from "./network/trial";
@@ -48,10 +48,12 @@ export function NetworkPage({ user, onHome, onLoggedOut }: Props) {
   }, [loggedOut, onLoggedOut]);
 
   const { again } = poll;
-  /** Sends settings on trial; the caller hears of what the box refuses. */
+  const [elsewhere, setElsewhere] = useState<string>();
+  /** Sends settings on trial; the caller hears of what the box refuses. `to`: where the console is then. */
   const change = useCallback(
-    async (settings: NetworkSettings) => {
+    async (settings: NetworkSettings, to?: string) => {
       await api.tryNetworkSettings(settings);
+      setElsewhere(to);
       again();
     },
     [again],
@@ -77,7 +79,7 @@ export function NetworkPage({ user, onHome, onLoggedOut }: Props) {
           <>
             <Names network={known.network} />
             <Parts known={known} owner={user.role === "owner"} change={change} />
-            <Trial left={known.network.trial_seconds_left} at={known.at} onKept={again} />
+            <Trial left={known.network.trial_seconds_left} at={known.at} elsewhere={elsewhere} onKept={again} />
           </>
         ) : poll.refusal ? null : (
           <Progress reason="Asking the box about its network." />
@@ -109,17 +111,14 @@ function Names({ network }: { network: Network }) {
   );
 }
 
-type PartsProps = { known: Known; owner: boolean; change: (settings: NetworkSettings) => Promise<void> };
+type PartsProps = { known: Known; owner: boolean; change: (settings: NetworkSettings, elsewhere?: string) => Promise<void> };
 
 function Parts({ known: { network, settings, system }, owner, change }: PartsProps) {
   const print = useFingerprint();
   return (
     <div class="cards">
       <div class="column">
-        <section class="card" aria-labelledby="links-title">
-          <h2 id="links-title">Connections</h2>
-          <Links links={network.links} now={system.time_unix} />
-        </section>
+        <LinksCard links={network.links} now={system.time_unix} settings={settings} owner={owner} change={change} />
         {network.resolver ? <NamesCard resolver={network.resolver} network={network} settings={settings} owner={owner} change={change} /> : null}
         {network.time ? <TimeCard time={network.time} /> : null}
       </div>

@@ -5,7 +5,7 @@ import { StatusWord } from "../../ui/status";
 
 /** Every link with its state and addresses. `now` is the box's own time in Unix seconds. */
 export function Links({ links, now }: { links: Link[]; now: number }) {
-  if (links.length === 0) return <p class="quiet">The box has no network device it knows. Is a cable or adapter missing?</p>;
+  if (links.length === 0) return <NoLinks />;
   return (
     <ul class="rows">
       {links.map((link) => (
@@ -15,7 +15,11 @@ export function Links({ links, now }: { links: Link[]; now: number }) {
   );
 }
 
-function LinkRow({ link, now }: { link: Link; now: number }) {
+export function NoLinks() {
+  return <p class="quiet">The box has no network device it knows. Is a cable or adapter missing?</p>;
+}
+
+export function LinkRow({ link, now }: { link: Link; now: number }) {
   const { word, tone } = linkState(link);
   return (
     <li class="row">
@@ -45,7 +49,7 @@ const SIGNS: Record<string, string> = {
 };
 
 /** Cable or radio. The picture says nothing that the name beside it does not say. */
-function LinkSign({ kind }: { kind: string }) {
+export function LinkSign({ kind }: { kind: string }) {
   return (
     <svg class="link-sign" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
       <path d={SIGNS[kind] ?? SIGNS["other"]} />

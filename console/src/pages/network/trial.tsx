@@ -2,11 +2,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, ApiError, TRIAL_SECONDS } from "../../api/client";
 import { explainFailure } from "../../logic/failure";
 import { Notice } from "../../ui/status";
+import { Moved } from "./linkform";
 
 interface Props {
   /** Seconds left, as the box said at the moment `at` of this device's clock. */
   left: number | null;
   at: number;
+  /** Where the console is when the settings on trial moved it. */
+  elsewhere?: string | undefined;
   onKept: () => void;
 }
 
@@ -14,7 +17,7 @@ interface Props {
 const FAREWELL_MS = 15_000;
 
 /** A change on trial: how long until the box goes back, and the button that keeps it. */
-export function Trial({ left, at, onKept }: Props) {
+export function Trial({ left, at, elsewhere, onKept }: Props) {
   const [trouble, setTrouble] = useState<string>();
   const [busy, setBusy] = useState(false);
   const ended = useEnding(left);
@@ -49,6 +52,11 @@ export function Trial({ left, at, onKept }: Props) {
           <div class="trial-track" aria-hidden="true">
             <div class="trial-fill" style={{ width: `${Math.min(100, (seconds / TRIAL_SECONDS) * 100)}%` }} />
           </div>
+          {elsewhere ? (
+            <div class="trial-moved">
+              <Moved to={elsewhere} />
+            </div>
+          ) : null}
           {trouble ? (
             <p class="trial-trouble" role="alert">
               {trouble}

@@ -1,0 +1,200 @@
+import { useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { ApiError, TRIAL_SECONDS, Unreachable } from "../../api/client";
+import type { Link, NetworkSettings } from "../../api/types";
+import { explainFailure } from "../../logic/failure";
+import { consoleAfter, linkDraft, linkFault, linkProblems, withLink, type Family, type FamilyDraft, type LinkDraft, type LinkProblems, type Way } from "../../logic/linkform";
+import { Choice } from "../../ui/choice";
+import { Field } from "../../ui/field";
+import { Notice } from "../../ui/status";
+
+interface Props {
+  link: Link;
+  settings: NetworkSettings;
+  /** `elsewhere`: where the console is after the change. */
+  change: (settings: NetworkSettings, elsewhere?: string) => Promise<void>;
+  onClose: () => void;
+}
+
+const PLAIN = { autocomplete: "off", autocapitalize: "none", spellcheck: false } as const;
+
+/** How one link gets its addresses. */
+export function LinkForm({ link, settings, change, onClose }: Props) {
+  const [draft, setDraft] = useState<LinkDraft>(() => linkDraft(settings, link));
+  const [problems, setProblems] = useState<LinkProblems>({});
+  const [trouble, setTrouble] = useState<{ words: string; isLost: boolean }>();
+  const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  const elsewhere = consoleAfter(draft, link, location);
+
+  function show(found: LinkProblems) {
+    setProblems(found);
+    // After the errors are drawn: the first field at fault is where to go on.
+    setTimeout(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+  }
+
+  async function save() {
+    const found = linkProblems(draft);
+    setTrouble(undefined);
+    if (Object.keys(found).length > 0) return show(found);
+    setBusy(true);
+    const wanted = withLink(settings, link, draft);
+    try {
+      await change(wanted.settings, elsewhere);
+      onClose();
+    } catch (error) {
+      setBusy(false);
+      const fault = error instanceof ApiError ? linkFault(error.field, error.message, wanted.at) : undefined;
+      if (fault) show(fault);
+      else setTrouble({ words: explainFailure(error), isLost: error instanceof Unreachable });
+    }
+  }
+
+  function edit(next: Partial<LinkDraft>) {
+    setDraft({ ...draft, ...next });
+    setProblems({});
+  }
+
+  const family = (which: Family) => ({ draft: draft[which], problems, which, onEdit: (next: Partial<FamilyDraft>) => edit({ [which]: { ...draft[which], ...next } }) });
+  return (
+    <form
+      ref={form}
+      class="link-form"
+      aria-label={`Addresses of ${link.name}`}
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!busy) void save();
+      }}
+    >
+      <FamilyFields {...family("ipv4")} />
+      <Fold title="IPv6" isOpen={draft.ipv6.way !== "automatic"} isWrong={Boolean(problems["ipv6.addresses"] ?? problems["ipv6.gateway"])}>
+        <FamilyFields {...family("ipv6")} />
+      </Fold>
+      <Fold title="More" isOpen={draft.mtu !== "" || draft.metric !== ""} isWrong={Boolean(problems.mtu ?? problems.metric)}>
+        <Field
+          label="MTU"
+          value={draft.mtu}
+          onValue={(mtu) => edit({ mtu })}
+          error={problems.mtu}
+          hint="Largest packet in bytes; empty leaves it to the network"
+          input={{ ...PLAIN, placeholder: String(link.report?.mtu ?? 1500) }}
+        />
+        <Field
+          label="Preference"
+          value={draft.metric}
+          onValue={(metric) => edit({ metric })}
+          error={problems.metric}
+          hint="Of several ways to the Internet the one with the lowest number is taken; empty leaves it to the box"
+          input={PLAIN}
+        />
+      </Fold>
+      {trouble ? (
+        <Notice kind="bad" urgent>
+          <p>{trouble.words}</p>
+          {trouble.isLost && elsewhere ? <Moved to={elsewhere} /> : null}
+        </Notice>
+      ) : elsewhere ? (
+        <Notice kind="warn">
+          <p>
+            The console may move to <strong class="address-inline">{elsewhere}</strong>; open it there and keep the settings within {TRIAL_SECONDS} s.
+          </p>
+        </Notice>
+      ) : null}
+      <p class="quiet">The box tries the change for a minute and goes back unless you keep it, so a slip cannot lock you out.</p>
+      <div class="actions">
+        <button type="button" class="button button-quiet" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="submit" class="button" aria-disabled={busy}>
+          Try this address
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Where to go when this page has lost the box. */
+export function Moved({ to }: { to: string }) {
+  return (
+    <p>
+      If this page stops answering, open{" "}
+      <a class="address-inline" href={to}>
+        {to}
+      </a>
+      , log in and keep the settings there.
+    </p>
+  );
+}
+
+function Fold({ title, isOpen, isWrong, children }: { title: string; isOpen: boolean; isWrong: boolean; children: ComponentChildren }) {
+  const [open, setOpen] = useState(isOpen);
+  return (
+    <details class="group" open={open || isWrong} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        <span class="group-title">{title}</span>
+      </summary>
+      <div class="fold">{children}</div>
+    </details>
+  );
+}
+
+const WAYS: Record<Family, { label: string; options: [Way, string][]; example: string; gateway: string }> = {
+  ipv4: {
+    label: "Address",
+    options: [
+      ["automatic", "Get an address automatically"],
+      ["static", "Fixed address"],
+      ["off", "No IPv4 address"],
+    ],
+    example: "192.168.1.20/24",
+    gateway: "192.168.1.1",
+  },
+  ipv6: {
+    label: "IPv6 address",
+    options: [
+      ["automatic", "Get addresses automatically"],
+      ["static", "Fixed address"],
+      ["off", "No IPv6"],
+    ],
+    example: "2001:db8::20/64",
+    gateway: "fe80::1",
+  },
+};
+
+interface FamilyProps {
+  which: Family;
+  draft: FamilyDraft;
+  problems: LinkProblems;
+  onEdit: (next: Partial<FamilyDraft>) => void;
+}
+
+function FamilyFields({ which, draft, problems, onEdit }: FamilyProps) {
+  const { label, options, example, gateway } = WAYS[which];
+  const name = which === "ipv6" ? "IPv6 " : "";
+  return (
+    <>
+      <Choice label={label} value={draft.way} options={options} onValue={(way) => onEdit({ way: way as Way })} />
+      {draft.way === "static" ? (
+        <>
+          <Field
+            label={`Fixed ${name}address`}
+            value={draft.addresses}
+            onValue={(addresses) => onEdit({ addresses })}
+            error={problems[`${which}.addresses`]}
+            hint={`With the length of its prefix: ${example}`}
+            input={PLAIN}
+          />
+          <Field
+            label={`${name}Router`}
+            value={draft.gateway}
+            onValue={(typed) => onEdit({ gateway: typed })}
+            error={problems[`${which}.gateway`]}
+            hint={`The way to the Internet, such as ${gateway}; empty for none`}
+            input={PLAIN}
+          />
+        </>
+      ) : null}
+    </>
+  );
+}
