@@ -186,7 +186,7 @@ function FamilyFields({ which, draft, problems, onEdit }: FamilyProps) {
             input={PLAIN}
           />
           <Field
-            label={`${name}Router`}
+            label={which === "ipv6" ? "IPv6 router" : "Router"}
             value={draft.gateway}
             onValue={(typed) => onEdit({ gateway: typed })}
             error={problems[`${which}.gateway`]}
