@@ -18,7 +18,7 @@ use std::time::Instant;
 /// How long the kernel may be silent. It answers within the call that asks, unless it is out of memory.
 const SILENCE: Duration = Duration::from_secs(5);
 /// How long a list may take altogether.
-const LIST_TIME: Duration = Duration::from_secs(30);
+pub(crate) const LIST_TIME: Duration = Duration::from_secs(30);
 /// The kernel makes its datagrams as long as the longest read so far, 32 KiB at most, unless one message is longer.
 const DATAGRAM: usize = 256 * 1024;
 /// Room for answers: a batch of 10,000 mistakes has as many.
@@ -123,7 +123,7 @@ impl Socket {
 
     /// Sends one datagram, after whatever was left over of earlier requests is thrown away.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
-        while matches!(self.receive_with(MSG_DONTWAIT), Ok(()) | Err(SocketError::Overrun)) {}
+        self.forget()?;
         // A datagram must fit the send buffer; the kernel doubles what it is told. Without the power to force it, the limit of
         // the system holds and the sending below says so.
         if sockopt::socket_send_buffer_size(&self.inner).is_ok_and(|size| size < bytes.len() + 1024) {
@@ -132,6 +132,19 @@ impl Socket {
         let error = |source| SocketError::Send { length: bytes.len(), source };
         let sent = self.inner.send_to(bytes, &SocketAddr::new(0, 0), 0).map_err(error)?;
         if sent == bytes.len() { Ok(()) } else { Err(error(ErrorKind::WriteZero.into())) }
+    }
+
+    /// Throws away what is left of earlier requests. A list that was given up goes on being made while it is read.
+    fn forget(&mut self) -> Result<(), SocketError> {
+        let deadline = Instant::now() + LIST_TIME;
+        while Instant::now() < deadline {
+            match self.receive_with(MSG_DONTWAIT) {
+                Ok(()) | Err(SocketError::Overrun | SocketError::Malformed { .. }) => (),
+                Err(SocketError::Silent) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(SocketError::Endless)
     }
 
     /// Receives the next datagram of the kernel.

@@ -378,3 +378,6 @@ fn hook_number(family: Family, hook: &Hook) -> Result<u32, Problem> {
         _ => Err(Problem::Hook),
     }
 }
+
+#[cfg(test)]
+mod tests;

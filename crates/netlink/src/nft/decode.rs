@@ -329,3 +329,6 @@ pub(crate) fn describe(batch: &[u8], sequence: u32) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,10 +24,12 @@ use crate::nft::ruleset::Family;
 use crate::nft::ruleset::Ruleset;
 use crate::nft::ruleset::Table;
 use crate::nft::set::Set;
+use crate::socket::LIST_TIME;
 use crate::socket::Socket;
 use crate::socket::SocketError;
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
 /// A change that was not made.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +105,11 @@ impl Firewall {
         self.socket.send(&sealed.bytes)?;
         let mut refused: Option<(u32, i32, Option<String>)> = None;
         let mut is_answered = false;
+        let deadline = Instant::now() + LIST_TIME;
         while !is_answered {
+            if Instant::now() >= deadline {
+                return Err(SocketError::Endless.into());
+            }
             let messages = match self.socket.receive() {
                 Ok(messages) => messages,
                 // Refusals that were not heard change nothing about the first.
