@@ -139,7 +139,7 @@ impl Batch {
 
     /// Puts elements into a set whether they are there or not, with their timeouts beginning anew.
     ///
-    /// Adding alone would not: for what is there already, kernels before 6.12 keep the old timeout. So each is added, taken out and
+    /// Adding alone would not: for what is there already, kernels keep the old timeout (newer ones take the new). So each is added, taken out and
     /// added again, which packets do not see.
     ///
     /// # Errors

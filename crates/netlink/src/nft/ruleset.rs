@@ -90,7 +90,7 @@ pub enum Hook {
     Output,
     /// After routing.
     Postrouting,
-    /// Fresh from these interfaces, which must exist for kernels before 6.16.
+    /// Fresh from these interfaces, which older kernels want to exist (6.18 does not).
     Ingress(Vec<InterfaceName>),
     /// On the way out of these interfaces, as with [`Hook::Ingress`]; netdev tables only.
     Egress(Vec<InterfaceName>),
