@@ -117,6 +117,8 @@ pub struct Keeper<F, W> {
     /// Why the rules in force are not those wished for.
     problem: Option<String>,
     loads: u64,
+    /// The kernel's number of the state that was made here.
+    generation: Option<u32>,
     /// How many apps came.
     arrivals: u64,
 }
@@ -140,6 +142,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let mut tally = self.tally.clone();
         tally.carry_over(&mut rules, &counters);
         self.filter.replace(&rules)?;
+        self.note_generation();
         self.tally = tally;
         self.is_loaded = true;
         self.loads += 1;
@@ -168,6 +171,16 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             }
         }
         self.swept = Some(alive);
+    }
+
+    fn note_generation(&mut self) {
+        self.generation = self.filter.generation().ok();
+    }
+
+    /// Whether somebody else changed rules since they were loaded here.
+    pub fn is_overruled(&mut self) -> bool {
+        let latest = self.filter.generation().ok();
+        self.generation.is_some() && latest.is_some() && self.generation != latest
     }
 
     /// Loads the rules of the policy in force again; a failure is kept as the problem.
@@ -246,6 +259,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         for (set, elements) in sets.iter().zip(&elements) {
             if !elements.is_empty() {
                 self.filter.put(set, elements)?;
+                self.note_generation();
             }
         }
         Ok(())

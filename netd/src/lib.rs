@@ -90,7 +90,6 @@ use std::time::Duration;
 use timesync::TimeStatus;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
-use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
@@ -172,8 +171,6 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
 
     // The rules come first: no link is switched on before.
     let filter = KernelFilter::open()?;
-    let foreign = Arc::new(Notify::new());
-    let others = tokio::spawn(firewall::kernel::watch_others(filter.port(), Arc::clone(&foreign)));
     let serves_home = trial.borrow().in_force().resolver.serve_lan;
     let keeper =
         Keeper::start(filter, KernelWiring::open()?, settings.keeper_files, serves_home, clock.now());
@@ -232,12 +229,8 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         announced: announced.subscribe(),
         commands: commanded,
     };
-    let keeper_inputs = keeper::run::Inputs {
-        asks: asked,
-        kernel: kernel_view.subscribe(),
-        trial: trial.subscribe(),
-        foreign,
-    };
+    let keeper_inputs =
+        keeper::run::Inputs { asks: asked, kernel: kernel_view.subscribe(), trial: trial.subscribe() };
     let announcer =
         tokio::spawn(mdns::run(host_name.subscribe(), link_addresses.subscribe(), questions, announced));
     let all_status = report::Sources {
@@ -261,7 +254,6 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         tokio::spawn(report::show(all_status, status.clone())),
         tokio::spawn(report(status.subscribe())),
         tokio::spawn(bus::serve_all(listener, backend, settings.allowed)),
-        others,
     ];
     let outputs = Outputs {
         status: links,

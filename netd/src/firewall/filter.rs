@@ -26,6 +26,11 @@ pub trait PacketFilter {
     /// # Errors
     /// When the kernel refuses; then those before are still in force.
     fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError>;
+    /// A number that differs whenever anybody has changed rules.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    fn generation(&mut self) -> Result<u32, FilterError>;
     /// What the rules have counted.
     ///
     /// # Errors
@@ -41,6 +46,11 @@ pub trait PacketFilter {
     /// # Errors
     /// When the kernel does not say.
     fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError>;
+    /// Forgets connections from and to these addresses.
+    ///
+    /// # Errors
+    /// When the kernel does not do it.
+    fn forget(&mut self, addresses: &[IpAddr]) -> Result<usize, FilterError>;
     /// Forgets connections with a mark that is not alive, and says how many these were.
     ///
     /// # Errors

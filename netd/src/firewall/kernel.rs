@@ -4,30 +4,23 @@ use super::compile::TABLE;
 use super::filter::FilterError;
 use super::filter::PacketFilter;
 use netlink::conntrack::Conntrack;
+use netlink::conntrack::Tuple;
 use netlink::nft::Batch;
 use netlink::nft::Counter;
 use netlink::nft::Element;
 use netlink::nft::Family;
 use netlink::nft::Firewall;
-use netlink::nft::Generation;
 use netlink::nft::Kind;
 use netlink::nft::Name;
-use netlink::nft::News;
 use netlink::nft::Ruleset;
 use netlink::nft::Set;
 use netlink::nft::Span;
 use netlink::nft::Table;
 use netlink::nft::Timeout;
 use netlink::nft::Value;
-use netlink::nft::Watch;
 use std::error::Error;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
-
-/// Pause after the watch failed, so that a lasting failure does not spin.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// nftables and the connection table of this network namespace.
 #[derive(Debug)]
@@ -54,17 +47,17 @@ impl KernelFilter {
         let conntrack = Conntrack::open().map_err(failed("open a socket to the connection table"))?;
         Ok(Self { firewall, conntrack })
     }
-
-    /// The netlink port of changes made here.
-    #[must_use]
-    pub fn port(&self) -> u32 {
-        self.firewall.port()
-    }
 }
 
 impl PacketFilter for KernelFilter {
     fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError> {
         self.firewall.replace(rules).map_err(failed("load the rules"))
+    }
+
+    fn generation(&mut self) -> Result<u32, FilterError> {
+        let generation =
+            self.firewall.generation().map_err(failed("ask for the state of the packet filter"))?;
+        Ok(generation.id)
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {
@@ -94,6 +87,13 @@ impl PacketFilter for KernelFilter {
         Ok(listed.iter().filter_map(|live| Some((address(&live.key)?, live.expires?))).collect())
     }
 
+    fn forget(&mut self, addresses: &[IpAddr]) -> Result<usize, FilterError> {
+        let is_theirs =
+            |tuple: &Tuple| addresses.contains(&tuple.source) || addresses.contains(&tuple.destination);
+        let gone = self.conntrack.delete_where(|entry| is_theirs(&entry.original) || is_theirs(&entry.reply));
+        gone.map_err(failed("forget connections"))
+    }
+
     fn sweep(&mut self, is_alive: &dyn Fn(u32) -> bool) -> Result<usize, FilterError> {
         // Without a mark are those of the box with itself, which no rule looks at.
         let is_dead = |mark: u32| mark != 0 && !is_alive(mark);
@@ -117,26 +117,4 @@ fn address(key: &[Span]) -> Option<IpAddr> {
         return Some((*address).into());
     }
     if let Value::Ipv6Addr(address) = value { Some((*address).into()) } else { None }
-}
-
-/// Gives the notice whenever somebody else changed rules; `own` is the port of our own changes.
-pub async fn watch_others(own: u32, changed: Arc<Notify>) {
-    let mut watch = match Watch::open() {
-        Ok(watch) => watch,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn Error, "changes of rules by others are not seen");
-            return;
-        }
-    };
-    loop {
-        match watch.next().await {
-            Ok(News::Changed(Generation { port, .. })) if port == own => {}
-            Ok(News::Changed(_) | News::Lost) => changed.notify_one(),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn Error, "news of rules not understood");
-                changed.notify_one();
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
 }

@@ -14,6 +14,7 @@ use hostapi::net1::NetworkNamespace;
 use model::network::attachment::Attachment;
 use model::network::names::AppKey;
 use std::error::Error;
+use std::net::IpAddr;
 
 /// Names of apps that an app may reach lie below this one (reserved for private use by ICANN in 2024).
 pub const APP_DOMAIN: &str = "internal";
@@ -74,9 +75,22 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let member = self.roster.leave(app).ok_or_else(|| KeeperError::NotAttached(app.clone()))?;
         let removed = self.wiring.remove(member.place);
         self.refresh(now);
+        self.forget(member.place);
         documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot)?;
         removed?;
         Ok(())
+    }
+
+    /// The next app at this place must not take over connections of the one before.
+    fn forget(&mut self, place: Place) {
+        let addresses = [IpAddr::V4(place.ipv4()), IpAddr::V6(place.ipv6(self.prefix6))];
+        if let Err(error) = self.filter.forget(&addresses) {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                link = place.link(),
+                "connections of an app not forgotten"
+            );
+        }
     }
 
     /// How many apps came since the start.
@@ -97,6 +111,9 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let gone = self.roster.retain(|app, _| laid.contains(app));
         for (app, _) in &gone {
             tracing::info!(%app, "the network namespace of an app has gone");
+        }
+        for (_, member) in &gone {
+            self.forget(member.place);
         }
         if !gone.is_empty() {
             self.refresh(now);

@@ -46,6 +46,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             is_prepared: false,
             problem: None,
             loads: 0,
+            generation: None,
             arrivals: 0,
         };
         keeper.forget_strays();

@@ -27,11 +27,12 @@ use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
 use tokio::time::sleep_until;
 
 /// Wait before rules that were refused are tried again, from the first to the longest.
@@ -39,6 +40,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// A look without any reason, in case news was lost.
 const PERIODIC: Duration = Duration::from_secs(300);
+
+/// Time between looks at whether somebody else changed rules. Being told by the kernel would be dearer: it makes a message of every
+/// rule of every batch as soon as anybody listens, 10 ms for a thousand rules.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Where an answer goes.
 pub type Answer<T> = oneshot::Sender<T>;
@@ -130,8 +135,6 @@ pub struct Inputs {
     pub kernel: watch::Receiver<KernelView>,
     /// The owner's settings: whether the home network may ask for names.
     pub trial: watch::Receiver<Trial>,
-    /// Somebody else changed rules.
-    pub foreign: Arc<Notify>,
 }
 
 /// What others see of the keeper.
@@ -151,7 +154,7 @@ enum Woken {
     Asked(Option<Ask>),
     Kernel,
     Settings,
-    Foreign,
+    Look,
     Time,
 }
 
@@ -163,20 +166,22 @@ pub async fn run<F: PacketFilter, W: Wiring>(
     clock: Clock,
 ) {
     let mut retry_after = FIRST_RETRY;
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next = Instant::now() + PERIODIC;
     let mut looked_at = (Vec::new(), 0);
     show(&keeper, &view);
     loop {
-        let wait = if keeper.problem().is_some() { retry_after } else { PERIODIC };
-        let next = Instant::now() + wait;
         // All are cancel safe: queues, watches and notices keep what was not taken.
         let woken = tokio::select! {
             ask = inputs.asks.recv() => Woken::Asked(ask),
             Ok(()) = inputs.kernel.changed() => Woken::Kernel,
             Ok(()) = inputs.trial.changed() => Woken::Settings,
-            () = inputs.foreign.notified() => Woken::Foreign,
+            _ = looks.tick() => Woken::Look,
             () = sleep_until(next) => Woken::Time,
         };
         let now = clock.now();
+        let is_look = matches!(woken, Woken::Look);
         match woken {
             Woken::Asked(None) => return,
             Woken::Asked(Some(ask)) => answer(&mut keeper, ask, &clock, &view),
@@ -193,9 +198,11 @@ pub async fn run<F: PacketFilter, W: Wiring>(
                 let serves_home = inputs.trial.borrow_and_update().in_force().resolver.serve_lan;
                 keeper.set_serves_home(serves_home, now);
             }
-            Woken::Foreign => {
-                tracing::warn!("somebody else changed the rules; they are put in force again");
-                keeper.refresh(now);
+            Woken::Look => {
+                if keeper.is_overruled() {
+                    tracing::warn!("somebody else changed the rules; they are put in force again");
+                    keeper.refresh(now);
+                }
             }
             Woken::Time => {
                 keeper.notice_gone(now);
@@ -207,6 +214,9 @@ pub async fn run<F: PacketFilter, W: Wiring>(
         }
         if keeper.problem().is_none() {
             retry_after = FIRST_RETRY;
+        }
+        if !is_look {
+            next = Instant::now() + if keeper.problem().is_some() { retry_after } else { PERIODIC };
         }
         show(&keeper, &view);
     }

@@ -20,6 +20,9 @@ struct Kernel {
     /// What is refused.
     refuses: Option<&'static str>,
     is_forwarding: bool,
+    /// Changed by everybody who changes rules.
+    generation: u32,
+    forgotten: Vec<IpAddr>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -59,11 +62,21 @@ impl PacketFilter for Fake {
     fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError> {
         self.filter_step("replace")?;
         self.0.borrow_mut().rules = Some(rules.clone());
+        self.0.borrow_mut().generation += 1;
         Ok(())
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {
         Ok(Vec::new())
+    }
+
+    fn generation(&mut self) -> Result<u32, FilterError> {
+        Ok(self.0.borrow().generation)
+    }
+
+    fn forget(&mut self, addresses: &[IpAddr]) -> Result<usize, FilterError> {
+        self.0.borrow_mut().forgotten.extend(addresses);
+        Ok(0)
     }
 
     fn put(&mut self, set: &Name, elements: &[Element]) -> Result<(), FilterError> {
@@ -165,6 +178,19 @@ fn rules_come_before_forwarding_and_a_link_carries_nothing_before_its_rules() {
     keeper.detach(&key("a"), NOW).unwrap();
     assert!(!bench.kernel.chains().contains("from_ha1-2"));
     assert!(bench.kernel.0.borrow().links.is_empty());
+    assert!(bench.kernel.0.borrow().forgotten.contains(&attachment.ipv4.into()));
+}
+
+#[test]
+fn what_others_change_is_noticed_and_own_changes_are_not() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    keeper.set_policy(policy(""), NOW).unwrap();
+    assert!(!keeper.is_overruled());
+    bench.kernel.0.borrow_mut().generation += 1;
+    assert!(keeper.is_overruled());
+    keeper.refresh(NOW);
+    assert!(!keeper.is_overruled());
 }
 
 #[test]

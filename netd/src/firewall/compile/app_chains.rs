@@ -134,14 +134,10 @@ fn to(permission: &Permission) -> Result<Vec<Rule>, CompileError> {
 
 fn to_box(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule>, CompileError> {
     let gateway6 = situation.prefix6.gateway();
-    let to_gateway = |test: fn() -> Match| {
-        [IP_DADDR.is(GATEWAY4), IP6_DADDR.is(gateway6)].map(|address| Rule::new().when(address).when(test()))
-    };
     Ok(match permission {
+        // To whichever address of the box: all of them lead to its name service (`nat`).
         Permission::Names { .. } => {
-            let mut rules = Vec::from(to_gateway(|| UDP_DPORT.is(53)));
-            rules.extend(to_gateway(|| TCP_DPORT.is(53)));
-            rules
+            vec![Rule::new().when(UDP_DPORT.is(53)), Rule::new().when(TCP_DPORT.is(53))]
         }
         Permission::Gateway { port, .. } => {
             let port = Port { protocol: PortProtocol::Tcp, number: *port };
