@@ -13,8 +13,10 @@ use std::time::Duration;
 pub struct Observed {
     /// All links, by index.
     pub links: Vec<Link>,
-    /// All addresses.
+    /// All addresses that are ready for use, or turned out to be another device's.
     pub addresses: Vec<Address>,
+    /// IPv6 addresses of which the kernel does not know yet whether another device has them.
+    pub tentative: Vec<Address>,
     /// Routes of the main table that the kernel did not make by itself from an address.
     pub routes: Vec<Route>,
 }

@@ -116,6 +116,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
             .filter(|want| {
                 !observed.addresses.iter().any(|have| is_same(want, have) && ends_with(want, have, now))
             })
+            // The kernel is at it.
+            .filter(|want| !observed.tentative.iter().any(|have| is_same(want, have)))
             .map(|want| NewAddress {
                 index: want.index,
                 address: want.address,

@@ -169,6 +169,7 @@ mod tests {
             ],
             addresses: vec![address("fe80::1", 64), address("10.0.0.5", 24)],
             routes: vec![route],
+            ..Observed::default()
         }
     }
 

@@ -94,12 +94,15 @@ impl RealKernel {
             .await
     }
 
-    async fn addresses(&self) -> Result<Vec<Address>, rtnetlink::Error> {
+    async fn addresses(&self) -> Result<Vec<(Address, bool)>, rtnetlink::Error> {
         self.handle
             .address()
             .get()
             .execute()
-            .try_filter_map(async |message| Ok(decode::address(&message)))
+            .try_filter_map(async |message| {
+                let is_tentative = decode::is_tentative(&message);
+                Ok(decode::address(&message).map(|address| (address, is_tentative)))
+            })
             .try_collect()
             .await
     }
@@ -118,7 +121,15 @@ impl Kernel for RealKernel {
         let v4 = self.routes(v4).await.map_err(|source| KernelError::Read { what: "IPv4 routes", source })?;
         let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
         let v6 = self.routes(v6).await.map_err(|source| KernelError::Read { what: "IPv6 routes", source })?;
-        Ok(Observed { links, addresses, routes: v4.iter().chain(&v6).filter_map(decode::route).collect() })
+        let (tentative, addresses): (Vec<_>, Vec<_>) =
+            addresses.into_iter().partition(|(_, is_tentative)| *is_tentative);
+        let alone = |all: Vec<(Address, bool)>| all.into_iter().map(|(address, _)| address).collect();
+        Ok(Observed {
+            links,
+            addresses: alone(addresses),
+            tentative: alone(tentative),
+            routes: v4.iter().chain(&v6).filter_map(decode::route).collect(),
+        })
     }
 
     async fn switch_on(&self, index: u32) -> Result<(), KernelError> {

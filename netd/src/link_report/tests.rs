@@ -73,6 +73,7 @@ fn world() -> World {
                 address("10.9.9.9", 24, None, Maker::Unknown),
             ],
             routes: vec![route("fe80::1", 1026), route("10.0.0.1", 1026)],
+            ..Observed::default()
         },
         settings: Vec::new(),
         ipv4: ipv4::Views::from([(2, ipv4::View { lease: Some(lease), ..ipv4::View::default() })]),

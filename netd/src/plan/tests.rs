@@ -190,6 +190,16 @@ fn an_address_that_is_asked_for_is_neither_added_nor_taken_away() {
 }
 
 #[test]
+fn an_address_that_the_kernel_is_still_asking_for_is_not_added_again() {
+    let mut observed = observed();
+    let own = address6(ETH, 9, None, Maker::Netd);
+    observed.tentative = vec![own];
+    let want = Granted { address: own.address, prefix: 64, ..granted(ETH, 0, None) };
+    let desired = Desired { addresses: vec![want], routes: Vec::new(), ..desired() };
+    assert_eq!(plan(&desired, &observed, Moment::default()), Plan::default());
+}
+
+#[test]
 fn a_plan_without_a_link_leaves_that_alone_and_does_the_rest() {
     let mut observed = observed();
     observed.links.iter_mut().for_each(|link| link.is_up = false);

@@ -10,7 +10,6 @@ use super::replace;
 use crate::apply::apply;
 use crate::clients::Clients;
 use crate::clients::Wanted;
-use crate::desired::Desired;
 use crate::desired::Wishes;
 use crate::desired::desired;
 use crate::desired::find_settings;
@@ -138,7 +137,8 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
         };
         let wanted = desired(&before, &wishes);
         self.memory.mtu_before.update(&before, &wanted.mtus);
-        let plan = self.hold_back(plan(&wanted, &before, now), &wanted);
+        let is_repair = wanted == self.wanted_last;
+        let plan = self.hold_back(plan(&wanted, &before, now));
         self.wanted_last = wanted;
         if plan.is_empty() {
             return Some(before);
@@ -149,23 +149,19 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
             tracing::warn!(error = failure as &dyn Error, "change refused");
             reasons.push(words::chain(failure));
         }
+        // What the kernel refuses is tried again, and no fight.
+        if is_repair && report.failures.is_empty() {
+            plan.links().into_iter().for_each(|index| self.guard.note_repair(index, now));
+        }
         self.ask_routers(&plan, &before);
         self.observe(reasons).await
     }
 
     /// A link that has to be repaired again and again is left alone for a while.
-    fn hold_back(&mut self, plan: Plan, wanted: &Desired) -> Plan {
+    fn hold_back(&self, plan: Plan) -> Plan {
         let now = self.clock.now();
-        let is_repair = *wanted == self.wanted_last;
-        let mut resting = BTreeSet::new();
-        for index in plan.links() {
-            if let Some(until) = self.guard.rests_until(index, now) {
-                resting.insert(index);
-                self.wake_by(until);
-            } else if is_repair {
-                self.guard.note_repair(index, now);
-            }
-        }
+        let resting = plan.links().into_iter().filter(|index| self.guard.rests_until(*index, now).is_some());
+        let resting = resting.collect();
         plan.without(&resting)
     }
 

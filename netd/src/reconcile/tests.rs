@@ -282,6 +282,21 @@ async fn a_rival_is_not_fought_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_kernel_refuses_again_and_again_is_no_fight() {
+    let mut world = start();
+    world.kernel.refuse_routes(true);
+    world.grant(50);
+    world.shows(|status| status.state == State::Degraded).await;
+    for _ in 0..100 {
+        world.changed.notify_one();
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(world.status.borrow().reasons, ["add a route: A netlink request failed"]);
+    world.kernel.refuse_routes(false);
+    world.shows(|status| status.state == State::Ready).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn settings_change_one_link_and_leave_the_other_untouched() {
     let mut world = start();
     world.kernel.change(|state| state.links.push(link(4, "eth1", Kind::Ethernet { mac: [4; 6] })));

@@ -1,6 +1,7 @@
 //! See the modules; [`lab`] makes the two ends of the cable.
 
 mod addressing;
+mod addressing6;
 mod app;
 mod apps;
 mod dhcp;
@@ -10,4 +11,5 @@ mod links;
 mod mdns;
 mod rules;
 mod switching;
+mod two_links;
 mod wait;

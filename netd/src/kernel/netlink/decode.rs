@@ -115,13 +115,14 @@ fn is_to_home_network(name: &str, kind: Option<&InfoKind>) -> bool {
     !name.starts_with(APP_LINK) && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
 }
 
-/// An address; none when the message has none that is ready for use.
-pub(super) fn address(message: &AddressMessage) -> Option<Address> {
-    // An IPv6 address that may turn out to be somebody else's cannot be used yet; there is news when it can.
+/// Whether the address may yet turn out to be another device's; there is news when it is known.
+pub(super) fn is_tentative(message: &AddressMessage) -> bool {
     let flags = message.header.flags;
-    if flags.contains(AddressHeaderFlags::Tentative) && !flags.contains(AddressHeaderFlags::Dadfailed) {
-        return None;
-    }
+    flags.contains(AddressHeaderFlags::Tentative) && !flags.contains(AddressHeaderFlags::Dadfailed)
+}
+
+/// An address; none when the message has none.
+pub(super) fn address(message: &AddressMessage) -> Option<Address> {
     let mut local = None;
     let mut peer = None;
     let mut valid_for = None;
@@ -292,6 +293,12 @@ mod tests {
         let protocol = AddressAttribute::Protocol;
         assert_eq!(message(vec![]).maker, Maker::Unknown);
         assert_eq!(message(vec![protocol(AddressProtocol::Other(NETD))]).maker, Maker::Netd);
+        let mut sure = AddressMessage::default();
+        assert!(!is_tentative(&sure));
+        sure.header.flags = AddressHeaderFlags::Tentative;
+        assert!(is_tentative(&sure));
+        sure.header.flags |= AddressHeaderFlags::Dadfailed;
+        assert!(!is_tentative(&sure), "it is known to be another device's");
         assert_eq!(message(vec![protocol(AddressProtocol::Other(0))]).maker, Maker::Unknown);
         assert_eq!(message(vec![protocol(AddressProtocol::RouterAnnouncement)]).maker, Maker::Kernel);
         let flags = AddressAttribute::Flags(AddressFlags::Secondary | AddressFlags::Dadfailed);

@@ -20,11 +20,15 @@ async fn eth0(net1: &Net1Proxy<'_>) -> Option<LinkReport> {
 }
 
 /// Waits until the report of eth0 has what is asked for.
-async fn reported<T>(net1: &Net1Proxy<'_>, what: &str, ask: impl Fn(&LinkReport) -> Option<T>) -> T {
+pub(crate) async fn reported<T>(
+    net1: &Net1Proxy<'_>,
+    what: &str,
+    ask: impl Fn(&LinkReport) -> Option<T>,
+) -> T {
     wait_until(what, async || ask(&eth0(net1).await?)).await
 }
 
-fn has_origin(link: &LinkReport, origin: AddressOrigin) -> Option<String> {
+pub(crate) fn has_origin(link: &LinkReport, origin: AddressOrigin) -> Option<String> {
     link.addresses.iter().find(|address| address.origin == origin).map(|address| address.address.to_string())
 }
 
@@ -47,6 +51,37 @@ async fn an_address_that_somebody_has_is_declined_and_another_is_taken() {
     let link = link_shows(&net1, "eth0", "an address of the range", |link| leased(link).is_some()).await;
     assert_ne!(leased(&link).unwrap(), "192.168.77.100/24");
     assert!(lab.logged("DHCPDECLINE") > 0, "{}", lab.dhcp_log());
+}
+
+#[tokio::test]
+async fn a_lease_is_defended_once_and_then_given_up_for_another() {
+    let mut lab = Lab::new();
+    lab.serve_dhcp(RANGE, &[]).await;
+    let net1 = lab.net1().await;
+    let link = link_shows(&net1, "eth0", "a lease", |link| leased(link).is_some()).await;
+    let first = leased(&link).unwrap().clone();
+    let rival = Namespace::new("rival");
+    lab.home.ip(&format!("link add link lan0 name mv0 netns {} type macvlan mode bridge", rival.name));
+    rival.ip(&format!("addr add {first} dev mv0"));
+    rival.ip("link set mv0 up");
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = stop.clone();
+    let asking = rival.thread(move || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        for host in (1..100).cycle() {
+            if stopped.load(std::sync::atomic::Ordering::SeqCst) {
+                return;
+            }
+            // Nobody is there: each makes the kernel ask for a neighbour, from the address in dispute.
+            drop(socket.send_to(&[0], format!("192.168.77.{}:9", 150 + host)));
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+    });
+    wait_until("a refusal", async || (lab.logged("DHCPDECLINE") > 0).then_some(())).await;
+    stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    asking.join().unwrap();
+    link_shows(&net1, "eth0", "another lease", |link| leased(link).is_some_and(|own| *own != first)).await;
+    wait_until("all is well", async || (net1.state().await.unwrap() == "ready").then_some(())).await;
 }
 
 #[tokio::test]
@@ -118,6 +153,17 @@ async fn the_largest_packet_is_what_the_server_says() {
     reported(&net1, "an MTU of 1400", |link| (link.mtu == 1400).then_some(())).await;
     assert!(lab.the_box.ip("link show eth0").contains("mtu 1400"));
     reported(&net1, "the time server", |link| (link.ntp == ["192.168.77.1"]).then_some(())).await;
+    // Over a restart it is still known what the size was before.
+    lab.restart_netd();
+    let net1 = lab.net1().await;
+    reported(&net1, "an MTU of 1400", |link| {
+        (link.mtu == 1400).then_some(())?;
+        has_origin(link, AddressOrigin::Dhcp)
+    })
+    .await;
+    lab.serve_dhcp(RANGE, &[]).await;
+    net1.renew_leases().await.unwrap();
+    reported(&net1, "the MTU from before", |link| (link.mtu == 1500).then_some(())).await;
 }
 
 #[tokio::test]
