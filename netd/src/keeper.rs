@@ -119,8 +119,6 @@ pub struct Keeper<F, W> {
     loads: u64,
     /// The kernel's number of the state that was made here.
     generation: Option<u32>,
-    /// How many apps came.
-    arrivals: u64,
 }
 
 impl<F: PacketFilter, W: Wiring> Keeper<F, W> {

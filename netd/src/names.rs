@@ -118,6 +118,7 @@ pub async fn run(resolver: Resolver, mut inputs: Inputs) {
     let mut secure = Secure::default();
     let mut settings = None;
     let mut seen = BTreeSet::new();
+    let mut told = BTreeSet::new();
     loop {
         let wanted = inputs.trial.borrow_and_update().in_force().resolver.clone();
         if settings.as_ref() != Some(&wanted) {
@@ -146,9 +147,11 @@ pub async fn run(resolver: Resolver, mut inputs: Inputs) {
         let plain = addresses.iter().map(|address| SocketAddr::new(*address, PORT)).collect();
         let mut problems = listeners.set(&plain);
         problems.extend(secure.set(&resolver, certificate.as_ref(), &home));
-        for problem in &problems {
-            tracing::debug!(error = problem as &dyn Error, "not listening");
+        let words: BTreeSet<String> = problems.iter().map(|problem| crate::words::chain(problem)).collect();
+        for problem in words.difference(&told) {
+            tracing::warn!(problem, "no name service there; trying on");
         }
+        told = words;
         let again =
             async { if problems.is_empty() { std::future::pending().await } else { sleep(TRY_AGAIN).await } };
         // All are cancel safe: what was not taken is seen by the next `changed`.

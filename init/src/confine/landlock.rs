@@ -8,6 +8,7 @@ use landlock::Access;
 use landlock::AccessFs;
 use landlock::AccessNet;
 use landlock::BitFlags;
+use landlock::NetPort;
 use landlock::PathBeneath;
 use landlock::PathFd;
 use landlock::Ruleset;
@@ -27,7 +28,7 @@ const WRITTEN_FOR: ABI = ABI::V6;
 /// Program loaders of the architectures Hearth runs on; the kernel opens them for execution.
 const LOADERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
-/// Restricts this process. No rule allows a TCP port: services are given their sockets.
+/// Restricts this process. TCP ports are given by init as sockets; only those in the row may be opened by the service itself.
 ///
 /// # Errors
 /// When the kernel has Landlock and refuses the rules.
@@ -50,6 +51,9 @@ pub fn restrict(program: &str, sandbox: &Sandbox) -> Result<(), RulesetError> {
     }
     for path in LOADERS.iter().copied().chain([program]) {
         ruleset = allow(ruleset, path, execute)?;
+    }
+    for port in sandbox.listens {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
     }
     let status = ruleset.restrict_self()?;
     if status.ruleset != RulesetStatus::FullyEnforced {
@@ -77,6 +81,21 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn only_the_named_ports_are_listened_on() {
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (allowed, denied) = (free(), free());
+        let ports: &'static [u16] = vec![allowed.port()].leak();
+        let sandbox =
+            Sandbox { read: &[], read_also: &[], write: &[], families: &[], calls_also: &[], listens: ports };
+        let bound = std::thread::spawn(move || {
+            restrict("/bin/true", &sandbox).unwrap();
+            [allowed, denied]
+                .map(|address| std::net::TcpListener::bind(address).map(drop).map_err(|e| e.kind()))
+        });
+        assert_eq!(bound.join().unwrap(), [Ok(()), Err(ErrorKind::PermissionDenied)]);
+    }
+
     /// Rules bind the thread that sets them and those it starts.
     #[test]
     fn only_the_named_folders_are_reached_and_only_as_named() {
@@ -93,6 +112,7 @@ mod tests {
                     write: sandbox_write,
                     families: &[],
                     calls_also: &[],
+                    listens: &[],
                 },
             )
             .unwrap();

@@ -90,6 +90,8 @@ pub struct Sandbox {
     pub families: &'static [i32],
     /// System calls that this service alone may make.
     pub calls_also: &'static [i64],
+    /// TCP ports that it may listen on by itself, on addresses that init does not know; all others come from init as sockets.
+    pub listens: &'static [u16],
 }
 
 /// Limits of a service's cgroup and process.
@@ -162,6 +164,8 @@ pub const SERVICES: &[Service] = &[
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET],
             // adjtimex: older C libraries steer the clock by it.
             calls_also: &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex],
+            // Name service, plain for apps and over TLS for the home network (RFC 7858).
+            listens: &[53, 853],
         }),
         limits: Limits { memory: 128 << 20, tasks: 64, files: 1024 },
         may_announce: false,
@@ -190,6 +194,7 @@ pub const SERVICES: &[Service] = &[
             write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
             calls_also: &[],
+            listens: &[],
         }),
         // argon2id works in 64 MiB for each of a few logins at a time; 1,000 idle connections need little more.
         limits: Limits { memory: 384 << 20, tasks: 128, files: 8192 },

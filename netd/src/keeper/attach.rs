@@ -13,6 +13,7 @@ use crate::moment::Moment;
 use hostapi::net1::NetworkNamespace;
 use model::network::attachment::Attachment;
 use model::network::names::AppKey;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::IpAddr;
 
@@ -37,7 +38,6 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let (workspace, _) = self.policy.app(app).ok_or_else(|| KeeperError::NotInPolicy(app.clone()))?;
         let workspace = workspace.clone();
         let place = self.roster.join(app, &workspace)?;
-        self.arrivals += 1;
         if let Err(error) = self.bring_up(place, namespace, now) {
             self.roster.leave(app);
             self.take_down(place);
@@ -93,18 +93,13 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         }
     }
 
-    /// How many apps came since the start.
-    #[must_use]
-    pub const fn arrivals(&self) -> u64 {
-        self.arrivals
-    }
-
-    /// Forgets apps whose link has gone with their namespace; says whether there were any.
-    pub fn notice_gone(&mut self, now: Moment) -> bool {
+    /// Forgets apps whose link has gone with their namespace; says whether there were any. Links that were seen need not be asked for;
+    /// one that was not may be newer than the look.
+    pub fn notice_gone(&mut self, seen: &BTreeSet<String>, now: Moment) -> bool {
         let wiring = &mut self.wiring;
-        let mut laid = std::collections::BTreeSet::new();
+        let mut laid = BTreeSet::new();
         for (app, member) in self.roster.members() {
-            if wiring.is_laid(member.place) {
+            if seen.contains(&member.place.link()) || wiring.is_laid(member.place) {
                 laid.insert(app.clone());
             }
         }

@@ -47,7 +47,6 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             problem: None,
             loads: 0,
             generation: None,
-            arrivals: 0,
         };
         keeper.forget_strays();
         if let Err(error) = keeper.take_up_addresses(now) {

@@ -85,8 +85,8 @@ pub struct KernelView {
     pub home: Home,
     /// The box's addresses there.
     pub home_addresses: BTreeSet<IpAddr>,
-    /// Indices of links that are not the home network's; when these change, an app's link may have gone.
-    pub other_links: Vec<u32>,
+    /// Links that are not the home network's, those of apps among them.
+    pub other_links: BTreeSet<String>,
     /// How often the kernel was read. A link that came and went between two readings changes nothing else here.
     pub reading: u64,
 }
@@ -99,7 +99,7 @@ impl KernelView {
         for link in &observed.links {
             match link.kind {
                 Kind::Loopback => continue,
-                Kind::Other => view.other_links.push(link.index),
+                Kind::Other => drop(view.other_links.insert(link.name.clone())),
                 Kind::Ethernet { .. } => {
                     view.home.links.insert(link.name.clone());
                     for address in observed.addresses.iter().filter(|address| address.index == link.index) {
@@ -169,7 +169,6 @@ pub async fn run<F: PacketFilter, W: Wiring>(
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = Instant::now() + PERIODIC;
-    let mut looked_at = (Vec::new(), 0);
     show(&keeper, &view);
     loop {
         // All are cancel safe: queues, watches and notices keep what was not taken.
@@ -181,18 +180,15 @@ pub async fn run<F: PacketFilter, W: Wiring>(
             () = sleep_until(next) => Woken::Time,
         };
         let now = clock.now();
-        let is_look = matches!(woken, Woken::Look);
+        let is_time = matches!(woken, Woken::Time);
+        let had_problem = keeper.problem().is_some();
         match woken {
             Woken::Asked(None) => return,
             Woken::Asked(Some(ask)) => answer(&mut keeper, ask, &clock, &view),
             Woken::Kernel => {
                 let kernel = inputs.kernel.borrow_and_update().clone();
                 keeper.set_home(kernel.home, now);
-                let latest = (kernel.other_links, keeper.arrivals());
-                if looked_at != latest {
-                    keeper.notice_gone(now);
-                    looked_at = latest;
-                }
+                keeper.notice_gone(&kernel.other_links, now);
             }
             Woken::Settings => {
                 let serves_home = inputs.trial.borrow_and_update().in_force().resolver.serve_lan;
@@ -205,7 +201,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
                 }
             }
             Woken::Time => {
-                keeper.notice_gone(now);
+                keeper.notice_gone(&BTreeSet::new(), now);
                 if keeper.problem().is_some() {
                     keeper.refresh(now);
                     retry_after = (retry_after * 2).min(LONGEST_RETRY);
@@ -215,7 +211,8 @@ pub async fn run<F: PacketFilter, W: Wiring>(
         if keeper.problem().is_none() {
             retry_after = FIRST_RETRY;
         }
-        if !is_look {
+        // Whatever else happens in between does not put it off.
+        if is_time || had_problem != keeper.problem().is_some() {
             next = Instant::now() + if keeper.problem().is_some() { retry_after } else { PERIODIC };
         }
         show(&keeper, &view);

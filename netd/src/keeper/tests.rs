@@ -283,9 +283,11 @@ fn a_link_that_has_gone_takes_its_rules_with_it() {
     keeper.set_policy(policy(""), NOW).unwrap();
     keeper.attach(&key("a"), namespace(), NOW).unwrap();
     keeper.attach(&key("b"), namespace(), NOW).unwrap();
-    assert!(!keeper.notice_gone(NOW));
+    assert!(!keeper.notice_gone(&BTreeSet::new(), NOW));
     bench.kernel.0.borrow_mut().links.remove(&Place { workspace: 1, app: 2 });
-    assert!(keeper.notice_gone(NOW));
+    let seen = BTreeSet::from(["ha1-2".to_owned(), "ha1-3".to_owned()]);
+    assert!(!keeper.notice_gone(&seen, NOW), "seen a moment ago");
+    assert!(keeper.notice_gone(&BTreeSet::from(["ha1-3".to_owned()]), NOW));
     let chains = bench.kernel.chains();
     assert!(!chains.contains("from_ha1-2") && chains.contains("from_ha1-3"));
 }
