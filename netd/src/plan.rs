@@ -118,16 +118,24 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
             })
             // The kernel is at it.
             .filter(|want| !observed.tentative.iter().any(|have| is_same(want, have)))
-            .map(|want| NewAddress {
-                index: want.index,
-                address: want.address,
-                prefix: want.prefix,
-                valid_for: want.ends_at.map(|end| end.since(now)),
-                preferred_for: want.preferred_until.map(|end| end.since(now)),
-            })
-            .filter(|new| new.valid_for.is_none_or(|valid_for| valid_for >= Duration::from_secs(1)))
+            .filter(|want| want.ends_at.is_none_or(|end| end.since(now) >= Duration::from_secs(1)))
+            .map(|want| new_address(want, observed, now))
             .collect(),
         put_routes: desired.routes.iter().filter(|route| !observed.routes.contains(route)).copied().collect(),
+    }
+}
+
+/// When the kernel finds that another device has an IPv6 address, it forgets the address if that has an end, and keeps it for us to
+/// see if it has none (`addrconf_dad_stop` of net/ipv6/addrconf.c). So the end comes once the address is sure.
+fn new_address(want: &Granted, observed: &Observed, now: Moment) -> NewAddress {
+    let is_there = observed.addresses.iter().any(|have| is_same(want, have));
+    let end = |end: Option<Moment>| end.filter(|_| is_there || want.address.is_ipv4());
+    NewAddress {
+        index: want.index,
+        address: want.address,
+        prefix: want.prefix,
+        valid_for: end(want.ends_at).map(|end| end.since(now)),
+        preferred_for: end(want.preferred_until).map(|end| end.since(now)),
     }
 }
 
@@ -168,6 +176,9 @@ fn is_same(want: &Granted, have: &Address) -> bool {
 }
 
 fn ends_with(want: &Granted, have: &Address, now: Moment) -> bool {
+    if have.is_duplicate {
+        return true;
+    }
     match (want.ends_at.map(|end| end.since(now)), have.valid_for) {
         (None, None) => true,
         (Some(want), Some(have)) => want.abs_diff(have) <= TOLERANCE,

@@ -200,6 +200,20 @@ fn an_address_that_the_kernel_is_still_asking_for_is_not_added_again() {
 }
 
 #[test]
+fn an_ipv6_address_gets_its_end_once_it_is_sure() {
+    let mut observed = observed();
+    let sure = address6(ETH, 9, None, Maker::Netd);
+    let want = Granted { address: sure.address, prefix: 64, ..granted(ETH, 0, Some(1000)) };
+    let desired = Desired { addresses: vec![want], routes: Vec::new(), ..desired() };
+    let put = |observed: &Observed| plan(&desired, observed, Moment::from_secs(100)).put_addresses;
+    assert_eq!(put(&observed)[0].valid_for, None);
+    observed.addresses = vec![sure];
+    assert_eq!(put(&observed)[0].valid_for, Some(Duration::from_secs(900)));
+    observed.addresses = vec![Address { is_duplicate: true, ..sure }];
+    assert_eq!(put(&observed), [], "another device's is left for its client to decline");
+}
+
+#[test]
 fn a_plan_without_a_link_leaves_that_alone_and_does_the_rest() {
     let mut observed = observed();
     observed.links.iter_mut().for_each(|link| link.is_up = false);
