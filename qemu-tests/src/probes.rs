@@ -181,7 +181,12 @@ mod tests {
         let grantable = towards().filter(|probe| probe.fate == Fate::Grantable);
         assert_eq!(
             grantable.map(|probe| probe.name).collect::<Vec<_>>(),
-            ["TCP over IPv4 to the granted port", "TCP over IPv6 to the granted port"]
+            [
+                "TCP over IPv4 to the granted port",
+                "TCP over IPv6 to the granted port",
+                // The first again, in a frame that asks for precedence: no other connection.
+                "with a tag for priority alone",
+            ]
         );
     }
 }
