@@ -5,14 +5,13 @@
 //!      │
 //!      └─nft::Batch─> bytes ──nft::Firewall──> kernel      one message, all or nothing
 //!                                  │
-//!        Counter, LiveElement, Generation <── bytes        lists
-//!                          News <── nft::Watch             who changed something
+//!                    Counter, LiveElement <── bytes        lists
 //!
 //! conntrack::Entry <── bytes ── conntrack::Conntrack ──> forget a flow
 //! ```
 //!
 //! Codecs are pure and bounded by the bytes they are given. Sockets belong to the network namespace of the thread that opens them.
-//! [`nft::Firewall`] and [`conntrack::Conntrack`] block for the milliseconds that the kernel takes; [`nft::Watch`] is asynchronous.
+//! [`nft::Firewall`] and [`conntrack::Conntrack`] block for the milliseconds that the kernel takes.
 //!
 //! This crate must not: know policies, run programs, keep state besides its sockets.
 

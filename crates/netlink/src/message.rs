@@ -96,8 +96,6 @@ pub(crate) struct Message<'a> {
     kind: u16,
     flags: u16,
     pub(crate) sequence: u32,
-    /// Of a notification: the port of the socket that caused it.
-    pub(crate) port: u32,
     body: &'a [u8],
 }
 
@@ -216,7 +214,6 @@ impl<'a> Iterator for Messages<'a> {
             kind: u16::from_ne_bytes([header[4], header[5]]),
             flags: u16::from_ne_bytes([header[6], header[7]]),
             sequence: number(8),
-            port: number(12),
             body,
         }))
     }
@@ -283,7 +280,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bodies_are_read_or_refused(kind in 0_u16..20, flags: u16, body in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let message = Message { kind, flags, sequence: 0, port: 0, body: &body };
+            let message = Message { kind, flags, sequence: 0, body: &body };
             if let Ok(Said::Data { attributes, .. }) = message.said() {
                 prop_assert!(attributes.count() <= body.len());
             }

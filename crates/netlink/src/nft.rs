@@ -45,10 +45,8 @@ mod ruleset;
 mod set;
 mod span;
 mod value;
-mod watch;
 
 pub use batch::Batch;
-pub use decode::Generation;
 pub use decode::LiveElement;
 pub use encode::Invalid;
 pub use encode::Problem;
@@ -107,5 +105,3 @@ pub use value::PacketType;
 pub use value::Protocol;
 pub use value::Uid;
 pub use value::Value;
-pub use watch::News;
-pub use watch::Watch;

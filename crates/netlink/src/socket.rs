@@ -92,7 +92,6 @@ impl From<Malformed> for SocketError {
 /// A socket of its own port.
 pub(crate) struct Socket {
     inner: netlink_sys::Socket,
-    port: u32,
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -103,22 +102,18 @@ type Step = Result<(), SocketError>;
 impl Socket {
     /// Opens one in the network namespace of the calling thread.
     pub(crate) fn open() -> Result<Self, SocketError> {
-        let open = || -> io::Result<(netlink_sys::Socket, u32)> {
+        let open = || -> io::Result<netlink_sys::Socket> {
             let mut inner = netlink_sys::Socket::new(NETLINK_NETFILTER)?;
             inner.set_ext_ack(true)?;
             inner.set_cap_ack(true)?;
             sockopt::set_socket_timeout(&inner, sockopt::Timeout::Recv, Some(SILENCE))?;
             sockopt::set_socket_timeout(&inner, sockopt::Timeout::Send, Some(SILENCE))?;
-            let address = inner.bind_auto()?;
-            Ok((inner, address.port_number()))
+            inner.bind_auto()?;
+            Ok(inner)
         };
-        let (inner, port) = open().map_err(|source| SocketError::Open { source })?;
+        let inner = open().map_err(|source| SocketError::Open { source })?;
         enlarge_receive_buffer(&inner);
-        Ok(Self { inner, port, sequence: 0, buffer: Vec::with_capacity(DATAGRAM) })
-    }
-
-    pub(crate) fn port(&self) -> u32 {
-        self.port
+        Ok(Self { inner, sequence: 0, buffer: Vec::with_capacity(DATAGRAM) })
     }
 
     /// Sends one datagram, after whatever was left over of earlier requests is thrown away.
@@ -243,11 +238,11 @@ impl Socket {
 const INTERRUPTED: i32 = 4;
 
 /// `ENOBUFS`
-pub(crate) fn is_overrun(error: &io::Error) -> bool {
+fn is_overrun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(105)
 }
 
 /// Makes room for many answers; without the power to do so, the limit of the system holds and an overrun is told when it comes.
-pub(crate) fn enlarge_receive_buffer(socket: &netlink_sys::Socket) {
+fn enlarge_receive_buffer(socket: &netlink_sys::Socket) {
     sockopt::set_socket_recv_buffer_size_force(socket, RECEIVE_BUFFER).unwrap_or_default();
 }

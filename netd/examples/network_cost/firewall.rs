@@ -4,7 +4,6 @@ use crate::cost;
 use crate::household;
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::bail;
 use anyhow::ensure;
 use netd::apps::addressing::Prefix6;
 use netd::firewall::compile::TABLE;
@@ -17,9 +16,7 @@ use netd::firewall::permission::permissions;
 use netd::firewall::situation::Home;
 use netd::firewall::situation::Situation;
 use netd::moment::Moment;
-use netlink::nft::News;
 use netlink::nft::Ruleset;
-use netlink::nft::Watch;
 use serde::Serialize;
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -29,7 +26,6 @@ use std::process::Command;
 use std::process::Stdio;
 use std::time::Instant;
 use tempfile::NamedTempFile;
-use tokio::runtime::Runtime;
 
 /// How many there are to be.
 const RULES: usize = 1000;
@@ -44,12 +40,9 @@ pub(crate) struct Measured {
     text_bytes: usize,
     /// From policy to rules, each round.
     compile_ms: Vec<f64>,
-    /// netd's batch, as netd loads it: its watch for changes by others hears of every rule, and reads it.
+    /// netd's batch.
     batch: Way,
-    /// The same with nobody who listens. The kernel tells listeners of any namespace apart only after it wrote the news, so a netd
-    /// elsewhere on the machine makes this as dear as the other, but for the reading.
-    unheard: Way,
-    /// The same rules as text by `nft -f`, with the same watch.
+    /// The same rules as text by `nft -f`.
     nft: Way,
 }
 
@@ -78,28 +71,18 @@ pub(crate) fn measure(rounds: usize) -> Result<Measured> {
         text_bytes: text.len(),
         compile_ms: Vec::new(),
         batch: Way::default(),
-        unheard: Way::default(),
         nft: Way::default(),
     };
-    (measured.unheard.first_ms, _) = batch(&mut filter, &ruleset, None)?;
+    measured.batch.first_ms = batch(&mut filter, &ruleset)?.0;
     let counted = filter.counters()?;
     nft(&["flush", "ruleset"])?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let _inside = runtime.enter();
-    {
-        let mut watch = Ears { runtime: &runtime, watch: Watch::open()? };
-        (measured.batch.first_ms, _) = batch(&mut filter, &ruleset, Some(&mut watch))?;
-        nft(&["flush", "ruleset"])?;
-        (measured.nft.first_ms, _) = load(file.path())?;
-    }
+    measured.nft.first_ms = load(file.path())?.0;
     ensure!(filter.counters()?.len() == counted.len(), "the two ways do not lead to the same rules");
     for _round in 0..rounds {
         let before = cost::own()?;
         let again = rules(apps, further_ports)?;
         measured.compile_ms.push(cost::own()? - before);
-        measured.unheard.note(batch(&mut filter, &again, None)?);
-        let mut watch = Ears { runtime: &runtime, watch: Watch::open()? };
-        measured.batch.note(batch(&mut filter, &again, Some(&mut watch))?);
+        measured.batch.note(batch(&mut filter, &again)?);
         measured.nft.note(load(file.path())?);
     }
     Ok(measured)
@@ -112,29 +95,10 @@ impl Way {
     }
 }
 
-/// netd's watch for changes by others.
-struct Ears<'a> {
-    runtime: &'a Runtime,
-    watch: Watch,
-}
-
-impl Ears<'_> {
-    /// Reads what the last change brought.
-    fn hear(&mut self) -> Result<()> {
-        match self.runtime.block_on(self.watch.next())? {
-            News::Changed(_) => Ok(()),
-            News::Lost => bail!("news of rules was lost"),
-        }
-    }
-}
-
-/// Processor and wall time of a replacement by netd's batch, with the reading of its news.
-fn batch(filter: &mut KernelFilter, ruleset: &Ruleset, ears: Option<&mut Ears<'_>>) -> Result<(f64, f64)> {
+/// Processor and wall time of a replacement by netd's batch.
+fn batch(filter: &mut KernelFilter, ruleset: &Ruleset) -> Result<(f64, f64)> {
     let (cpu, wall) = (cost::own()?, Instant::now());
     filter.replace(ruleset)?;
-    if let Some(ears) = ears {
-        ears.hear()?;
-    }
     Ok((cost::own()? - cpu, cost::wall(wall)))
 }
 

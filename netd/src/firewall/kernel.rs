@@ -55,9 +55,7 @@ impl PacketFilter for KernelFilter {
     }
 
     fn generation(&mut self) -> Result<u32, FilterError> {
-        let generation =
-            self.firewall.generation().map_err(failed("ask for the state of the packet filter"))?;
-        Ok(generation.id)
+        self.firewall.generation().map_err(failed("ask for the state of the packet filter"))
     }
 
     fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {

@@ -25,8 +25,6 @@ use crate::nft::kernel::NFTA_DATA_VERDICT;
 use crate::nft::kernel::NFTA_EXPR_DATA;
 use crate::nft::kernel::NFTA_EXPR_NAME;
 use crate::nft::kernel::NFTA_GEN_ID;
-use crate::nft::kernel::NFTA_GEN_PROC_NAME;
-use crate::nft::kernel::NFTA_GEN_PROC_PID;
 use crate::nft::kernel::NFTA_RULE_CHAIN;
 use crate::nft::kernel::NFTA_RULE_EXPRESSIONS;
 use crate::nft::kernel::NFTA_RULE_TABLE;
@@ -56,19 +54,6 @@ use crate::nft::span::Span;
 use crate::nft::value::Kind;
 use crate::nft::value::Value;
 use std::time::Duration;
-
-/// State of all rulesets of a network namespace; counts up with every change of any of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generation {
-    /// Its number.
-    pub id: u32,
-    /// The netlink port that made it; zero when it is only told on request. See [`crate::nft::Firewall::port`].
-    pub port: u32,
-    /// The thread that made it, as the first process-id namespace counts.
-    pub process: u32,
-    /// The name of that thread.
-    pub name: String,
-}
 
 /// An element of a set of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,14 +113,9 @@ pub(crate) fn counter(family: Family, rule: Attributes<'_>) -> Result<Option<Cou
     Ok(None)
 }
 
-pub(crate) fn generation(attributes: Attributes<'_>, port: u32) -> Result<Generation, Malformed> {
+pub(crate) fn generation(attributes: Attributes<'_>) -> Result<u32, Malformed> {
     let what = "a generation";
-    Ok(Generation {
-        id: attributes.require(NFTA_GEN_ID, what)?.u32(what)?,
-        port,
-        process: attributes.find(NFTA_GEN_PROC_PID)?.map_or(Ok(0), |attribute| attribute.u32(what))?,
-        name: attributes.find(NFTA_GEN_PROC_NAME)?.map(|attribute| attribute.text()).unwrap_or_default(),
-    })
+    attributes.require(NFTA_GEN_ID, what)?.u32(what)
 }
 
 /// An element as it stands in the kernel; ranges come in two pieces, or as two keys.

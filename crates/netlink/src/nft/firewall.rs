@@ -4,7 +4,6 @@ use crate::message::Kind;
 use crate::message::Said;
 use crate::nft::batch::Batch;
 use crate::nft::decode;
-use crate::nft::decode::Generation;
 use crate::nft::decode::LiveElement;
 use crate::nft::decode::RawElement;
 use crate::nft::encode::Invalid;
@@ -63,7 +62,7 @@ pub struct Firewall {
 
 impl fmt::Debug for Firewall {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "firewall socket of port {}", self.socket.port())
+        formatter.write_str("firewall socket")
     }
 }
 
@@ -78,12 +77,6 @@ impl Firewall {
     /// When the kernel has no netfilter.
     pub fn open() -> Result<Self, SocketError> {
         Ok(Self { socket: Socket::open()? })
-    }
-
-    /// The netlink port: [`Generation::port`] of a change that was made here.
-    #[must_use]
-    pub fn port(&self) -> u32 {
-        self.socket.port()
     }
 
     /// Puts the tables of the ruleset in place of those of the same names: all at once, or not at all. No packet sees anything in
@@ -184,11 +177,11 @@ impl Firewall {
         Ok(decode::assemble(set, raw)?)
     }
 
-    /// The number of the present state of all rulesets of the namespace, and who asked last.
+    /// The number of the present state of all rulesets of the namespace; it counts up with every change of any of them.
     ///
     /// # Errors
     /// When the kernel cannot be asked.
-    pub fn generation(&mut self) -> Result<Generation, SocketError> {
+    pub fn generation(&mut self) -> Result<u32, SocketError> {
         let mut found = None;
         self.socket.ask(
             kind(NFT_MSG_GETGEN),
@@ -198,7 +191,7 @@ impl Firewall {
                 if let Said::Data { kind: heard, attributes, .. } = said
                     && heard == kind(NFT_MSG_NEWGEN)
                 {
-                    found = Some(decode::generation(attributes, 0)?);
+                    found = Some(decode::generation(attributes)?);
                 }
                 Ok(())
             },

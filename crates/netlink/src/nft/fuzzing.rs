@@ -10,12 +10,10 @@ use crate::nft::Kind;
 use crate::nft::Name;
 use crate::nft::Set;
 use crate::nft::decode;
-use crate::nft::watch;
 
 /// One datagram from the kernel, read as the answer to every question that this crate asks. Returns how many messages made sense.
 #[must_use]
 pub fn datagram(bytes: &[u8]) -> usize {
-    drop(watch::generations(bytes));
     drop(decode::describe(bytes, 1));
     let sets = sets();
     Messages::of(bytes).map_while(Result::ok).map(|message| usize::from(read(&message, &sets).is_ok())).sum()
@@ -25,7 +23,7 @@ fn read(message: &Message<'_>, sets: &[Set]) -> Result<(), Malformed> {
     let Said::Data { attributes, .. } = message.said()? else { return Ok(()) };
     drop(Entry::read(attributes));
     drop(decode::counter(Family::Inet, attributes));
-    drop(decode::generation(attributes, message.port));
+    decode::generation(attributes).unwrap_or_default();
     for set in sets {
         let mut raw = Vec::new();
         decode::elements(set, attributes, &mut raw)?;

@@ -92,8 +92,6 @@ pub(crate) const NFTA_EXPR_NAME: u16 = 1;
 pub(crate) const NFTA_EXPR_DATA: u16 = 2;
 
 pub(crate) const NFTA_GEN_ID: u16 = 1;
-pub(crate) const NFTA_GEN_PROC_PID: u16 = 2;
-pub(crate) const NFTA_GEN_PROC_NAME: u16 = 3;
 
 /// The register of verdicts.
 pub(crate) const NFT_REG_VERDICT: u32 = 0;

@@ -16,10 +16,8 @@ pub(crate) struct Firewall {
     text_bytes: u64,
     /// From policy to rules.
     pub(crate) compile_ms: Spread,
-    /// netd's batch, heard by its watch for changes by others.
+    /// netd's batch.
     pub(crate) batch: Way,
-    /// The same with nobody who listens.
-    pub(crate) unheard: Way,
     /// The same rules as text by `nft -f`.
     pub(crate) nft: Way,
 }

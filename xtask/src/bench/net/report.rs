@@ -126,7 +126,7 @@ mod tests {
     fn report() -> Report {
         let way = |ms: f64| json!({"first_ms": ms, "cpu_ms": [ms, ms + 1.0, ms - 1.0], "wall_ms": [9.0]});
         let firewall = json!({"rules": 1000, "apps": 60, "set_elements": 700, "text_bytes": 90000,
-                              "compile_ms": [1.0], "batch": way(4.0), "unheard": way(2.0), "nft": way(16.0)});
+                              "compile_ms": [1.0], "batch": way(4.0), "nft": way(16.0)});
         let apps =
             json!({"rest_pss_kib": 5120, "alone": turns(0), "crowded": turns(100), "crowded_pss_kib": 6144});
         let load = r#"{"queries_per_s":50000,"p50_us":20,"p99_us":90,"lost":0,"server_cpu_s":1.00,"server_pss_kib":4000,"seconds":2.00}"#;

@@ -3,7 +3,6 @@ use crate::attribute::Writer;
 use crate::nft::batch::Batch;
 use crate::nft::set::Element;
 use crate::nft::value::Mark;
-use crate::nft::watch;
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -126,12 +125,11 @@ fn comments_are_read_among_other_user_data() {
 #[test]
 fn a_generation_needs_its_number() {
     let mut writer = Writer::default();
-    writer.u32(NFTA_GEN_PROC_PID, 7);
-    writer.text(NFTA_GEN_PROC_NAME, "nft");
-    generation(Attributes::of(writer.as_bytes()), 1).unwrap_err();
+    // Who asked last.
+    writer.u32(2, 7);
+    generation(Attributes::of(writer.as_bytes())).unwrap_err();
     writer.u32(NFTA_GEN_ID, 9);
-    let found = generation(Attributes::of(writer.as_bytes()), 1).unwrap();
-    assert_eq!(found, Generation { id: 9, port: 1, process: 7, name: "nft".to_owned() });
+    assert_eq!(generation(Attributes::of(writer.as_bytes())).unwrap(), 9);
 }
 
 /// Letters, and a zero at the end for those that are text.
@@ -142,11 +140,10 @@ fn some_value(kind: Kind) -> Value {
 }
 
 fn everything(datagram: &[u8]) {
-    drop(watch::generations(datagram));
     drop(describe(datagram, 1));
     drop(comment_from_user_data(datagram));
     drop(counter(Family::Inet, Attributes::of(datagram)));
-    drop(generation(Attributes::of(datagram), 0));
+    generation(Attributes::of(datagram)).unwrap_or_default();
     for set in shapes() {
         let mut raw = Vec::new();
         let outcome = elements(&set, Attributes::of(datagram), &mut raw);
