@@ -24,6 +24,11 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("vfat", "the ESP"),
     ("nls_cp437", "short names on vfat (CONFIG_FAT_DEFAULT_CODEPAGE=437)"),
     ("nls_ascii", "long names on vfat (CONFIG_FAT_DEFAULT_IOCHARSET=ascii)"),
+    // The kernel picks the fastest cipher there is when a mapping is made, so the processor's own comes first.
+    ("aes", "the data partition: AES instructions, by the alias of all modules that have some"),
+    ("xts", "the data partition: the mode of its cipher"),
+    ("dm_crypt", "the data partition: the mapping"),
+    ("cts", "encrypted folders on it: the mode for file names (fscrypt)"),
     ("af_packet", "netd's DHCP client, before the link has an address"),
     // Without rules no link is switched on: these are on the way to the page.
     ("nf_tables", "the packet filter"),

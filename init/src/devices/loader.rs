@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use super::NEEDED;
 use super::WANTED;
 use super::alias;
@@ -148,9 +150,11 @@ impl Loader {
     /// meet the same error.
     pub fn load(&mut self, name: &str) {
         for file in self.dependencies.files(name, &self.aliases, &mut self.loaded) {
-            if let Err(error) = modules::load(&self.folder.join(&file)) {
-                console::note(Level::Warning, &format!("module {file}: {error}"));
-            }
+            let Err(error) = modules::load(&self.folder.join(&file)) else { continue };
+            // ENODEV: made for another processor. An alias such as "aes" brings those too, and the general one serves.
+            let is_foreign = error.raw_os_error() == Some(Errno::NODEV.raw_os_error());
+            let level = if is_foreign { Level::Info } else { Level::Warning };
+            console::note(level, &format!("module {file}: {error}"));
         }
     }
 
