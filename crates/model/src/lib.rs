@@ -8,3 +8,4 @@ pub mod names;
 pub mod network;
 pub mod paths;
 pub mod report;
+pub mod storage;

@@ -12,6 +12,16 @@ pub const NOTIFY_SOCKET: &str = "/run/hearth/notify";
 pub const CONTROL_SOCKET: &str = "/run/hearth/control";
 /// Where netd's D-Bus interface listens.
 pub const NET_BUS_SOCKET: &str = "/run/hearth/net/bus.sock";
+/// Where storaged's D-Bus interface listens.
+pub const STORAGE_BUS_SOCKET: &str = "/run/hearth/storage/bus.sock";
+/// storaged's folder at run time; for root only.
+pub const STORAGE_RUN: &str = "/run/hearth/storage";
+/// [`crate::storage::UnlockReport`], written by `storaged open` and `storaged make`.
+pub const UNLOCK_REPORT: &str = "/run/hearth/storage/unlock.json";
+/// The signed policy that the loader's stub gave to stage 1 (docs/spec/boot.md).
+pub const MEASURED: &str = "/run/hearth/measured";
+/// The opened data partition.
+pub const DATA_MAPPED: &str = "/dev/mapper/hearth-data";
 /// Where the test agent is bind-mounted in test images.
 pub const AGENT: &str = "/run/hearth/agent";
 /// Name of the agent's virtio-serial port.

@@ -1,0 +1,56 @@
+//! How the data partition was opened, and what can open it.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// What opens the data partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyKind {
+    /// This box's TPM, for a system that the policy key signed.
+    Tpm,
+    /// A file on the boot partition: whoever has the disk can open it.
+    BootKey,
+    /// What the owner types at each boot.
+    Passphrase,
+    /// The recovery key on paper.
+    Recovery,
+}
+
+impl KeyKind {
+    /// What it is called in sentences.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Tpm => "the security chip (TPM)",
+            Self::BootKey => "the key on the boot partition",
+            Self::Passphrase => "the passphrase",
+            Self::Recovery => "the recovery key",
+        }
+    }
+}
+
+/// What came of opening the data partition at boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
+pub enum UnlockReport {
+    /// It is open.
+    Opened {
+        /// What opened it.
+        by: KeyKind,
+        /// What did not go as it should, in plain words.
+        reasons: Vec<String>,
+    },
+    /// It waits for somebody to type a key.
+    Locked {
+        /// Why it did not open by itself, in plain words.
+        reasons: Vec<String>,
+        /// What can be typed.
+        takes: Vec<KeyKind>,
+    },
+    /// It cannot be opened by anything that is typed.
+    Failed {
+        /// Why, in plain words.
+        reason: String,
+    },
+}

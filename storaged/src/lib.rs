@@ -1,0 +1,18 @@
+//! storaged: the encrypted data partition and its keys. The only process besides PID 1 that runs as root.
+//!
+//! ```text
+//! init ── storaged make | open ──> opening ─┬─ sealer    the TPM, by a signed policy
+//!                                           ├─ boot_key  a file on the boot partition
+//!                                           └─ luks      cryptsetup
+//! hostd ── org.hearthos.Storage1 ──> storaged ── the same
+//! ```
+//! It must not: listen on a network, decide who may ask for what (hostd does), keep a key on a disk in clear.
+
+pub mod boot_key;
+pub mod command;
+pub mod key;
+pub mod luks;
+pub mod opening;
+pub mod sealer;
+pub mod tpm;
+pub mod words;
