@@ -6,6 +6,7 @@
 //! Nothing is tried twice and nothing is worked around: any failure refuses the boot, says why on every console and
 //! reboots, so that the loader's counter can fall back to the other slot.
 
+pub mod measured;
 pub mod root;
 pub mod switch;
 

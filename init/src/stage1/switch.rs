@@ -13,7 +13,10 @@ use std::process::Command;
 
 use rustix::mount::MountFlags;
 
+use crate::console;
+use crate::console::Level;
 use crate::mounts;
+use crate::stage1::measured;
 
 /// Program of stage 2, in the root.
 const STAGE2: &str = "/usr/lib/hearth/init";
@@ -53,7 +56,7 @@ pub enum SwitchError {
     Exec(#[source] io::Error),
 }
 
-/// Makes the `/run` that stage 2 keeps, with the test agent on it when this is a test image.
+/// Makes the `/run` that stage 2 keeps, with what the boot stub said on it, and the test agent when this is a test image.
 ///
 /// # Errors
 /// When a mount or a folder cannot be made.
@@ -64,6 +67,9 @@ pub fn prepare_run() -> Result<(), SwitchError> {
         result.map_err(|source| SwitchError::Prepare { path: path.to_owned(), source })
     };
     prepare(model::paths::RUN, fs::create_dir_all(model::paths::RUN))?;
+    for error in measured::carry(Path::new(measured::EXTRA), Path::new(model::paths::MEASURED)) {
+        console::note(Level::Warning, &console::chain(&error));
+    }
     if Path::new(AGENT_SOURCE).exists() {
         prepare(model::paths::AGENT, File::create(model::paths::AGENT).map(drop))?;
         mounts::bind_read_only(AGENT_SOURCE, model::paths::AGENT, MountFlags::NOSUID | MountFlags::NODEV)?;
@@ -98,5 +104,6 @@ fn move_mount(from: &str, to: &str) -> Result<(), SwitchError> {
 /// Gives back the memory of what is not needed any more. The root image and the agent stay: they are mounted.
 fn free_initramfs() {
     let _memory_only = fs::remove_dir_all("/modules");
+    let _memory_only = fs::remove_dir_all(measured::EXTRA);
     let _memory_only = fs::remove_file("/init");
 }
