@@ -53,6 +53,9 @@ struct Build {
     /// Host daemon.
     #[arg(long)]
     hostd: PathBuf,
+    /// Storage daemon.
+    #[arg(long)]
+    storaged: PathBuf,
     /// The built console.
     #[arg(long)]
     console: PathBuf,
@@ -100,6 +103,7 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
             init: build.init.clone(),
             netd: build.netd.clone(),
             hostd: build.hostd.clone(),
+            storaged: build.storaged.clone(),
         },
         console: &build.console,
         choice: if build.newest { Choice::Newest } else { Choice::Kept },

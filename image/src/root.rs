@@ -38,6 +38,8 @@ pub struct Programs {
     pub netd: PathBuf,
     /// Host daemon.
     pub hostd: PathBuf,
+    /// The storage daemon.
+    pub storaged: PathBuf,
 }
 
 /// What the root is made from.
@@ -108,9 +110,13 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
         stage.write(path, 0o644, text.as_bytes())?;
     }
     stage.link("etc/resolv.conf", "/run/hearth/net/resolv.conf")?;
-    for (name, program) in
-        [("init", &inputs.programs.init), ("netd", &inputs.programs.netd), ("hostd", &inputs.programs.hostd)]
-    {
+    let programs = &inputs.programs;
+    for (name, program) in [
+        ("init", &programs.init),
+        ("netd", &programs.netd),
+        ("hostd", &programs.hostd),
+        ("storaged", &programs.storaged),
+    ] {
         stage.copy(program, &format!("usr/lib/hearth/{name}"), 0o755)?;
     }
     stage.write("usr/lib/hearth/manifest.json", 0o644, inputs.record)?;
