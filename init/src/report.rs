@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::time::ClockId;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Writes a report so that a reader sees the old or the new one, never half of one.
 ///
@@ -15,6 +16,12 @@ use serde::Serialize;
 /// When the folder does not take the file.
 pub fn write(path: &str, report: &impl Serialize) -> io::Result<()> {
     write_bytes(path, &serde_json::to_vec(report)?)
+}
+
+/// Reads a report that somebody else of us left; none when there is none or it is not understood.
+#[must_use]
+pub fn read<T: DeserializeOwned>(path: &str) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 /// The same for bytes that are encoded already.

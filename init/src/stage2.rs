@@ -100,6 +100,10 @@ fn bring_up_data(
             reasons.extend(mounted.reasons);
             DataReport::Ready { device: mounted.device, created: mounted.created }
         }
+        Err(DataError::Locked { device }) => {
+            console::note(Level::Warning, &format!("data partition: {device} is locked"));
+            DataReport::Locked { device }
+        }
         Err(error) => {
             let reason = console::chain(&error);
             console::note(Level::Error, &format!("data partition: {reason}"));
@@ -119,11 +123,11 @@ fn try_bring_up_data(
     let booted_from = booted_from.and_then(|text| efi::guid(&text));
     let mut pet = || watchdog.pet(report::uptime());
     let mut disk = bring_up::find(booted_from, loader, uevents, &mut pet)?;
-    let mounted = disk.mount_data(&mut Tools { reaper, while_waiting: &mut pet });
+    // First: the key of the data partition may lie there.
     if let Err(error) = disk.mount_esp() {
         reasons.push(format!("the boot partition is not mounted: {}", console::chain(&error)));
     }
-    mounted
+    disk.mount_data(&mut Tools { reaper, while_waiting: &mut pet })
 }
 
 /// Folders and control groups; what is missing shows when a service needs it.

@@ -29,6 +29,11 @@ pub enum DataReport {
         /// Whether this boot made the file system.
         created: bool,
     },
+    /// Encrypted, and waiting for a key that is typed ([`crate::storage::UnlockReport`]).
+    Locked {
+        /// Device node of the partition.
+        device: String,
+    },
     /// Not mounted.
     Failed {
         /// Why, in plain words.

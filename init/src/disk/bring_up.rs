@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io;
+use std::io::Seek;
+use std::io::SeekFrom;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use ioctls::block;
 use ioctls::block::Bytes;
 use ioctls::block::Extent;
 use ioctls::block::PartitionNumber;
+use model::paths;
+use model::storage::UnlockReport;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
 use rustix::event::Timespec;
@@ -32,11 +36,13 @@ use super::superblock::Check;
 use super::tools::Checked;
 use super::tools::ToolError;
 use super::tools::Tools;
+use super::tools::Unlocked;
 use crate::console;
 use crate::console::Level;
 use crate::devices::loader::Loader;
 use crate::devices::uevent::Socket;
 use crate::mounts;
+use crate::report;
 
 /// Where the data partition is mounted.
 pub const DATA: &str = "/data";
@@ -70,6 +76,14 @@ pub enum DataError {
         /// What the kernel says.
         source: io::Error,
     },
+    /// storaged says why it cannot be opened.
+    #[error("{device}: {reason}")]
+    Storage {
+        /// Partition.
+        device: String,
+        /// Why.
+        reason: String,
+    },
     /// A tool.
     #[error("{device}")]
     Tool {
@@ -77,6 +91,12 @@ pub enum DataError {
         device: String,
         /// What happened.
         source: ToolError,
+    },
+    /// The partition is encrypted, and nothing opens it by itself.
+    #[error("{device} is locked")]
+    Locked {
+        /// Partition.
+        device: String,
     },
     /// The partition has lost its file system. It is not made anew: its name says that it held data.
     #[error("{device} held data and its file system cannot be read any more ({found}; {tool})")]
@@ -199,10 +219,11 @@ impl BootDisk {
             File::options().read(true).write(true).open(node).map_err(|source| self.io("opening", source))?;
         self.write(&disk, &plan.steps)?;
         self.tell_kernel(&disk, number, plan.start, plan.length)?;
-        let device = unlock(format!("/dev/{}", self.disk.partition_name(number)));
+        let device = unlock(&format!("/dev/{}", self.disk.partition_name(number)), plan.content, tools)?;
+        let length = length_of(&device)?;
         let mounted = match plan.content {
-            Content::Nothing => create(&device, plan.length, tools)?,
-            Content::FileSystem => open(&device, plan.length, tools)?,
+            Content::Nothing => create(&device, length, tools)?,
+            Content::FileSystem => open(&device, length, tools)?,
         };
         format::ensure_folders()?;
         if plan.content == Content::Nothing {
@@ -242,9 +263,26 @@ impl BootDisk {
     }
 }
 
-/// The place where encryption will sit: from the partition's device to the one that carries the file system.
-fn unlock(partition: String) -> String {
-    partition
+/// From the partition's device to the one that carries the file system.
+fn unlock(partition: &str, content: Content, tools: &mut Tools<'_>) -> Result<String, DataError> {
+    let device = || partition.to_owned();
+    match tools.unlock(partition, content) {
+        Ok(Unlocked::Open) => Ok(paths::DATA_MAPPED.to_owned()),
+        Ok(Unlocked::Locked) => Err(DataError::Locked { device: device() }),
+        Err(source) => Err(match report::read::<UnlockReport>(paths::UNLOCK_REPORT) {
+            Some(UnlockReport::Failed { reason }) => DataError::Storage { device: device(), reason },
+            Some(UnlockReport::Opened { .. } | UnlockReport::Locked { .. }) | None => {
+                DataError::Tool { device: device(), source }
+            }
+        }),
+    }
+}
+
+/// How long the opened partition is, in bytes: the header takes 16 MiB of it.
+fn length_of(device: &str) -> Result<u64, DataError> {
+    File::open(device)
+        .and_then(|mut opened| opened.seek(SeekFrom::End(0)))
+        .map_err(|source| DataError::Io { doing: "measuring", device: device.to_owned(), source })
 }
 
 fn create(device: &str, length: u64, tools: &mut Tools<'_>) -> Result<Mounted, DataError> {

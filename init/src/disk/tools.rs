@@ -1,10 +1,11 @@
-//! The e2fsprogs that init runs, and what their exit codes mean.
+//! The programs that init runs for the data partition, and what their exit codes mean.
 
 use std::fs::File;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::disk::layout::Content;
 use crate::reaper::Ending;
 use crate::reaper::Reaper;
 use crate::reaper::RunError;
@@ -13,6 +14,13 @@ use crate::reaper::RunError;
 const MAKE_LIMIT: Duration = Duration::from_secs(600);
 /// Checking or resizing a large file system on a slow disk.
 const CHECK_LIMIT: Duration = Duration::from_secs(3600);
+
+/// A TPM that is slow, and a header that is made: seconds on any hardware, more under emulation.
+const UNLOCK_LIMIT: Duration = Duration::from_secs(180);
+/// The storage daemon's program; here it runs for a moment and ends.
+const STORAGED: &str = "/usr/lib/hearth/storaged";
+/// What it says when a key has to be typed.
+const LOCKED: i32 = 10;
 
 /// What e2fsck says, among others, of a superblock that it cannot use.
 const OPERATIONAL_ERROR: Ending = Ending::Code(8);
@@ -36,6 +44,15 @@ pub enum ToolError {
     /// The file system has damage that is not repaired without asking.
     #[error("the file system is damaged and could not be repaired by itself ({0})")]
     Damaged(&'static str),
+}
+
+/// What came of opening the encrypted partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlocked {
+    /// It is open.
+    Open,
+    /// A key has to be typed; the report says why.
+    Locked,
 }
 
 /// What a check found.
@@ -62,6 +79,23 @@ impl std::fmt::Debug for Tools<'_> {
 }
 
 impl Tools<'_> {
+    /// Has storaged encrypt (`make`) or open the partition; its report says more than the result.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn unlock(&mut self, device: &str, content: Content) -> Result<Unlocked, ToolError> {
+        let verb = match content {
+            Content::Nothing => "make",
+            Content::FileSystem => "open",
+        };
+        let ending = self.run(STORAGED, &[verb.to_owned(), device.to_owned()], UNLOCK_LIMIT)?;
+        match ending {
+            Ending::Code(0) => Ok(Unlocked::Open),
+            Ending::Code(LOCKED) => Ok(Unlocked::Locked),
+            Ending::Code(_) | Ending::Signal(_) => Err(ToolError::Failed { tool: "storaged", ending }),
+        }
+    }
+
     /// Makes an ext4 file system.
     ///
     /// # Errors
