@@ -110,7 +110,7 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
         stage.write(path, 0o644, text.as_bytes())?;
     }
     stage.link("etc/resolv.conf", "/run/hearth/net/resolv.conf")?;
-    let programs = &inputs.programs;
+    let programs = inputs.programs;
     for (name, program) in [
         ("init", &programs.init),
         ("netd", &programs.netd),
