@@ -45,7 +45,7 @@ impl fmt::Display for Generation {
 /// Why a record could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The table's name is empty, too long or has characters outside `a-z0-9_.-`.
+    /// The table's name is empty, too long or has characters outside `a-z0-9_.-`, or begins with a dot.
     #[error("{table:?} is no name of a table")]
     InvalidTable {
         /// The name as given.
@@ -73,7 +73,7 @@ pub enum CommitError {
         /// Key of the record.
         key: Vec<u8>,
     },
-    /// The table's name is empty, too long or has characters outside `a-z0-9_.-`.
+    /// The table's name is empty, too long or has characters outside `a-z0-9_.-`, or begins with a dot.
     #[error("{table:?} is no name of a table")]
     InvalidTable {
         /// The name as given.

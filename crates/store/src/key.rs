@@ -16,6 +16,8 @@ use rustix::fs::OFlags;
 use rustix::fs::RenameFlags;
 use zeroize::Zeroizing;
 
+use crate::medium::parent_of;
+
 /// Length of a key in bytes.
 const KEY_BYTES: usize = 32;
 
@@ -76,6 +78,13 @@ impl StoreKey {
         Self(Zeroizing::new(bytes))
     }
 
+    /// Makes a new key.
+    pub fn generate() -> Result<Self, KeyError> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        getrandom::fill(bytes.as_mut_slice()).map_err(|source| KeyError::Random { source })?;
+        Ok(Self(bytes))
+    }
+
     /// Loads the key, or makes one where there is no such file; the new one is on the disk when this returns.
     pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
         match load(path) {
@@ -95,7 +104,7 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-fn load(path: &Path) -> Result<StoreKey, KeyError> {
+pub(crate) fn load(path: &Path) -> Result<StoreKey, KeyError> {
     let failed = |source| KeyError::Read { path: path.to_owned(), source };
     let mut file = File::options()
         .read(true)
@@ -117,16 +126,15 @@ fn load(path: &Path) -> Result<StoreKey, KeyError> {
 
 /// Writes a key aside and moves it into place, so that a file of that name is always a whole key.
 fn create(path: &Path) -> Result<StoreKey, KeyError> {
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    let key = StoreKey::generate()?;
     let mut suffix = [0; 8];
-    getrandom::fill(bytes.as_mut_slice()).map_err(|source| KeyError::Random { source })?;
     getrandom::fill(&mut suffix).map_err(|source| KeyError::Random { source })?;
     let aside = path.with_added_extension(format!("{:016x}.aside", u64::from_le_bytes(suffix)));
-    let placed = write_aside(&aside, bytes.as_slice())
+    let placed = write_aside(&aside, key.as_bytes())
         .and_then(|()| Ok(rustix::fs::renameat_with(CWD, &aside, CWD, path, RenameFlags::NOREPLACE)?))
         .and_then(|()| File::open(parent_of(path))?.sync_all());
     match placed {
-        Ok(()) => Ok(StoreKey(bytes)),
+        Ok(()) => Ok(key),
         Err(source) => {
             if let Err(error) = fs::remove_file(&aside) {
                 tracing::debug!(path = %aside.display(), error = &error as &dyn std::error::Error, "left aside");
@@ -144,13 +152,6 @@ fn write_aside(aside: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(aside)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        Some(_) | None => Path::new("."),
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ pub(crate) const DAMAGED: &str = ".damaged";
 /// How many damaged files, and how many damaged folders of sled, are kept for whoever wants to look.
 pub(crate) const DAMAGED_KEPT: usize = 3;
 
+/// What messages call the folder beside a store's own, in which what is to replace it is written.
+pub(crate) const ASIDE_FOLDER: &str = "the folder aside";
+
 const JOURNAL: &str = "journal-";
 const SNAPSHOT: &str = "snapshot-";
 

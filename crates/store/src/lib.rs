@@ -16,13 +16,21 @@
 //! * The journal and the snapshots are the truth. sled is checked against them at open, and again record by
 //!   record when it is read; whatever does not match is rebuilt from them.
 //!
-//! Left to others: wrapping the [`StoreKey`] (TPM), and noticing that a whole folder was replaced by an older copy.
+//! * [`OpenOptions`] says how a store is opened: an [`Anchor`] notices that the whole folder is an older copy, [`Migrations`] bring the
+//!   records to the present schema.
+//! * [`SledStore::export`] and [`SledStore::import`] are for backups, [`SledStore::rotate_key`] gives the store a new key.
+//!
+//! Left to others: wrapping the [`StoreKey`] (TPM), and the counter behind the [`Anchor`].
 
+mod anchor;
 mod batch;
 mod contract;
+mod export;
 mod journal;
 mod key;
+mod key_file;
 mod layout;
+mod ledger;
 mod limits;
 mod load;
 mod log;
@@ -31,9 +39,13 @@ mod medium;
 mod memory;
 mod name;
 mod open;
+mod options;
+mod own;
 #[cfg(test)]
 mod power_cut;
 mod recovery;
+mod rekey;
+mod schema;
 mod seal;
 mod sled_folder;
 mod sled_guard;
@@ -44,20 +56,40 @@ mod state;
 mod values;
 mod wire;
 
+pub use anchor::Anchor;
+pub use anchor::AnchorAction;
+pub use anchor::AnchorError;
+pub use anchor::Rollback;
 pub use batch::Batch;
 pub use contract::CommitError;
 pub use contract::Generation;
 pub use contract::KeyValue;
 pub use contract::ReadError;
 pub use contract::Store;
+pub use export::ExportError;
+pub use export::ImportError;
+pub use export::Sealing;
 pub use key::KeyError;
 pub use key::StoreKey;
+pub use key_file::KeyFile;
+pub use ledger::Ledger;
+pub use ledger::LedgerEntry;
 pub use limits::Limits;
+#[cfg(any(test, feature = "testing"))]
+pub use memory::MemoryAnchor;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use open::OpenError;
+pub use options::OpenOptions;
 pub use recovery::Finding;
+pub use recovery::KeyUsed;
 pub use recovery::Loss;
 pub use recovery::Opened;
 pub use recovery::Recovery;
+pub use rekey::RotateKeyError;
+pub use schema::MigrateError;
+pub use schema::Migration;
+pub use schema::Migrations;
+pub use schema::NewerSchema;
+pub use schema::Tables;
 pub use sled_store::SledStore;

@@ -17,6 +17,7 @@ use crate::recovery::Finding;
 use crate::seal::Keys;
 use crate::seal::Tag;
 use crate::snapshot;
+use crate::snapshot::Form;
 use crate::snapshot::Note;
 use crate::state::State;
 
@@ -107,7 +108,7 @@ fn load_base(
     for generation in listing.snapshots.iter().rev().copied() {
         let file = layout::snapshot(generation);
         if let Some(bytes) = read(medium, &file, limit)?
-            && let Ok((state, note)) = snapshot::decode(keys, &bytes)
+            && let Ok((state, note)) = snapshot::decode(keys, Form::Snapshot, &bytes)
             && state.index.generation == generation
         {
             return Ok(Some((state, note)));

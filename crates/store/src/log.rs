@@ -31,6 +31,7 @@ use crate::medium::publish;
 use crate::seal::Keys;
 use crate::seal::Tag;
 use crate::snapshot;
+use crate::snapshot::Form;
 use crate::snapshot::Note;
 use crate::state::Change;
 use crate::state::Index;
@@ -120,6 +121,19 @@ impl Log {
         Ok(Self::at(medium, keys, limits, file, (generation, length, chain)))
     }
 
+    /// Writes a state into an empty folder, which is to take the place of the one of `medium`, and continues it there.
+    pub(crate) fn begin_aside(
+        aside: &dyn Medium,
+        medium: Arc<dyn Medium>,
+        keys: Keys,
+        limits: Limits,
+        state: &State,
+    ) -> Result<Self, RotateError> {
+        write_snapshot(aside, &keys, state, Note::Routine)?;
+        let (file, length, chain) = begin_journal(aside, &keys, &state.index)?;
+        Ok(Self::at(medium, keys, limits, file, (state.index.generation, length, chain)))
+    }
+
     fn at(
         medium: Arc<dyn Medium>,
         keys: Keys,
@@ -168,10 +182,7 @@ impl Log {
     pub(crate) fn rotate(&mut self, present: &Summary) -> Result<(), RotateError> {
         // Should it fail, the next try is a while off: it reads and writes the whole state.
         self.due = self.length.saturating_add(self.limits.journal_bytes);
-        let loaded = self.read_back()?;
-        if loaded.state.index.summary() != *present || !loaded.damage.findings.is_empty() {
-            return Err(RotateError::Differs);
-        }
+        let loaded = self.read_present(present)?;
         let begun = begin_journal(&*self.medium, &self.keys, &loaded.state.index).and_then(|journal| {
             write_snapshot(&*self.medium, &self.keys, &loaded.state, Note::Routine)?;
             Ok(journal)
@@ -184,6 +195,17 @@ impl Log {
         let (medium, keys) = (Arc::clone(&self.medium), self.keys.clone());
         *self = Self::at(medium, keys, self.limits, file, (present.generation, length, chain));
         Ok(())
+    }
+
+    /// Reads the state back from the files, which must be intact and hold this one.
+    pub(crate) fn read_whole(&self, present: &Summary) -> Result<State, RotateError> {
+        self.read_present(present).map(|loaded| loaded.state)
+    }
+
+    fn read_present(&self, present: &Summary) -> Result<Loaded, RotateError> {
+        let loaded = self.read_back()?;
+        let is_whole = loaded.state.index.summary() == *present && loaded.damage.findings.is_empty();
+        if is_whole { Ok(loaded) } else { Err(RotateError::Differs) }
     }
 
     /// Reads the state back from the files.
@@ -225,10 +247,15 @@ fn begin_journal(
 /// Writes a snapshot and reads it back.
 fn write_snapshot(medium: &dyn Medium, keys: &Keys, state: &State, note: Note) -> Result<(), RotateError> {
     let file = layout::snapshot(state.index.generation);
-    if let Err(source) = publish(medium, &file, |write| snapshot::encode(keys, state, note, write)) {
+    if let Err(source) =
+        publish(medium, &file, |write| snapshot::encode(keys, Form::Snapshot, state, note, write))
+    {
         return Err(RotateError::Write { file, source });
     }
-    let read_back = medium.read(&file, u64::MAX).ok().and_then(|bytes| snapshot::decode(keys, &bytes).ok());
+    let read_back = medium
+        .read(&file, u64::MAX)
+        .ok()
+        .and_then(|bytes| snapshot::decode(keys, Form::Snapshot, &bytes).ok());
     match read_back {
         Some((read, _)) if read == *state => Ok(()),
         Some(_) | None => Err(RotateError::NotVerified { file }),

@@ -5,13 +5,22 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::fs::DirBuilder;
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::CWD;
+use rustix::fs::FlockOperation;
+use rustix::fs::RenameFlags;
+
+use crate::layout;
 
 /// A folder of files.
 pub(crate) trait Medium: Send + Sync {
@@ -29,6 +38,21 @@ pub(crate) trait Medium: Send + Sync {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Waits until all names are on the disk.
     fn sync_names(&self) -> io::Result<()>;
+    /// Makes an empty folder beside this one; what was in it is removed.
+    fn make_aside(&self) -> io::Result<Aside>;
+    /// Lets this folder and the one beside it change places, in one step.
+    fn exchange_aside(&self) -> io::Result<()>;
+    /// Removes the folder beside this one, where there is one.
+    fn remove_aside(&self) -> io::Result<()>;
+    /// Waits until it is on the disk which of the two folders is in which place.
+    fn sync_beside(&self) -> io::Result<()>;
+}
+
+/// A folder beside another one, in which what is to replace that one is made.
+pub(crate) struct Aside {
+    pub(crate) medium: Arc<dyn Medium>,
+    /// Locks the folder, before and after it takes its place.
+    pub(crate) lock: Option<File>,
 }
 
 /// A file that is being written.
@@ -50,6 +74,12 @@ pub(crate) struct Folder {
 impl Folder {
     pub(crate) fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    fn aside(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(ASIDE);
+        name.into()
     }
 }
 
@@ -95,6 +125,43 @@ impl Medium for Folder {
 
     fn sync_names(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+
+    fn make_aside(&self) -> io::Result<Aside> {
+        self.remove_aside()?;
+        let path = self.aside();
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join(layout::LOCK))?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Aside { medium: Arc::new(Self::new(&path)), lock: Some(lock) })
+    }
+
+    fn exchange_aside(&self) -> io::Result<()> {
+        Ok(rustix::fs::renameat_with(CWD, self.aside(), CWD, &self.path, RenameFlags::EXCHANGE)?)
+    }
+
+    fn remove_aside(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.aside()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync_beside(&self) -> io::Result<()> {
+        File::open(parent_of(&self.path))?.sync_all()
+    }
+}
+
+/// Returns the folder that a path is in.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) | None => Path::new("."),
     }
 }
 

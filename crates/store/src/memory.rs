@@ -1,4 +1,4 @@
-//! A store that lives as long as the process: for the tests of those who use one.
+//! A store and an anchor that live as long as the process: for the tests of those who use them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,6 +6,9 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use crate::Anchor;
+use crate::AnchorAction;
+use crate::AnchorError;
 use crate::Batch;
 use crate::CommitError;
 use crate::Generation;
@@ -107,5 +110,80 @@ impl Store for MemoryStore {
         inner.records = records;
         inner.generation += 1;
         Ok(Generation(inner.generation))
+    }
+}
+
+/// A number in memory that can only be raised, with faults on demand.
+#[derive(Debug)]
+pub struct MemoryAnchor {
+    inner: Mutex<AnchorInner>,
+}
+
+#[derive(Debug)]
+struct AnchorInner {
+    number: Option<u64>,
+    begins_at: u64,
+    raised: u64,
+    is_unreachable: bool,
+}
+
+impl MemoryAnchor {
+    /// Returns an anchor that was never set and will begin at this number, as a TPM's counter begins where it likes.
+    #[must_use]
+    pub fn new(begins_at: u64) -> Self {
+        let inner = AnchorInner { number: None, begins_at, raised: 0, is_unreachable: false };
+        Self { inner: Mutex::new(inner) }
+    }
+
+    /// Returns an anchor that stands at this number.
+    #[must_use]
+    pub fn at(number: u64) -> Self {
+        let anchor = Self::new(1);
+        anchor.inner().number = Some(number);
+        anchor
+    }
+
+    /// Returns how often it was raised by one.
+    pub fn raised(&self) -> u64 {
+        self.inner().raised
+    }
+
+    /// Forgets the number, as a cleared TPM does.
+    pub fn clear(&self) {
+        self.inner().number = None;
+    }
+
+    /// From now on, lets everything fail, or no longer.
+    pub fn set_unreachable(&self, unreachable: bool) {
+        self.inner().is_unreachable = unreachable;
+    }
+
+    fn inner(&self) -> MutexGuard<'_, AnchorInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AnchorInner {
+    fn reach(&self, action: AnchorAction) -> Result<(), AnchorError> {
+        let refused = AnchorError { action, source: io::Error::from(io::ErrorKind::NotConnected).into() };
+        if self.is_unreachable { Err(refused) } else { Ok(()) }
+    }
+}
+
+impl Anchor for MemoryAnchor {
+    fn read(&self) -> Result<Option<u64>, AnchorError> {
+        let inner = self.inner();
+        inner.reach(AnchorAction::Read)?;
+        Ok(inner.number)
+    }
+
+    fn advance_to(&self, number: u64) -> Result<(), AnchorError> {
+        let mut inner = self.inner();
+        inner.reach(AnchorAction::Raise)?;
+        while inner.number.is_none_or(|present| present < number) {
+            inner.number = Some(inner.number.map_or(inner.begins_at, |present| present + 1));
+            inner.raised += 1;
+        }
+        Ok(())
     }
 }

@@ -5,17 +5,34 @@ use std::ops::Bound;
 
 /// Longest name of a table, in bytes.
 const TABLE_MAX: usize = 64;
+/// Tables that begin so are the store's own: its users can neither read nor change them.
+const OWN_PREFIX: u8 = b'.';
+/// The table of the store's own records.
+const OWN_TABLE: &str = ".store";
 
 /// `length of table (1) ‖ table ‖ key`, as it is used in sled and in the files.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordName(Vec<u8>);
 
 impl RecordName {
-    /// Joins a table and a key; `None` where the table's name is none.
+    /// Joins a table and a key; `None` where the table's name is none, or not for users of the store.
     pub(crate) fn new(table: &str, key: &[u8]) -> Option<Self> {
         let mut bytes = table_prefix(table)?;
         bytes.extend_from_slice(key);
         Some(Self(bytes))
+    }
+
+    /// Names one of the store's own records.
+    pub(crate) fn own(key: &[u8]) -> Self {
+        let mut bytes = vec![length8(OWN_TABLE)];
+        bytes.extend_from_slice(OWN_TABLE.as_bytes());
+        bytes.extend_from_slice(key);
+        Self(bytes)
+    }
+
+    /// Says whether this is one of the store's own records.
+    pub(crate) fn is_own(&self) -> bool {
+        self.table().as_bytes().first() == Some(&OWN_PREFIX)
     }
 
     /// Takes the joined form from outside.
@@ -58,12 +75,17 @@ impl fmt::Debug for RecordName {
 }
 
 fn table_prefix(table: &str) -> Option<Vec<u8>> {
-    if !is_table(table.as_bytes()) {
+    if !is_table(table.as_bytes()) || table.as_bytes().first() == Some(&OWN_PREFIX) {
         return None;
     }
-    let mut bytes = vec![u8::try_from(table.len()).ok()?];
+    let mut bytes = vec![length8(table)];
     bytes.extend_from_slice(table.as_bytes());
     Some(bytes)
+}
+
+/// Returns the length of a table's name, which is far below 256.
+fn length8(table: &str) -> u8 {
+    u8::try_from(table.len()).unwrap_or(u8::MAX)
 }
 
 fn is_table(name: &[u8]) -> bool {
@@ -89,6 +111,15 @@ mod tests {
         for bytes in [&b""[..], b"\0", b"\0key", b"\x05user", b"\x01A", b"\x02a\xff"] {
             assert_eq!(RecordName::parse(bytes), None, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn the_stores_own_tables_are_parsed_and_not_for_users() {
+        let own = RecordName::own(b"epoch");
+        assert!(own.is_own());
+        assert_eq!(RecordName::parse(own.as_bytes()), Some(own.clone()));
+        assert_eq!((own.table(), own.key()), (OWN_TABLE, b"epoch".as_slice()));
+        assert_eq!((RecordName::new(OWN_TABLE, b"epoch"), RecordName::range_of(OWN_TABLE)), (None, None));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Opening: from the files of a folder to a log that can be continued and values that can be read.
 
-use std::error::Error;
+mod error;
 
+pub use error::OpenError;
+
+use std::error::Error;
 use std::fs::DirBuilder;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
@@ -22,14 +23,16 @@ use crate::load;
 use crate::load::Damage;
 use crate::load::LoadError;
 use crate::load::Loaded;
+use crate::load::Tail;
 use crate::log::Log;
 use crate::log::RotateError;
 use crate::medium::Medium;
+use crate::medium::parent_of;
 use crate::recovery::Finding;
+use crate::recovery::KeyUsed;
 use crate::recovery::Loss;
 use crate::recovery::Recovery;
 use crate::seal::Keys;
-use crate::seal::StoreId;
 use crate::sled_folder;
 use crate::sled_folder::Claim;
 use crate::sled_guard::SledFault;
@@ -47,76 +50,24 @@ use crate::wire::VERSION;
 /// No recovery goes beyond this generation; a thousand commits a second take 100 million years to get there.
 const GENERATION_MAX: u64 = 1 << 62;
 
-/// Why a store was not opened. Nothing has been changed in its folder, unless a recovery had begun ([`OpenError::Renew`]).
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The limits ask for more than the formats can hold.
-    #[error("limits are beyond what the store's formats can hold")]
-    Limits,
-    /// The folder could not be made, locked or listed.
-    #[error("could not use {} as a store's folder", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another process, or this one, has the store open.
-    #[error("store in {} is already open", path.display())]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The key is not the one the store was made with.
-    #[error("key does not fit the store")]
-    WrongKey,
-    /// The store was written by a newer version.
-    #[error("store has format version {version}, this program reads version {VERSION}")]
-    Version {
-        /// Version found.
-        version: u8,
-    },
-    /// Nothing in the folder can be believed any more. It is left as it is; a backup must be restored.
-    #[error("store is damaged beyond recovery")]
-    Damaged,
-    /// A file could not be read; that says nothing about its contents.
-    #[error("could not read {file}")]
-    Read {
-        /// Its name in the store's folder.
-        file: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The first journal could not be written, or the present one not prepared.
-    #[error("could not write {file}")]
-    Write {
-        /// Its name in the store's folder.
-        file: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A recovered state could not be written.
-    #[error("could not write the recovered state")]
-    Renew {
-        /// Why.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The kernel gave no random bytes.
-    #[error("could not get random bytes for a new store")]
-    Random {
-        /// Why.
-        #[source]
-        source: getrandom::Error,
-    },
+/// What is to be opened.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// Where sled's folder is, `None` to keep the values in memory.
+    pub(crate) sled: Option<&'a Path>,
+    pub(crate) key: &'a StoreKey,
+    /// The key that the store may have changed to.
+    pub(crate) next_key: Option<&'a StoreKey>,
+    pub(crate) limits: Limits,
 }
+
+/// Says, from the state that was read and before anything is changed in the folder, whether to go on.
+pub(crate) type Gate<'a> = &'a mut dyn FnMut(&Keys, &State) -> Result<(), OpenError>;
 
 /// What opening leads to.
 pub(crate) struct Parts {
     pub(crate) keys: Keys,
+    pub(crate) key_used: KeyUsed,
     pub(crate) log: Log,
     pub(crate) index: Index,
     pub(crate) values: Values,
@@ -128,9 +79,7 @@ pub(crate) fn lock_folder(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Folder { path: path.to_owned(), source };
     if !path.is_dir() {
         DirBuilder::new().mode(0o700).create(path).map_err(failed)?;
-        let parent =
-            path.parent().filter(|parent| *parent != Path::new("")).unwrap_or_else(|| Path::new("."));
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+        File::open(parent_of(path)).and_then(|parent| parent.sync_all()).map_err(failed)?;
     }
     let lock = path.join(layout::LOCK);
     let file =
@@ -142,22 +91,25 @@ pub(crate) fn lock_folder(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Opens what is in a folder; `sled` is where sled's folder is, `None` to keep the values in memory.
+/// Opens what is in a folder.
 pub(crate) fn open(
     medium: &Arc<dyn Medium>,
-    sled: Option<&Path>,
-    key: &StoreKey,
-    limits: Limits,
+    request: Request<'_>,
+    gate: Gate<'_>,
 ) -> Result<Parts, OpenError> {
     let names = medium.names().map_err(|source| OpenError::Read { file: ".".to_owned(), source })?;
     let listing = Listing::new(names);
-    let (keys, log, state, mut recovery, claim) = if listing.is_new() {
-        let (keys, log) = create(medium, key, limits)?;
-        (keys, log, State::default(), Recovery { findings: Vec::new(), loss: Loss::None }, None)
+    let Request { sled, limits, .. } = request;
+    let (keys, key_used, log, state, mut recovery, claim) = if listing.is_new() {
+        let (keys, log) = create(medium, request, gate)?;
+        let nothing = Recovery { findings: Vec::new(), loss: Loss::None };
+        (keys, KeyUsed::Present, log, State::default(), nothing, None)
     } else {
-        let keys = find_keys(&**medium, &listing, key, limits)?;
+        let (keys, key_used) = find_keys(&**medium, &listing, request)?;
         let claim = check_sled(&**medium, &listing, &keys, sled);
-        let (log, state, mut recovery) = recover(medium, sled, &keys, limits, &listing, claim.as_ref())?;
+        let found = find_state(&**medium, sled, &keys, limits, &listing, claim.as_ref())?;
+        gate(&keys, &found.state)?;
+        let (log, state, mut recovery) = resume(medium, &keys, limits, found)?;
         let claim = match claim {
             Some(Ok(claim)) => Some(claim),
             Some(Err(fault)) => {
@@ -166,7 +118,7 @@ pub(crate) fn open(
             }
             None => None,
         };
-        (keys, log, state, recovery, claim)
+        (keys, key_used, log, state, recovery, claim)
     };
     clear_aside(&**medium, &listing);
     let state = Arc::new(state);
@@ -175,43 +127,46 @@ pub(crate) fn open(
         None => Values::Memory(state.values.clone()),
     };
     let recovered = (!recovery.findings.is_empty()).then_some(recovery);
-    Ok(Parts { keys, log, index: state.index.clone(), values, recovered })
+    Ok(Parts { keys, key_used, log, index: state.index.clone(), values, recovered })
 }
 
-fn create(medium: &Arc<dyn Medium>, key: &StoreKey, limits: Limits) -> Result<(Keys, Log), OpenError> {
-    let mut id = StoreId::default();
-    getrandom::fill(&mut id).map_err(|source| OpenError::Random { source })?;
-    let keys = Keys::new(key, id);
-    let log = Log::create(Arc::clone(medium), keys.clone(), limits)
+fn create(medium: &Arc<dyn Medium>, request: Request<'_>, gate: Gate<'_>) -> Result<(Keys, Log), OpenError> {
+    let keys = Keys::generate(request.key).map_err(|source| OpenError::Random { source })?;
+    gate(&keys, &State::default())?;
+    let log = Log::create(Arc::clone(medium), keys.clone(), request.limits)
         .map_err(|source| OpenError::Write { file: layout::journal(0), source })?;
     Ok((keys, log))
 }
 
-/// Learns the store's identity from the first file that fits the key.
+/// Learns the store's identity from the first file that fits a key.
 fn find_keys(
     medium: &dyn Medium,
     listing: &Listing,
-    key: &StoreKey,
-    limits: Limits,
-) -> Result<Keys, OpenError> {
+    request: Request<'_>,
+) -> Result<(Keys, KeyUsed), OpenError> {
     let journals = listing.journals.iter().rev().map(|base| (Kind::Journal, layout::journal(*base)));
     let snapshots = listing.snapshots.iter().rev().map(|number| (Kind::Snapshot, layout::snapshot(*number)));
     let seal = listing.has_sled_seal.then(|| (Kind::SledSeal, layout::SLED_SEAL.to_owned()));
+    let next = request.next_key.map(|next| (next, KeyUsed::Next));
+    let candidates: Vec<_> = [(request.key, KeyUsed::Present)].into_iter().chain(next).collect();
     let mut refused = OpenError::Damaged;
     for (kind, file) in journals.chain(snapshots).chain(seal) {
-        let bytes = match medium.read(&file, limits.file_bytes()) {
+        let bytes = match medium.read(&file, request.limits.file_bytes()) {
             Ok(bytes) => bytes,
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => continue,
             Err(source) => return Err(OpenError::Read { file, source }),
         };
         let mut reader = Reader::new(bytes.get(..PREAMBLE_BYTES).unwrap_or_default());
         let Some(preamble) = Preamble::read(kind, &mut reader) else { continue };
-        let keys = Keys::new(key, preamble.store);
         if preamble.version > VERSION {
             refused = OpenError::Version { version: preamble.version };
-        } else if preamble == Preamble::of(&keys) {
-            return Ok(keys);
-        } else if matches!(refused, OpenError::Damaged) {
+            continue;
+        }
+        let mut with_keys = candidates.iter().map(|(key, used)| (Keys::new(key, preamble.store), *used));
+        if let Some(found) = with_keys.find(|(keys, _)| preamble == Preamble::of(keys)) {
+            return Ok(found);
+        }
+        if matches!(refused, OpenError::Damaged) {
             refused = OpenError::WrongKey;
         }
     }
@@ -229,17 +184,24 @@ fn check_sled(
     Some(sled_folder::check(medium, keys, sled?))
 }
 
-/// Reads the state back, from sled where it holds more than the damaged files do, and prepares the log.
-fn recover(
-    medium: &Arc<dyn Medium>,
+/// What the files hold.
+struct Found {
+    state: State,
+    tail: Option<Tail>,
+    damage: Damage,
+}
+
+/// Reads the state back, from sled where it holds more than the damaged files do.
+fn find_state(
+    medium: &dyn Medium,
     sled: Option<&Path>,
     keys: &Keys,
     limits: Limits,
     listing: &Listing,
     claim: Option<&Result<Claim, SledFault>>,
-) -> Result<(Log, State, Recovery), OpenError> {
+) -> Result<Found, OpenError> {
     let claim = claim.and_then(|claim| claim.as_ref().ok().copied());
-    let (mut state, tail, mut damage) = match load::load(&**medium, keys, listing, limits.file_bytes()) {
+    let (mut state, tail, mut damage) = match load::load(medium, keys, listing, limits.file_bytes()) {
         Ok(Loaded { state, tail, damage, .. }) => (Some(state), tail, damage),
         Err(LoadError::NoBase { damage }) => (None, None, damage),
         Err(LoadError::Read { file, source }) => return Err(OpenError::Read { file, source }),
@@ -257,9 +219,20 @@ fn recover(
             Err(fault) => damage.findings.push(Finding::SledUnusable { reason: fault.in_words() }),
         }
     }
-    let mut state = state.ok_or(OpenError::Damaged)?;
+    let state = state.ok_or(OpenError::Damaged)?;
     // sled's folder is sealed at the very last commit: what it agrees with is complete.
     damage.is_open_ended &= claim.is_none_or(|claim| claim.generation != state.index.generation);
+    Ok(Found { state, tail, damage })
+}
+
+/// Prepares the log: goes on where the files end, or begins anew where they were damaged.
+fn resume(
+    medium: &Arc<dyn Medium>,
+    keys: &Keys,
+    limits: Limits,
+    found: Found,
+) -> Result<(Log, State, Recovery), OpenError> {
+    let Found { mut state, tail, damage } = found;
     let loss = loss_of(&state, &damage);
     let log = match tail.filter(|_| damage.findings.is_empty()) {
         Some(tail) => Log::resume(Arc::clone(medium), keys.clone(), limits, &tail)
@@ -288,7 +261,7 @@ fn renew(
 ) -> Result<Log, OpenError> {
     let failed = |source: RotateError| OpenError::Renew { source: Box::new(source) };
     let note = match loss {
-        Loss::None => Note::Recovered,
+        Loss::None | Loss::Unknown => Note::Recovered,
         Loss::After(Generation(after)) => Note::Lost { after },
     };
     // File names are not authenticated, and no store has seen that many commits.
@@ -352,6 +325,9 @@ pub(crate) fn put_by(folder: Option<&Path>, fault: &SledFault) -> Finding {
 
 /// Removes what was being written when the power went.
 fn clear_aside(medium: &dyn Medium, listing: &Listing) {
+    if let Err(error) = medium.remove_aside() {
+        tracing::debug!(error = &error as &dyn Error, "unfinished folder could not be removed");
+    }
     for file in &listing.aside {
         if let Err(error) = medium.remove(file) {
             tracing::debug!(file, error = &error as &dyn Error, "unfinished file could not be removed");

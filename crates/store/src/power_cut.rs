@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::Batch;
 use crate::Limits;
+use crate::OpenOptions;
 use crate::SledStore;
 use crate::Store;
 use crate::StoreKey;
@@ -46,7 +47,7 @@ fn open(disk: &Disk) -> (SledStore, crate::Opened) {
 }
 
 fn try_open(disk: &Disk) -> Result<(SledStore, crate::Opened), crate::OpenError> {
-    SledStore::open_on(Arc::new(disk.clone()), None, &key(), LIMITS, None)
+    OpenOptions::new(&key()).limits(LIMITS).open_on(Arc::new(disk.clone()), None, None)
 }
 
 fn contents(store: &SledStore) -> Model {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Generation;
+use crate::Rollback;
 
 /// How a store was opened.
 #[derive(Clone, Debug)]
@@ -12,6 +13,19 @@ pub struct Opened {
     /// Says what was damaged, `None` where nothing was. A commit that was being written when the power went, and
     /// that nobody had been promised, is no damage.
     pub recovered: Option<Recovery>,
+    /// Schema of the records, where the store was opened with [`crate::Migrations`].
+    pub schema: Option<u32>,
+    /// Which of the keys that were given fits.
+    pub key: KeyUsed,
+}
+
+/// Which key a store was opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUsed {
+    /// The present one.
+    Present,
+    /// The one it was to get: the power went after the store changed its key and before that was noted elsewhere.
+    Next,
 }
 
 /// What was damaged, and what became of it. Its `Display` is a text for the owner of the box.
@@ -30,6 +44,8 @@ pub enum Loss {
     None,
     /// Commits after this generation may be gone; what is there is the state right after it, unchanged.
     After(Generation),
+    /// Nobody can say: the anchor that would tell was cleared or replaced.
+    Unknown,
 }
 
 /// One thing that was wrong.
@@ -64,6 +80,13 @@ pub enum Finding {
     },
     /// The store had been recovered before, and the power went before that could be told.
     RecoveredBefore,
+    /// An older copy was put in the place of the store, and a person has accepted that.
+    RollbackAccepted {
+        /// How old it is.
+        rollback: Rollback,
+    },
+    /// The anchor was cleared or replaced.
+    AnchorLost,
 }
 
 impl fmt::Display for Recovery {
@@ -73,6 +96,7 @@ impl fmt::Display for Recovery {
         }
         match self.loss {
             Loss::None => f.write_str("Nothing was lost."),
+            Loss::Unknown => f.write_str("Whether these are the newest records cannot be told this time."),
             Loss::After(generation) => {
                 write!(
                     f,
@@ -99,6 +123,10 @@ impl fmt::Display for Finding {
                 write!(f, "The index could not be set up ({reason}); the store works from memory.")
             }
             Self::RecoveredBefore => f.write_str("The store was damaged and had to be recovered."),
+            Self::RollbackAccepted { rollback } => write!(f, "Accepted as confirmed: {rollback}."),
+            Self::AnchorLost => f.write_str(
+                "The counter that guards against older copies was cleared or replaced; it starts anew.",
+            ),
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) enum Purpose {
     JournalHeader,
     Frame,
     Snapshot,
+    Export,
     SledFolder,
     StateDigest,
     KeyCheck,
@@ -48,6 +49,7 @@ impl Purpose {
             Self::JournalHeader => b"hearth store journal header 1",
             Self::Frame => b"hearth store frame 1",
             Self::Snapshot => b"hearth store snapshot 1",
+            Self::Export => b"hearth store export 1",
             Self::SledFolder => b"hearth store sled folder 1",
             Self::StateDigest => b"hearth store state digest 1",
             Self::KeyCheck => b"hearth store key check 1",
@@ -71,6 +73,13 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new(root: &StoreKey, store: StoreId) -> Self {
         Self { root: root.clone(), store }
+    }
+
+    /// Gives a new store its identity.
+    pub(crate) fn generate(root: &StoreKey) -> Result<Self, getrandom::Error> {
+        let mut store = StoreId::default();
+        getrandom::fill(&mut store)?;
+        Ok(Self::new(root, store))
     }
 
     pub(crate) fn store(&self) -> StoreId {

@@ -18,14 +18,13 @@ use crate::CommitError;
 use crate::Generation;
 use crate::KeyValue;
 use crate::Limits;
+use crate::OpenOptions;
 use crate::ReadError;
 use crate::Store;
 use crate::StoreKey;
 use crate::batch::CheckedBatch;
-use crate::layout;
 use crate::log::Log;
 use crate::log::RotateError;
-use crate::medium::Folder;
 use crate::medium::Medium;
 use crate::name::RecordName;
 use crate::open;
@@ -43,39 +42,36 @@ use crate::state::Change;
 use crate::state::Index;
 use crate::values::Values;
 
+/// What a store may hold beyond its limits, for the records that it keeps about itself.
+const OWN_BYTES: u64 = 4 << 10;
+
 /// A store in a folder of its own.
 ///
 /// Dropping it closes sled in order, which makes the next opening quicker; nothing is lost without that.
 ///
-/// Locks are taken in the order `log`, `view`, `recovery`.
+/// Locks are taken in the order `log`, `lock`, `view`, `recovery`.
 pub struct SledStore {
-    medium: Arc<dyn Medium>,
+    pub(crate) medium: Arc<dyn Medium>,
     /// sled's folder, `None` where the values are in memory from the start (tests of the journal).
-    folder: Option<PathBuf>,
-    keys: Keys,
-    limits: Limits,
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) limits: Limits,
     log: Mutex<Log>,
     view: RwLock<View>,
     recovery: Mutex<Option<Recovery>>,
     /// Held, not used.
-    _lock: Option<File>,
+    lock: Mutex<Option<File>>,
 }
 
-struct View {
-    index: Index,
-    values: Values,
+pub(crate) struct View {
+    pub(crate) keys: Keys,
+    pub(crate) index: Index,
+    pub(crate) values: Values,
 }
 
 impl SledStore {
-    /// Opens the store in a folder, or makes one there; recovers what was damaged and says so.
-    ///
-    /// The folder's parent must exist. Needs about twice the size of all records in memory while it runs.
+    /// Opens the store in a folder, or makes one there, as [`OpenOptions`] does with this key and these limits alone.
     pub fn open(path: &Path, key: &StoreKey, limits: Limits) -> Result<(Self, Opened), OpenError> {
-        if !limits.are_possible() {
-            return Err(OpenError::Limits);
-        }
-        let lock = open::lock_folder(path)?;
-        Self::open_on(Arc::new(Folder::new(path)), Some(path.join(layout::SLED)), key, limits, Some(lock))
+        OpenOptions::new(key).limits(limits).open(path)
     }
 
     /// Returns everything that had to be recovered, at opening and since.
@@ -83,38 +79,49 @@ impl SledStore {
         self.recovery().clone()
     }
 
-    pub(crate) fn open_on(
+    pub(crate) fn from_parts(
         medium: Arc<dyn Medium>,
         folder: Option<PathBuf>,
-        key: &StoreKey,
         limits: Limits,
         lock: Option<File>,
-    ) -> Result<(Self, Opened), OpenError> {
-        let Parts { keys, log, index, values, recovered } =
-            open::open(&medium, folder.as_deref(), key, limits)?;
-        let opened = Opened { generation: Generation(index.generation), recovered: recovered.clone() };
-        let store = Self {
+        parts: Parts,
+    ) -> Self {
+        let Parts { keys, log, index, values, recovered, .. } = parts;
+        Self {
             medium,
             folder,
-            keys,
             limits,
             log: Mutex::new(log),
-            view: RwLock::new(View { index, values }),
+            view: RwLock::new(View { keys, index, values }),
             recovery: Mutex::new(recovered),
-            _lock: lock,
-        };
-        Ok((store, opened))
+            lock: Mutex::new(lock),
+        }
     }
 
-    fn log(&self) -> MutexGuard<'_, Log> {
+    pub(crate) fn generation(&self) -> Generation {
+        Generation(self.view().index.generation)
+    }
+
+    /// Adds to what the owner is told.
+    pub(crate) fn add_recovery(&self, add: impl FnOnce(&mut Recovery)) {
+        let mut recovery = self.recovery();
+        add(recovery.get_or_insert_with(|| Recovery { findings: Vec::new(), loss: Loss::None }));
+    }
+
+    /// Holds another lock from now on.
+    pub(crate) fn set_lock(&self, lock: Option<File>) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view(&self) -> RwLockReadGuard<'_, View> {
+    pub(crate) fn view(&self) -> RwLockReadGuard<'_, View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+    pub(crate) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,12 +130,8 @@ impl SledStore {
     }
 
     /// Reads; when sled fails, once more from what the journal and snapshots hold.
-    fn read<T>(
-        &self,
-        table: &str,
-        read: impl Fn(&View, &Keys) -> Result<T, ViewError>,
-    ) -> Result<T, ReadError> {
-        let first = read(&self.view(), &self.keys);
+    fn read<T>(&self, table: &str, read: impl Fn(&View) -> Result<T, ViewError>) -> Result<T, ReadError> {
+        let first = read(&self.view());
         match first {
             Ok(value) => Ok(value),
             Err(ViewError::Forged) => Err(damaged(table, Forged)),
@@ -141,10 +144,10 @@ impl SledStore {
         log: &mut Log,
         table: &str,
         fault: &SledFault,
-        read: impl Fn(&View, &Keys) -> Result<T, ViewError>,
+        read: impl Fn(&View) -> Result<T, ViewError>,
     ) -> Result<T, ReadError> {
         self.give_up_sled(log, fault).map_err(|error| damaged(table, error))?;
-        read(&self.view(), &self.keys).map_err(|error| match error {
+        read(&self.view()).map_err(|error| match error {
             ViewError::Forged => damaged(table, Forged),
             ViewError::Sled(fault) => damaged(table, fault),
         })
@@ -164,11 +167,7 @@ impl SledStore {
         }
         let finding = open::put_by(self.folder.as_deref(), fault);
         tracing::warn!(fault = fault as &dyn Error, "gave up sled");
-        let mut recovery = self.recovery();
-        recovery
-            .get_or_insert_with(|| Recovery { findings: Vec::new(), loss: Loss::None })
-            .findings
-            .push(finding);
+        self.add_recovery(|recovery| recovery.findings.push(finding));
         let loaded = log.read_back().and_then(|loaded| {
             let same = loaded.state.index.summary() == view.index.summary();
             if same { Ok(loaded) } else { Err(RotateError::Differs) }
@@ -188,8 +187,8 @@ impl SledStore {
 
     fn check_requirements(&self, log: &mut Log, batch: &CheckedBatch) -> Result<(), CommitError> {
         for (name, required) in &batch.requirements {
-            let look = |view: &View, keys: &Keys| view.get(keys, name);
-            let first = look(&self.view(), &self.keys);
+            let look = |view: &View| view.get(name);
+            let first = look(&self.view());
             let found = match first {
                 Ok(found) => found,
                 Err(ViewError::Forged) => {
@@ -209,16 +208,57 @@ impl SledStore {
         Ok(())
     }
 
-    fn seal(&self, batch: CheckedBatch, index: &Index) -> Result<Vec<Change>, CommitError> {
+    /// Commits changes that are not of the store's users, for which there is always a little room.
+    pub(crate) fn commit_own(&self, batch: CheckedBatch) -> Result<Generation, CommitError> {
+        self.commit_within(batch, self.limits.total_bytes.saturating_add(OWN_BYTES))
+    }
+
+    fn commit_within(&self, batch: CheckedBatch, total_bytes: u64) -> Result<Generation, CommitError> {
+        let mut log = self.log();
+        self.check_requirements(&mut log, &batch)?;
+        // Only the holder of the log changes the view.
+        let (changes, after, now) = {
+            let view = self.view();
+            let changes = Self::seal(&view, batch)?;
+            let after = view.index.foresee(&view.keys, &changes);
+            (changes, after, view.index.summary())
+        };
+        if changes.is_empty() {
+            return Ok(Generation(now.generation));
+        }
+        if after.bytes > total_bytes && after.bytes > now.bytes {
+            return Err(CommitError::StoreFull { bytes: after.bytes, limit: total_bytes });
+        }
+        log.append(&after, &changes)?;
+        let applied = {
+            let mut view = self.view_mut();
+            let View { keys, index, .. } = &mut *view;
+            index.apply(keys, &changes);
+            view.values.apply(changes)
+        };
+        if let Err(fault) = applied
+            && let Err(error) = self.give_up_sled(&mut log, &fault)
+        {
+            // The commit is on the disk all the same.
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "values cannot be read until the store is opened again"
+            );
+        }
+        self.rotate_when_due(&mut log);
+        Ok(Generation(after.generation))
+    }
+
+    fn seal(view: &View, batch: CheckedBatch) -> Result<Vec<Change>, CommitError> {
         let mut changes = Vec::with_capacity(batch.changes.len());
         for (name, value) in batch.changes {
             let sealed = match value {
                 Some(value) => Some(
-                    self.keys
-                        .seal(&name, index.generation + 1, &value)
+                    view.keys
+                        .seal(&name, view.index.generation + 1, &value)
                         .map_err(|source| CommitError::Random { source })?,
                 ),
-                None if index.records.contains_key(&name) => None,
+                None if view.index.records.contains_key(&name) => None,
                 None => continue,
             };
             changes.push((name, sealed));
@@ -241,54 +281,21 @@ impl Store for SledStore {
     fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let name =
             RecordName::new(table, key).ok_or_else(|| ReadError::InvalidTable { table: table.to_owned() })?;
-        self.read(table, |view, keys| view.get(keys, &name))
+        self.read(table, |view| view.get(&name))
     }
 
     fn scan(&self, table: &str) -> Result<Vec<KeyValue>, ReadError> {
         let range =
             RecordName::range_of(table).ok_or_else(|| ReadError::InvalidTable { table: table.to_owned() })?;
-        self.read(table, |view, keys| {
+        self.read(table, |view| {
             let names = view.index.records.range(range.clone()).map(|(name, _)| name);
-            names
-                .map(|name| Ok((name.key().to_vec(), view.get(keys, name)?.ok_or(ViewError::Forged)?)))
-                .collect()
+            names.map(|name| Ok((name.key().to_vec(), view.get(name)?.ok_or(ViewError::Forged)?))).collect()
         })
     }
 
     fn commit(&self, batch: Batch) -> Result<Generation, CommitError> {
         let batch = batch.check(&self.limits)?;
-        let mut log = self.log();
-        self.check_requirements(&mut log, &batch)?;
-        // Only the holder of the log changes the view.
-        let (changes, after, now) = {
-            let view = self.view();
-            let changes = self.seal(batch, &view.index)?;
-            let after = view.index.foresee(&self.keys, &changes);
-            (changes, after, view.index.summary())
-        };
-        if changes.is_empty() {
-            return Ok(Generation(now.generation));
-        }
-        if after.bytes > self.limits.total_bytes && after.bytes > now.bytes {
-            return Err(CommitError::StoreFull { bytes: after.bytes, limit: self.limits.total_bytes });
-        }
-        log.append(&after, &changes)?;
-        let applied = {
-            let mut view = self.view_mut();
-            view.index.apply(&self.keys, &changes);
-            view.values.apply(changes)
-        };
-        if let Err(fault) = applied
-            && let Err(error) = self.give_up_sled(&mut log, &fault)
-        {
-            // The commit is on the disk all the same.
-            tracing::warn!(
-                error = &error as &dyn Error,
-                "values cannot be read until the store is opened again"
-            );
-        }
-        self.rotate_when_due(&mut log);
-        Ok(Generation(after.generation))
+        self.commit_within(batch, self.limits.total_bytes)
     }
 }
 
@@ -302,7 +309,7 @@ impl Drop for SledStore {
         let Some(folder) = self.folder.as_deref().filter(|_| !log.is_stopped()) else { return };
         let claim = Claim { generation: view.index.generation, digest: view.index.digest };
         let sealed = closed.and_then(|()| {
-            sled_folder::seal(&*self.medium, &self.keys, folder, claim)
+            sled_folder::seal(&*self.medium, &view.keys, folder, claim)
                 .map_err(|source| SledFault::Folder { source })
         });
         if let Err(fault) = sealed {
@@ -329,10 +336,10 @@ enum ViewError {
 }
 
 impl View {
-    fn get(&self, keys: &Keys, name: &RecordName) -> Result<Option<Vec<u8>>, ViewError> {
+    fn get(&self, name: &RecordName) -> Result<Option<Vec<u8>>, ViewError> {
         let Some(written) = self.index.records.get(name) else { return Ok(None) };
         let sealed = self.values.get(name).map_err(ViewError::Sled)?;
-        let value = sealed.and_then(|sealed| keys.open(name, written.generation, &sealed).ok());
+        let value = sealed.and_then(|sealed| self.keys.open(name, written.generation, &sealed).ok());
         match (value, &self.values) {
             (Some(value), _) => Ok(Some(value)),
             (None, Values::Sled(_)) => Err(ViewError::Sled(SledFault::Differs)),

@@ -1,4 +1,4 @@
-//! Snapshots: a whole state in one file, written aside and moved into place.
+//! Snapshots: a whole state in one file, written aside and moved into place. An export is the same under other labels.
 //!
 //! ```text
 //! preamble (40) ‖ generation (8) ‖ note (8) ‖ count (8) ‖ digest (32)
@@ -22,6 +22,29 @@ use crate::wire::write_counted;
 
 /// How many bytes are handed to the file at a time.
 const CHUNK_BYTES: usize = 128 << 10;
+
+/// What a whole state is written for; one never passes for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Snapshot,
+    Export,
+}
+
+impl Form {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Snapshot => Kind::Snapshot,
+            Self::Export => Kind::Export,
+        }
+    }
+
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Snapshot => Purpose::Snapshot,
+            Self::Export => Purpose::Export,
+        }
+    }
+}
 
 /// Why a snapshot was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +83,12 @@ pub(crate) struct BadSnapshot;
 /// Writes a state piece by piece, so that it is never in memory twice.
 pub(crate) fn encode(
     keys: &Keys,
+    form: Form,
     state: &State,
     note: Note,
     mut write: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut mac = keys.mac(Purpose::Snapshot);
+    let mut mac = keys.mac(form.purpose());
     let mut chunk = Vec::new();
     let mut flush = |chunk: &mut Vec<u8>, mac: &mut FileMac| {
         mac.add(chunk);
@@ -72,7 +96,7 @@ pub(crate) fn encode(
         chunk.clear();
         io::Result::Ok(())
     };
-    Preamble::of(keys).write(Kind::Snapshot, &mut chunk);
+    Preamble::of(keys).write(form.kind(), &mut chunk);
     chunk.extend_from_slice(&state.index.generation.to_le_bytes());
     chunk.extend_from_slice(&note.encode().to_le_bytes());
     chunk.extend_from_slice(&(state.values.len() as u64).to_le_bytes());
@@ -89,19 +113,19 @@ pub(crate) fn encode(
 }
 
 /// Reads a snapshot; every byte of it is covered by its tag.
-pub(crate) fn decode(keys: &Keys, bytes: &[u8]) -> Result<(State, Note), BadSnapshot> {
+pub(crate) fn decode(keys: &Keys, form: Form, bytes: &[u8]) -> Result<(State, Note), BadSnapshot> {
     let (body, tag) = bytes.split_last_chunk::<{ size_of::<Tag>() }>().ok_or(BadSnapshot)?;
-    let mut mac = keys.mac(Purpose::Snapshot);
+    let mut mac = keys.mac(form.purpose());
     mac.add(body);
     if !mac.matches(tag) {
         return Err(BadSnapshot);
     }
-    decode_body(keys, body).ok_or(BadSnapshot)
+    decode_body(keys, form, body).ok_or(BadSnapshot)
 }
 
-fn decode_body(keys: &Keys, body: &[u8]) -> Option<(State, Note)> {
+fn decode_body(keys: &Keys, form: Form, body: &[u8]) -> Option<(State, Note)> {
     let mut reader = Reader::new(body);
-    (Preamble::read(Kind::Snapshot, &mut reader)? == Preamble::of(keys)).then_some(())?;
+    (Preamble::read(form.kind(), &mut reader)? == Preamble::of(keys)).then_some(())?;
     let mut state = State::default();
     state.index.generation = reader.u64()?;
     let note = Note::decode(reader.u64()?);
@@ -138,7 +162,7 @@ mod tests {
 
     fn encoded(state: &State, note: Note) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode(&keys(), state, note, |chunk| {
+        encode(&keys(), Form::Snapshot, state, note, |chunk| {
             bytes.extend_from_slice(chunk);
             Ok(())
         })
@@ -153,7 +177,7 @@ mod tests {
             (State::default(), Note::Recovered),
             (sample(), Note::Lost { after: 3 }),
         ] {
-            assert_eq!(decode(&keys(), &encoded(&state, note)), Ok((state, note)));
+            assert_eq!(decode(&keys(), Form::Snapshot, &encoded(&state, note)), Ok((state, note)));
         }
     }
 
@@ -163,10 +187,15 @@ mod tests {
         for position in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[position] ^= 0x10;
-            assert_eq!(decode(&keys(), &flipped), Err(BadSnapshot), "byte {position}");
-            assert_eq!(decode(&keys(), &bytes[..position]), Err(BadSnapshot), "length {position}");
+            assert_eq!(decode(&keys(), Form::Snapshot, &flipped), Err(BadSnapshot), "byte {position}");
+            assert_eq!(
+                decode(&keys(), Form::Snapshot, &bytes[..position]),
+                Err(BadSnapshot),
+                "length {position}"
+            );
         }
-        assert_eq!(decode(&keys(), &[&bytes[..], &[0]].concat()), Err(BadSnapshot));
+        assert_eq!(decode(&keys(), Form::Export, &bytes), Err(BadSnapshot));
+        assert_eq!(decode(&keys(), Form::Snapshot, &[&bytes[..], &[0]].concat()), Err(BadSnapshot));
     }
 
     proptest! {
@@ -179,7 +208,7 @@ mod tests {
             if let Some(field) = body.get_mut(56..64) {
                 field.copy_from_slice(&count.to_le_bytes());
             }
-            prop_assert_eq!(decode_body(&keys(), &body), None);
+            prop_assert_eq!(decode_body(&keys(), Form::Snapshot, &body), None);
         }
     }
 }

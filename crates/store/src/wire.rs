@@ -14,6 +14,7 @@ pub(crate) const VERSION: u8 = 1;
 pub(crate) enum Kind {
     Journal,
     Snapshot,
+    Export,
     SledSeal,
 }
 
@@ -22,6 +23,7 @@ impl Kind {
         *match self {
             Self::Journal => b"HRTHJNL",
             Self::Snapshot => b"HRTHSNP",
+            Self::Export => b"HRTHEXP",
             Self::SledSeal => b"HRTHSLD",
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
+use crate::medium::Aside;
 use crate::medium::Medium;
 use crate::medium::MediumFile;
 
@@ -44,7 +45,15 @@ pub(super) enum Event {
     Remove {
         name: String,
     },
-    SyncNames,
+    /// Names in this folder.
+    SyncNames {
+        folder: &'static str,
+    },
+    /// The store's folder and the one aside change places.
+    Exchange,
+    RemoveAside,
+    /// Which folder is in which place.
+    SyncBeside,
     /// The commit with this number was begun.
     Begun(usize),
     /// The commit with this number was acknowledged.
@@ -69,11 +78,22 @@ pub(super) struct Faults {
     pub(super) fail_sync: bool,
     /// Lets the next cut of a file fail.
     pub(super) fail_set_length: bool,
+    /// Lets the next sync of what lies beside the folder fail.
+    pub(super) fail_sync_beside: bool,
 }
 
-/// The recording disk; clones are the same disk.
+/// The recording disk, seen from one of its two folders; clones are the same disk.
 #[derive(Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<Inner>>);
+pub(super) struct Disk {
+    inner: Arc<Mutex<Inner>>,
+    /// What all names of this folder begin with.
+    folder: &'static str,
+}
+
+/// The folder of the store.
+const STORE: &str = "";
+/// The folder beside it.
+const ASIDE: &str = "aside/";
 
 #[derive(Default)]
 struct Inner {
@@ -130,8 +150,29 @@ impl Disk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap()
+        self.inner.lock().unwrap()
     }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.folder)
+    }
+}
+
+/// Says which of the two folders a name is in.
+fn folder_of(name: &str) -> &'static str {
+    if name.starts_with(ASIDE) { ASIDE } else { STORE }
+}
+
+/// Lets the names of the two folders change places.
+fn exchange(names: &mut BTreeMap<String, usize>) {
+    let exchanged = std::mem::take(names).into_iter().map(|(name, inode)| {
+        let name = match name.strip_prefix(ASIDE) {
+            Some(name) => name.to_owned(),
+            None => format!("{ASIDE}{name}"),
+        };
+        (name, inode)
+    });
+    *names = exchanged.collect();
 }
 
 /// Returns the files that a disk that began with `before` holds when the power goes after `events`.
@@ -148,7 +189,11 @@ pub(super) fn after_cut(before: &Image, events: &[Event], mut unsynced: Unsynced
                     Unsynced::Tossed(toss) => toss(),
                 }
         };
-        let names_synced = later.iter().any(|event| matches!(event, Event::SyncNames));
+        let names_synced = |name: &str| {
+            let of = folder_of(name);
+            later.iter().any(|event| matches!(event, Event::SyncNames { folder } if *folder == of))
+        };
+        let beside_synced = later.iter().any(|event| matches!(event, Event::SyncBeside));
         let synced = |inode: usize| {
             later.iter().any(|event| matches!(event, Event::Sync { inode: other } if *other == inode))
         };
@@ -156,19 +201,19 @@ pub(super) fn after_cut(before: &Image, events: &[Event], mut unsynced: Unsynced
             Event::Create { inode, name } => {
                 assert_eq!(inodes.len(), *inode);
                 inodes.push(Vec::new());
-                if reaches_disk(names_synced) {
+                if reaches_disk(names_synced(name)) {
                     names.insert(name.clone(), *inode);
                 }
             }
             Event::Rename { from, to } => {
-                if reaches_disk(names_synced)
+                if reaches_disk(names_synced(to))
                     && let Some(inode) = names.remove(from)
                 {
                     names.insert(to.clone(), inode);
                 }
             }
             Event::Remove { name } => {
-                if reaches_disk(names_synced) {
+                if reaches_disk(names_synced(name)) {
                     names.remove(name);
                 }
             }
@@ -181,7 +226,20 @@ pub(super) fn after_cut(before: &Image, events: &[Event], mut unsynced: Unsynced
                 let is_synced = synced(*inode);
                 write_sectors(&mut inodes[*inode], *offset, bytes, || reaches_disk(is_synced));
             }
-            Event::Sync { .. } | Event::SyncNames | Event::Begun(_) | Event::Acknowledged(_) => {}
+            Event::Exchange => {
+                if reaches_disk(beside_synced) {
+                    exchange(&mut names);
+                }
+            }
+            Event::RemoveAside => {
+                // Removed name by name: any of them may be left.
+                names.retain(|name, _| folder_of(name) == STORE || !reaches_disk(beside_synced));
+            }
+            Event::Sync { .. }
+            | Event::SyncNames { .. }
+            | Event::SyncBeside
+            | Event::Begun(_)
+            | Event::Acknowledged(_) => {}
         }
     }
     names.into_iter().map(|(name, inode)| (name, inodes[inode].clone())).collect()
@@ -208,12 +266,15 @@ fn write_sectors(file: &mut Vec<u8>, offset: usize, bytes: &[u8], mut reaches_di
 
 impl Medium for Disk {
     fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.inner().names.keys().cloned().collect())
+        let inner = self.inner();
+        let names = inner.names.keys().filter(|name| folder_of(name) == self.folder);
+        Ok(names.map(|name| name[self.folder.len()..].to_owned()).collect())
     }
 
     fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let name = self.full(name);
         let inner = self.inner();
-        let contents = &inner.inodes[*inner.names.get(name).ok_or(io::ErrorKind::NotFound)?];
+        let contents = &inner.inodes[*inner.names.get(&name).ok_or(io::ErrorKind::NotFound)?];
         if contents.len() as u64 > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -221,44 +282,80 @@ impl Medium for Disk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn MediumFile>> {
+        let name = self.full(name);
         let mut inner = self.inner();
         // As O_TRUNC does: a file of that name is emptied, not replaced.
-        let inode = inner.names.get(name).copied().unwrap_or(inner.inodes.len());
+        let inode = inner.names.get(&name).copied().unwrap_or(inner.inodes.len());
         if inode < inner.inodes.len() {
             inner.inodes[inode].clear();
             inner.events.push(Event::SetLength { inode, length: 0 });
         } else {
             inner.inodes.push(Vec::new());
-            inner.names.insert(name.to_owned(), inode);
-            inner.events.push(Event::Create { inode, name: name.to_owned() });
+            inner.names.insert(name.clone(), inode);
+            inner.events.push(Event::Create { inode, name });
         }
         Ok(Box::new(OpenFile { disk: self.clone(), inode }))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn MediumFile>> {
-        let inode = *self.inner().names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let inode = *self.inner().names.get(&self.full(name)).ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(OpenFile { disk: self.clone(), inode }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.full(from), self.full(to));
         let mut inner = self.inner();
-        let inode = inner.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        inner.names.insert(to.to_owned(), inode);
-        inner.events.push(Event::Rename { from: from.to_owned(), to: to.to_owned() });
+        let inode = inner.names.remove(&from).ok_or(io::ErrorKind::NotFound)?;
+        inner.names.insert(to.clone(), inode);
+        inner.events.push(Event::Rename { from, to });
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        let name = self.full(name);
         let mut inner = self.inner();
-        inner.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
-        inner.events.push(Event::Remove { name: name.to_owned() });
+        inner.names.remove(&name).ok_or(io::ErrorKind::NotFound)?;
+        inner.events.push(Event::Remove { name });
         Ok(())
     }
 
     fn sync_names(&self) -> io::Result<()> {
         let mut inner = self.inner();
         if inner.lies != Lies::Names {
-            inner.events.push(Event::SyncNames);
+            inner.events.push(Event::SyncNames { folder: self.folder });
+        }
+        Ok(())
+    }
+
+    fn make_aside(&self) -> io::Result<Aside> {
+        self.remove_aside()?;
+        let medium = Arc::new(Self { inner: Arc::clone(&self.inner), folder: ASIDE });
+        Ok(Aside { medium, lock: None })
+    }
+
+    fn exchange_aside(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        exchange(&mut inner.names);
+        inner.events.push(Event::Exchange);
+        Ok(())
+    }
+
+    fn remove_aside(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        if inner.names.keys().any(|name| folder_of(name) == ASIDE) {
+            inner.names.retain(|name, _| folder_of(name) == STORE);
+            inner.events.push(Event::RemoveAside);
+        }
+        Ok(())
+    }
+
+    fn sync_beside(&self) -> io::Result<()> {
+        let mut inner = self.inner();
+        if std::mem::take(&mut inner.faults.fail_sync_beside) {
+            return Err(io::Error::other("no sync"));
+        }
+        if inner.lies != Lies::Names {
+            inner.events.push(Event::SyncBeside);
         }
         Ok(())
     }

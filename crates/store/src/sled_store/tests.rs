@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::layout;
 
 fn key() -> StoreKey {
     StoreKey::from_bytes([5; 32])
