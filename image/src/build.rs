@@ -20,6 +20,8 @@ use crate::manifest;
 use crate::manifest::Arch;
 use crate::manifest::Manifest;
 use crate::manifest::ManifestError;
+use crate::measure;
+use crate::measure::MeasureError;
 use crate::modules::Providers;
 use crate::modules::SelectError;
 use crate::modules::Selection;
@@ -29,6 +31,8 @@ use crate::parts::Choice;
 use crate::parts::PartSet;
 use crate::parts::PartsError;
 use crate::parts::Request;
+use crate::policy::PolicyError;
+use crate::policy::PolicySigner;
 use crate::progress::Progress;
 use crate::root;
 use crate::root::Programs;
@@ -75,6 +79,8 @@ pub struct BuildInputs<'a> {
     pub choice: Choice,
     /// Signs slot and loader for Secure Boot.
     pub signer: Option<&'a Signer>,
+    /// Approves what the slot measures. Without one a key of the cache does, which is for development.
+    pub policy: Option<&'a PolicySigner>,
     /// Told where the build stands.
     pub progress: &'a dyn Progress,
 }
@@ -100,6 +106,8 @@ pub struct BuiltImage {
     pub data_mib: u32,
     /// Digest of `root.erofs`.
     pub root_sha256: Sha256,
+    /// What PCR 11 holds after the slot was started.
+    pub pcr_11: pcr::Digest,
     /// Version of the image.
     pub version: String,
     /// Name of the board.
@@ -130,6 +138,12 @@ pub enum BuildError {
     /// The slot cannot be built.
     #[error(transparent)]
     Slot(#[from] SlotError),
+    /// The policy key cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// What the slot measures cannot be told.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
     /// The loader cannot be signed.
     #[error("cannot sign the loader")]
     SignLoader(#[source] SignError),
@@ -222,9 +236,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     progress.step("Writing the slot file");
     let loader_file = slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
     let slot = inputs.out.join("slot.efi");
-    let slot_inputs =
-        SlotInputs { parts: &parts, root: None, cmdline: None, extra: &[], signer: inputs.signer };
-    write(&slot, &slot::build_slot(&slot_inputs)?)?;
+    let approval = write_slot(inputs, &parts, &cache, &slot)?;
 
     progress.step("Writing the disk image");
     let boot = &manifest.parts.boot;
@@ -252,8 +264,13 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     write(&inputs.out.join("sbom.spdx.json"), &json("sbom.spdx.json", &sbom)?)?;
     let files = record::files(&[&image, &compressed, &slot, &root_image, &inputs.out.join("sbom.spdx.json")])
         .map_err(|(path, source)| BuildError::File { path, source })?;
-    let image_record =
-        record::Image { root: &root_record, root_sha256, tools: record::all(&fetched.tools), files };
+    let image_record = record::Image {
+        root: &root_record,
+        root_sha256,
+        approval,
+        tools: record::all(&fetched.tools),
+        files,
+    };
     write(&inputs.out.join("manifest.json"), &json("manifest.json", &image_record)?)?;
     Ok(BuiltImage {
         folder: inputs.out.to_owned(),
@@ -265,6 +282,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
         esp_mib: plan.esp_mib,
         data_mib: plan.data_mib,
         root_sha256,
+        pcr_11: approval.pcr_11,
         version: inputs.version.to_owned(),
         board: manifest.board.name,
     })
@@ -357,6 +375,34 @@ fn slot_parts(
     let path = parts.path("loader.signed.efi");
     write(&path, &signed)?;
     Ok(path)
+}
+
+/// Writes the slot file, approved and, where a key was given, signed for Secure Boot.
+fn write_slot(
+    inputs: &BuildInputs<'_>,
+    parts: &SlotParts,
+    cache: &Path,
+    slot: &Path,
+) -> Result<record::Approval, BuildError> {
+    let development;
+    let policy = match inputs.policy {
+        Some(policy) => policy,
+        None => {
+            development = PolicySigner::development(cache, inputs.progress)?;
+            &development
+        }
+    };
+    let slot_inputs = SlotInputs {
+        parts,
+        root: None,
+        cmdline: None,
+        extra: &[],
+        policy: Some(policy),
+        signer: inputs.signer,
+    };
+    let bytes = slot::build_slot(&slot_inputs)?;
+    write(slot, &bytes)?;
+    Ok(record::Approval { pcr_11: measure::pcr_11(&bytes)?, policy_key: policy.public().fingerprint() })
 }
 
 fn compress(image: &Path, compressed: &Path, progress: &dyn Progress) -> Result<(), BuildError> {

@@ -10,6 +10,7 @@
 //! | [`modinfo`], [`modules`] | selection, tables | index |
 //! | [`root`], [`deny`], [`elf`] | `/etc`, judging | staging |
 //! | [`cpio`], [`pe`], [`slot`], [`sign`] | all | reading parts |
+//! | [`measure`], [`policy`] | all | the policy key |
 //! | [`disk`] | identifiers | the image file |
 //! | [`sbom`] | document | cargo |
 //!
@@ -24,10 +25,12 @@ pub mod disk;
 pub mod elf;
 pub mod erofs;
 pub mod manifest;
+pub mod measure;
 pub mod modinfo;
 pub mod modules;
 pub mod parts;
 pub mod pe;
+pub mod policy;
 pub mod progress;
 pub mod root;
 pub mod sbom;

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use image::BuildInputs;
 use image::manifest;
 use image::parts::Choice;
+use image::policy::PolicySigner;
 use image::progress::Progress;
 use image::root::Programs;
 use image::sign::Signer;
@@ -33,7 +34,7 @@ enum Command {
         board: String,
     },
     /// Build an image.
-    Build(Build),
+    Build(Box<Build>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -71,6 +72,9 @@ struct Build {
     /// Its certificate (PEM).
     #[arg(long, requires = "key")]
     certificate: Option<PathBuf>,
+    /// Key that approves what the slot measures (P-256, PEM, PKCS #8); without it a development key is made and kept.
+    #[arg(long)]
+    policy_key: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -93,6 +97,7 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
         (Some(key), Some(certificate)) => Some(Signer::load(key, certificate)?),
         _ => None,
     };
+    let policy = build.policy_key.as_deref().map(PolicySigner::load).transpose()?;
     let built = image::build(&BuildInputs {
         repo,
         board: &build.board,
@@ -108,6 +113,7 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
         console: &build.console,
         choice: if build.newest { Choice::Newest } else { Choice::Kept },
         signer: signer.as_ref(),
+        policy: policy.as_ref(),
         progress: &Lines,
     })?;
     writeln!(io::stdout(), "{}", built.image.display()).context("cannot print the result")

@@ -54,6 +54,17 @@ pub enum PeError {
     },
 }
 
+/// A section as whoever loads the file puts it into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InMemory<'a> {
+    /// Its name, without padding.
+    pub(crate) name: &'a [u8],
+    /// What it has from the file.
+    pub(crate) data: &'a [u8],
+    /// Bytes of zero behind that.
+    pub(crate) zeros: u32,
+}
+
 /// Where the fields of a PE file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -61,6 +72,13 @@ pub(crate) struct Layout {
     optional: usize,
     table: usize,
     sections: u16,
+}
+
+impl InMemory<'_> {
+    /// Whether it takes no memory.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.zeros == 0
+    }
 }
 
 impl Layout {
@@ -107,6 +125,22 @@ impl Layout {
     /// Size of everything before the first section's content.
     pub(crate) fn header_size(self, bytes: &[u8]) -> Result<u32, PeError> {
         u32_at(bytes, self.optional + 60)
+    }
+
+    /// The sections as they are in memory, in the order of the table.
+    pub(crate) fn in_memory(self, bytes: &[u8]) -> Result<Vec<InMemory<'_>>, PeError> {
+        self.rows()
+            .map(|row| {
+                let name = bytes.get(row..row + 8).ok_or(PeError::Truncated { offset: row })?;
+                let memory = u32_at(bytes, row + 8)?;
+                let (size, offset) = (u32_at(bytes, row + 16)?.min(memory), u32_at(bytes, row + 20)?);
+                let start = usize::try_from(offset).map_err(|_large| PeError::TooLarge)?;
+                let end = usize::try_from(add(offset, size)?).map_err(|_large| PeError::TooLarge)?;
+                let data = bytes.get(start..end).ok_or(PeError::Truncated { offset: start })?;
+                let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+                Ok(InMemory { name: name.get(..end).unwrap_or_default(), data, zeros: memory - size })
+            })
+            .collect()
     }
 
     /// File offsets and sizes of the sections' content.

@@ -6,10 +6,14 @@
 use crate::cpio;
 use crate::cpio::CpioError;
 use crate::digest::Sha256;
+use crate::measure;
+use crate::measure::MeasureError;
 use crate::pe;
 use crate::pe::Layout;
 use crate::pe::PeError;
 use crate::pe::Section;
+use crate::policy::PolicyError;
+use crate::policy::PolicySigner;
 use crate::sign::SignError;
 use crate::sign::Signer;
 use std::fs;
@@ -46,7 +50,9 @@ pub struct SlotInputs<'a> {
     pub cmdline: Option<&'a str>,
     /// More files in the initrd.
     pub extra: &'a [ExtraFile],
-    /// Signs the slot.
+    /// Approves what the slot will measure; without one, nothing that is sealed opens under it.
+    pub policy: Option<&'a PolicySigner>,
+    /// Signs the slot for Secure Boot.
     pub signer: Option<&'a Signer>,
 }
 
@@ -68,6 +74,12 @@ pub enum SlotError {
     /// The stub or the kernel is no PE file, or there is no room.
     #[error("cannot put the slot file together")]
     Pe(#[source] PeError),
+    /// What the slot will measure cannot be told.
+    #[error("cannot tell what the slot file will measure")]
+    Measure(#[source] MeasureError),
+    /// The slot cannot be approved.
+    #[error("cannot approve what the slot file will measure")]
+    Approve(#[source] PolicyError),
     /// The slot cannot be signed.
     #[error("cannot sign the slot file")]
     Sign(#[source] SignError),
@@ -152,20 +164,32 @@ pub fn build_slot(inputs: &SlotInputs<'_>) -> Result<Vec<u8>, SlotError> {
     let own_cmdline = parts.cmdline()?;
     let kernel = parts.read("vmlinuz")?;
     let memory = Layout::of(&kernel).and_then(|layout| layout.image_size(&kernel)).map_err(SlotError::Pe)?;
-    let (os_release, uname) = (parts.read("os-release")?, parts.read("uname")?);
+    let (stub, os_release, uname) =
+        (parts.read("stub.efi")?, parts.read("os-release")?, parts.read("uname")?);
     let section = |name, data| Section { name, data, memory: 0 };
-    let slot = pe::append(
-        &parts.read("stub.efi")?,
-        &[
+    let assemble = |approval: &[Section<'_>]| {
+        let head = [
             section(".osrel", &os_release),
             section(".uname", &uname),
             section(".cmdline", inputs.cmdline.unwrap_or(&own_cmdline).as_bytes()),
+        ];
+        let tail = [
             section(".initrd", &initrd),
             // Last, with the memory it wants: a kernel that unpacks in place must not run into another section.
             Section { name: ".linux", data: &kernel, memory },
-        ],
-    )
-    .map_err(SlotError::Pe)?;
+        ];
+        pe::append(&stub, &[&head, approval, &tail].concat()).map_err(SlotError::Pe)
+    };
+    let slot = match inputs.policy {
+        None => assemble(&[])?,
+        Some(policy) => {
+            let key = section(".pcrpkey", policy.public_pem().as_bytes());
+            // The signature itself is not measured, so a slot without it measures the same.
+            let register = measure::pcr_11(&assemble(&[key])?).map_err(SlotError::Measure)?;
+            let signatures = policy.approve(register).map_err(SlotError::Approve)?.to_json();
+            assemble(&[key, section(".pcrsig", signatures.as_bytes())])?
+        }
+    };
     match inputs.signer {
         Some(signer) => signer.sign(&slot).map_err(SlotError::Sign),
         None => Ok(slot),
@@ -175,6 +199,7 @@ pub fn build_slot(inputs: &SlotInputs<'_>) -> Result<Vec<u8>, SlotError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
     use object::Object;
     use object::ObjectSection;
     use object::read::pe::PeFile64;
@@ -212,13 +237,40 @@ mod tests {
     #[test]
     fn a_slot_holds_what_the_specification_asks_for() {
         let (_folder, parts) = parts();
-        let inputs = SlotInputs { parts: &parts, root: None, cmdline: None, extra: &[], signer: None };
+        let inputs =
+            SlotInputs { parts: &parts, root: None, cmdline: None, extra: &[], policy: None, signer: None };
         let slot = build_slot(&inputs).unwrap();
         assert_eq!(text(&slot, ".cmdline"), b"quiet");
         assert_eq!(text(&slot, ".osrel"), b"ID=hearth\n");
         assert_eq!(text(&slot, ".uname"), b"6.12");
         assert_eq!(text(&slot, ".initrd"), parts.read("initrd").unwrap());
         assert_eq!(build_slot(&inputs).unwrap(), slot);
+    }
+
+    #[test]
+    fn an_approved_slot_measures_what_its_signature_says() {
+        let (folder, parts) = parts();
+        let policy = PolicySigner::development(folder.path(), &Silent).unwrap();
+        let inputs = SlotInputs {
+            parts: &parts,
+            root: None,
+            cmdline: None,
+            extra: &[],
+            policy: Some(&policy),
+            signer: None,
+        };
+        let slot = build_slot(&inputs).unwrap();
+        assert_eq!(text(&slot, ".pcrpkey"), policy.public_pem().as_bytes());
+        let approved = pcr::policy_pcr(&[(11, measure::pcr_11(&slot).unwrap())]);
+        let signatures = pcr::Signatures::from_json(&text(&slot, ".pcrsig")).unwrap();
+        let choice = signatures.choose(policy.public(), &[11], &approved);
+        assert!(matches!(choice, pcr::Choice::Found(_)), "{choice:?}");
+        assert_eq!(build_slot(&inputs).unwrap(), slot);
+
+        let other = build_slot(&SlotInputs { cmdline: Some("panic=1"), ..inputs }).unwrap();
+        assert_ne!(measure::pcr_11(&other), measure::pcr_11(&slot));
+        let unapproved = build_slot(&SlotInputs { policy: None, ..inputs }).unwrap();
+        assert_ne!(measure::pcr_11(&unapproved), measure::pcr_11(&slot), "the key is measured too");
     }
 
     #[test]
@@ -231,6 +283,7 @@ mod tests {
             root: Some(b"other"),
             cmdline: Some("panic=1"),
             extra: &extra,
+            policy: None,
             signer: None,
         };
         let slot = build_slot(&inputs).unwrap();

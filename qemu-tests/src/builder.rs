@@ -52,7 +52,7 @@ pub enum Boot {
     },
 }
 
-/// What the test adds to the initrd. Only for [`Boot::Kernel`].
+/// What the test adds to the initrd: for [`Boot::Kernel`], but for the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inside {
     /// Nothing: the initrd as it is shipped.
@@ -61,6 +61,8 @@ pub enum Inside {
     Agent,
     /// The agent in the place of `/init`: nothing on the box reaches the disk before the kernel wants it to.
     Unsynced,
+    /// Nothing, but the slots that the test put on the disk have the agent ([`crate::slots`]).
+    AgentInSlot,
 }
 
 /// What a machine has only when asked for.
@@ -104,7 +106,7 @@ impl VmBuilder {
             folder: folder.to_path_buf(),
             boot: Boot::Kernel,
             inside: Inside::Nothing,
-            words: "hearth.log=console".to_owned(),
+            words: String::new(),
             memory: 512,
             disk: None,
             disk_size: 2 << 30,
@@ -131,7 +133,8 @@ impl VmBuilder {
         Self { inside, ..self }
     }
 
-    /// Further words on the kernel command line of a [`Boot::Kernel`].
+    /// Further words on the kernel command line. To a slot file they come from outside, as from somebody with a keyboard at
+    /// the loader; with [`Boot::SecureUefi`] it takes none.
     #[must_use]
     pub fn words(mut self, words: &str) -> Self {
         self.words.push(' ');
@@ -273,7 +276,7 @@ impl VmBuilder {
                 .then(|| self.folder.join("packets.pcap")),
             clock: self.clock.clone(),
             tpm: self.has(Extra::Tpm).then(|| socket("tpm")),
-            agent: (self.inside == Inside::Agent).then(|| socket("agent")),
+            agent: matches!(self.inside, Inside::Agent | Inside::AgentInSlot).then(|| socket("agent")),
             monitor: socket("monitor"),
             has_watchdog: self.has(Extra::Watchdog),
         };
@@ -294,8 +297,8 @@ impl VmBuilder {
     }
 
     fn start_of_box(&self) -> Result<Start> {
-        if self.inside != Inside::Nothing && !matches!(self.boot, Boot::Kernel) {
-            bail!("the agent goes into the initrd of a kernel boot; a slot file is booted as it is");
+        if matches!(self.inside, Inside::Agent | Inside::Unsynced) && !matches!(self.boot, Boot::Kernel) {
+            bail!("the agent goes into the initrd of a kernel boot; a slot file has it or not");
         }
         let [code, secure_code, variables] = OVMF.map(PathBuf::from);
         match &self.boot {
@@ -316,7 +319,7 @@ impl VmBuilder {
         }
         let own = self.folder.join("firmware-variables.fd");
         fs::copy(variables, &own).with_context(|| format!("cannot copy {}", variables.display()))?;
-        Ok(Start::Uefi { code, variables: own, is_secure })
+        Ok(Start::Uefi { code, variables: own, words: self.words.clone(), is_secure })
     }
 
     fn start_of_kernel(&self) -> Result<Start> {
@@ -328,8 +331,10 @@ impl VmBuilder {
             .split_whitespace()
             .find_map(|word| word.strip_prefix("hearth.version="))
             .context("the slot's command line names no version")?;
-        let command_line =
-            format!("{command_line} hearth.slot=hearth_{version} no_timer_check {}", self.words);
+        let command_line = format!(
+            "{command_line} hearth.slot=hearth_{version} no_timer_check hearth.log=console{}",
+            self.words
+        );
         let (kernel, initrd) = (self.folder.join("kernel"), self.folder.join("initrd"));
         fs::write(&kernel, uki.section(".linux")?).context("cannot write the kernel")?;
         fs::write(&initrd, self.initrd(uki.section(".initrd")?)?).context("cannot write the initrd")?;
@@ -344,7 +349,7 @@ impl VmBuilder {
             })
         };
         let added = match self.inside {
-            Inside::Nothing => return Ok(shipped.to_vec()),
+            Inside::Nothing | Inside::AgentInSlot => return Ok(shipped.to_vec()),
             Inside::Agent => cpio::archive(&[("agent", &agent()?)]),
             Inside::Unsynced => {
                 let files = cpio::read(shipped).context("the slot's initrd is not whole")?;

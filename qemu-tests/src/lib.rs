@@ -32,6 +32,7 @@ pub mod qmp;
 pub mod scenario;
 pub mod secure_boot;
 pub mod serial;
+pub mod slots;
 pub mod tpm;
 pub mod uki;
 pub mod vm;

@@ -20,6 +20,8 @@ pub enum Start {
         code: PathBuf,
         /// Its variables; written to.
         variables: PathBuf,
+        /// Words that the slot's stub adds to the command line, each after a space; without Secure Boot only.
+        words: String,
         /// Whether Secure Boot is on: variables then belong to system management mode.
         is_secure: bool,
     },
@@ -137,7 +139,7 @@ impl Machine {
                 list.pair("-initrd", &initrd.display().to_string());
                 list.pair("-append", command_line);
             }
-            Start::Uefi { code, variables, is_secure } => {
+            Start::Uefi { code, variables, words, is_secure } => {
                 // OVMF wants the code in unit 0 and the variables in unit 1.
                 list.pair(
                     "-drive",
@@ -148,8 +150,8 @@ impl Machine {
                     list.pair("-global", "driver=cfi.pflash01,property=secure,value=on");
                 } else {
                     // A loaded host makes an emulated timer look broken; the loader takes this word only without Secure Boot.
-                    let word = "io.systemd.stub.kernel-cmdline-extra=no_timer_check";
-                    list.pair("-smbios", &format!("type=11,value={word}"));
+                    let extra = format!("io.systemd.stub.kernel-cmdline-extra=no_timer_check{words}");
+                    list.pair("-smbios", &format!("type=11,value={extra}"));
                 }
             }
         }
@@ -305,7 +307,8 @@ mod tests {
 
     #[test]
     fn secure_variables_belong_to_management_mode() {
-        let start = Start::Uefi { code: "/c".into(), variables: "/v".into(), is_secure: true };
+        let start =
+            Start::Uefi { code: "/c".into(), variables: "/v".into(), words: String::new(), is_secure: true };
         let arguments = Machine { start, ..machine() }.arguments();
         assert_eq!(values(&arguments, "-machine"), ["q35,smm=on"]);
         assert!(values(&arguments, "-smbios").is_empty());

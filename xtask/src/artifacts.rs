@@ -12,6 +12,7 @@ use clap::Args;
 use image::BuildInputs;
 use image::BuiltImage;
 use image::parts::Choice;
+use image::policy::PolicySigner;
 use image::sign::Signer;
 use std::path::PathBuf;
 
@@ -30,11 +31,14 @@ pub(crate) struct ImageArguments {
     /// Its certificate (PEM)
     #[arg(long, requires = "key")]
     certificate: Option<PathBuf>,
+    /// Key that approves what the slot measures (P-256, PEM, PKCS #8); without it a development key is made and kept
+    #[arg(long)]
+    policy_key: Option<PathBuf>,
 }
 
 impl Default for ImageArguments {
     fn default() -> Self {
-        Self { board: "x86_64".to_owned(), newest: false, key: None, certificate: None }
+        Self { board: "x86_64".to_owned(), newest: false, key: None, certificate: None, policy_key: None }
     }
 }
 
@@ -51,6 +55,7 @@ pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
         (Some(key), Some(certificate)) => Some(Signer::load(key, certificate)?),
         _ => None,
     };
+    let policy = arguments.policy_key.as_deref().map(PolicySigner::load).transpose()?;
     let hearth = target().join("hearth");
     let bars = Bars::new();
     let built = image::build(&BuildInputs {
@@ -63,6 +68,7 @@ pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
         console: &console,
         choice: if arguments.newest { Choice::Newest } else { Choice::Kept },
         signer: signer.as_ref(),
+        policy: policy.as_ref(),
         progress: &bars,
     })?;
     bars.finish();

@@ -31,9 +31,20 @@ pub(crate) struct Image<'a> {
     #[serde(flatten)]
     pub(crate) root: &'a Root<'a>,
     pub(crate) root_sha256: Sha256,
+    #[serde(flatten)]
+    pub(crate) approval: Approval,
     /// Packages whose programs ran while building.
     pub(crate) tools: Vec<Package>,
     pub(crate) files: Vec<FileRecord>,
+}
+
+/// What the slot measures, and who approved that.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Approval {
+    /// PCR 11 after the slot was started.
+    pub(crate) pcr_11: pcr::Digest,
+    /// SHA-256 of the public key, as SubjectPublicKeyInfo in DER.
+    pub(crate) policy_key: pcr::Digest,
 }
 
 /// A result.

@@ -56,6 +56,7 @@ fn build(folder: &Path, name: &str, programs: &Programs) -> Result<BuiltImage, i
         console: &folder.join("console"),
         choice: Choice::Kept,
         signer: None,
+        policy: None,
         progress: &Silent,
     })
 }
@@ -131,12 +132,14 @@ fn the_root_has_its_programs_libraries_and_modules_and_no_agent() {
         "usr/lib/hearth/init",
         "usr/lib/hearth/netd",
         "usr/lib/hearth/hostd",
+        "usr/sbin/cryptsetup",
         "usr/sbin/mke2fs",
         "usr/sbin/e2fsck",
         "usr/sbin/resize2fs",
         "etc/mke2fs.conf",
         "usr/lib/x86_64-linux-gnu/libc.so.6",
         "usr/lib/x86_64-linux-gnu/libext2fs.so.2",
+        "usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0",
         "usr/share/hearth/console/index.html",
         "usr/share/hearth/console/assets/app.js.gz",
     ] {
