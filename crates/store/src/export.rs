@@ -190,7 +190,7 @@ impl SledStore {
 }
 
 /// Reads an export, checks every byte and opens every record; seals them under new keys.
-fn check(
+pub(crate) fn check(
     key: &StoreKey,
     limits: Limits,
     sealing: &Sealing<'_>,
@@ -220,7 +220,7 @@ fn check(
     Ok((keys, state))
 }
 
-pub(crate) fn parse(keys: &Keys, sealing: &Sealing<'_>, bytes: &[u8]) -> Result<State, ImportError> {
+fn parse(keys: &Keys, sealing: &Sealing<'_>, bytes: &[u8]) -> Result<State, ImportError> {
     let preamble =
         Preamble::read(Form::Export.kind(), &mut Reader::new(bytes)).ok_or(ImportError::Damaged)?;
     if preamble.version > VERSION {

@@ -7,6 +7,7 @@
 
 mod disk;
 mod faults;
+mod openings;
 
 use std::collections::BTreeMap;
 use std::fs;

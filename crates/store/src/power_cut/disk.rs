@@ -54,6 +54,8 @@ pub(super) enum Event {
     RemoveAside,
     /// Which folder is in which place.
     SyncBeside,
+    /// The counter in the TPM was raised to this number.
+    Anchored(u64),
     /// The commit with this number was begun.
     Begun(usize),
     /// The commit with this number was acknowledged.
@@ -238,6 +240,7 @@ pub(super) fn after_cut(before: &Image, events: &[Event], mut unsynced: Unsynced
             Event::Sync { .. }
             | Event::SyncNames { .. }
             | Event::SyncBeside
+            | Event::Anchored(_)
             | Event::Begun(_)
             | Event::Acknowledged(_) => {}
         }

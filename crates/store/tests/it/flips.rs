@@ -29,7 +29,6 @@ impl Chance {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "whoever looks into a failure needs the seed")]
 fn seed() -> u64 {
     let seed = match std::env::var("STORE_SEED") {
         Ok(seed) => seed.parse().expect("STORE_SEED is a number"),
@@ -53,7 +52,6 @@ struct Tally {
 }
 
 /// Flips bits one at a time in copies of a store. That none gives wrong data or a silent loss is checked in [`try_damage`].
-#[expect(clippy::print_stderr, reason = "the figures are what the test is about")]
 fn flip_many(closed: Closed) -> Tally {
     let sample = sample(closed);
     let mut all = files(&sample.path, "");
