@@ -1,0 +1,85 @@
+//! A software TPM.
+
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+
+use super::wait_until;
+use crate::Tcti;
+use crate::Tpm;
+
+/// A software TPM: its process ends and its folder goes with it.
+pub(super) struct Swtpm {
+    state: TempDir,
+    process: Child,
+    port: u16,
+}
+
+impl Swtpm {
+    pub(super) fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let (process, port) = start(&state);
+        Self { state, process, port }
+    }
+
+    /// Resets the machine that it is in: registers and sessions are lost, the seeds and the counter stay.
+    pub(super) fn restart(&mut self) {
+        self.stop();
+        (self.process, self.port) = start(&self.state);
+    }
+
+    pub(super) fn stop(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        self.process.wait().unwrap();
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn open(&self) -> Tpm {
+        Tpm::open(&Tcti::Swtpm { port: self.port }).unwrap()
+    }
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Another process may take a port between the look and the start: then the next pair is tried.
+fn start(state: &TempDir) -> (Child, u16) {
+    wait_until("two free ports for swtpm", || {
+        let port = free_pair()?;
+        let mut process = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+            .arg("--tpmstate")
+            .arg(format!("dir={}", state.path().display()))
+            .args(["--server", &format!("type=tcp,port={port}")])
+            .args(["--ctrl", &format!("type=tcp,port={}", port + 1)])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let runs = wait_until("swtpm", || match process.try_wait().unwrap() {
+            Some(_ended) => Some(false),
+            // The control port may be asked without disturbing the one for commands.
+            None => TcpStream::connect(("127.0.0.1", port + 1)).is_ok().then_some(true),
+        });
+        runs.then_some((process, port))
+    })
+}
+
+/// Two neighbouring ports that are free now.
+pub(super) fn free_pair() -> Option<u16> {
+    let first = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = first.local_addr().unwrap().port();
+    let next = port.checked_add(1)?;
+    TcpListener::bind(("127.0.0.1", next)).ok().map(|_second| port)
+}
