@@ -22,6 +22,8 @@ const fn package(name: &'static str, reason: &'static str) -> HostPackage {
 pub(crate) const IMAGE: &[HostPackage] = &[
     package("gcc", "links Rust programs"),
     package("libc6-dev", "links Rust programs"),
+    package("libtss2-dev", "links programs that speak to the TPM"),
+    package("pkg-config", "finds that library"),
     package("xz-utils", "unpacks kernel modules"),
     package("zstd", "compresses the image"),
 ];
