@@ -45,6 +45,13 @@ fn no_tpm_is_told_apart_from_one_that_does_not_answer() {
 }
 
 #[test]
+fn a_tpm_that_no_firmware_started_is_said_to_be_unusable() {
+    let swtpm = Swtpm::not_started();
+    let error = Tpm::open(&Tcti::Swtpm { port: swtpm.port() }).unwrap_err();
+    assert!(matches!(error, OpenError::Unusable { .. }), "{error:?}");
+}
+
+#[test]
 fn a_tpm_that_stops_answering_is_said_to() {
     let (mut swtpm, signer) = (Swtpm::new(), Signer::new());
     let mut tpm = swtpm.open();

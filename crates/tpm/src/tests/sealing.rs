@@ -1,10 +1,12 @@
 use pcr::Digest;
+use pcr::PolicyKey;
 use pcr::Signatures;
 use tss_esapi::constants::SessionType;
 use tss_esapi::interface_types::session_handles::PolicySession;
 use tss_esapi::structures::SensitiveData;
 
 use super::SECRET;
+use super::SPKI_HEAD;
 use super::Signer;
 use super::proxy::Proxy;
 use super::seal;
@@ -122,6 +124,19 @@ fn signatures_that_do_not_hold_are_told_apart() {
     }
     let signatures = Signatures { entries: vec![good] };
     assert_eq!(*tpm.unseal(&sealed, &signer.key, &signatures).unwrap(), SECRET);
+}
+
+#[test]
+fn a_policy_key_that_is_no_point_of_its_curve_is_refused() {
+    let swtpm = Swtpm::new();
+    let mut tpm = swtpm.open();
+    let key = PolicyKey::from_spki(&[SPKI_HEAD, &[4], &[7; 64]].concat()).unwrap();
+    let sealed = tpm.seal(&SECRET, &SealPolicy::new(key)).unwrap();
+    let slot = tpm.read_pcrs(&[SLOT_REGISTER]).unwrap();
+    let (policy, pcrs) = (pcr::policy_pcr(&slot), vec![SLOT_REGISTER]);
+    let entry = pcr::Signature { pcrs, key: key.fingerprint(), policy, signature: [7; 64] };
+    let error = tpm.unseal(&sealed, &key, &Signatures { entries: vec![entry] }).unwrap_err();
+    assert!(matches!(error, UnsealError::BadPolicyKey(_)), "{error:?}");
 }
 
 #[test]

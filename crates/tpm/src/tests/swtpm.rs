@@ -22,14 +22,21 @@ pub(super) struct Swtpm {
 impl Swtpm {
     pub(super) fn new() -> Self {
         let state = tempfile::tempdir().unwrap();
-        let (process, port) = start(&state);
+        let (process, port) = start(&state, STARTED);
+        Self { state, process, port }
+    }
+
+    /// One that no firmware started.
+    pub(super) fn not_started() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let (process, port) = start(&state, NOT_STARTED);
         Self { state, process, port }
     }
 
     /// Resets the machine that it is in: registers and sessions are lost, the seeds and the counter stay.
     pub(super) fn restart(&mut self) {
         self.stop();
-        (self.process, self.port) = start(&self.state);
+        (self.process, self.port) = start(&self.state, STARTED);
     }
 
     pub(super) fn stop(&mut self) {
@@ -53,12 +60,15 @@ impl Drop for Swtpm {
     }
 }
 
+const STARTED: &str = "not-need-init,startup-clear";
+const NOT_STARTED: &str = "not-need-init";
+
 /// Another process may take a port between the look and the start: then the next pair is tried.
-fn start(state: &TempDir) -> (Child, u16) {
+fn start(state: &TempDir, flags: &str) -> (Child, u16) {
     wait_until("two free ports for swtpm", || {
         let port = free_pair()?;
         let mut process = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+            .args(["socket", "--tpm2", "--flags", flags])
             .arg("--tpmstate")
             .arg(format!("dir={}", state.path().display()))
             .args(["--server", &format!("type=tcp,port={port}")])
