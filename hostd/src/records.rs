@@ -10,6 +10,8 @@
 //! | `time` | `ledger` | [`Ledger`] |
 //!
 //! Values are JSON. Everything is read once at start; later reads come from memory.
+//!
+//! This is schema 1. A change that older programs would misread is a step in [`migrations`].
 
 use crate::accounts::credentials::UserName;
 use crate::accounts::password::StoredHash;
@@ -27,6 +29,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use store::Batch;
 use store::CommitError;
+use store::Migrations;
 use store::ReadError;
 use store::Store;
 use tokio::sync::Mutex;
@@ -40,6 +43,11 @@ const HOST_NAME: &[u8] = b"host_name";
 const AUTHORITY: &[u8] = b"authority";
 const LEAF: &[u8] = b"leaf";
 const LEDGER: &[u8] = b"ledger";
+
+/// Returns the schemas of these records that this program knows.
+pub fn migrations() -> Migrations {
+    Migrations::new()
+}
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -5,6 +5,7 @@ use crate::accounts::Storage;
 use crate::household::authority::Authority;
 use crate::household::authority::AuthorityError;
 use crate::household::leaf::Leaf;
+use crate::records;
 use crate::records::KeepError;
 use crate::records::Kept;
 use crate::records::LoadError;
@@ -15,10 +16,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use store::Limits;
 use store::Loss;
+use store::OpenOptions;
 use store::Recovery;
-use store::SledStore;
 use store::Store;
 use store::StoreKey;
 
@@ -140,7 +140,9 @@ fn open_blocking(folder: &Path) -> Result<(Records, Kept, Option<String>), Stora
     let key =
         StoreKey::load_or_create(&folder.join(KEY_FILE)).map_err(|source| StorageError::Key { source })?;
     let path = folder.join(STORE_FOLDER);
-    let (store, opened) = SledStore::open(&path, &key, Limits::default())
+    let (store, opened) = OpenOptions::new(&key)
+        .migrations(&records::migrations())
+        .open(&path)
         .map_err(|source| StorageError::Open { path, source })?;
     let records = Records::new(Arc::new(store) as Arc<dyn Store>);
     let kept = records.load_blocking().map_err(|source| StorageError::Load { source })?;
@@ -198,6 +200,20 @@ mod tests {
         let opened = open(&state).await.unwrap();
         let Storage::Unavailable { reason } = opened.storage else { panic!("the box offers itself") };
         assert!(reason.contains("owner"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn records_of_a_newer_hostd_are_left_alone_with_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("hostd");
+        drop(open(&state).await.unwrap());
+        let key = StoreKey::load_or_create(&state.join(KEY_FILE)).unwrap();
+        let newer = records::migrations().then(|_| Ok(store::Batch::new()));
+        drop(OpenOptions::new(&key).migrations(&newer).open(&state.join(STORE_FOLDER)).unwrap());
+        let Storage::Unavailable { reason } = open(&state).await.unwrap().storage else {
+            panic!("an older hostd takes them for its own");
+        };
+        assert!(reason.contains("newer program") && reason.contains("schema 2"), "{reason}");
     }
 
     #[tokio::test]
