@@ -3,7 +3,7 @@
 use crate::Digest;
 use crate::PolicyKey;
 
-/// Number of registers that a PC has (TCG PC Client Platform TPM Profile, 4.6).
+/// Number of registers that a PC has (TCG PC Client Platform TPM Profile).
 pub const REGISTERS: u32 = 24;
 /// A policy that asks for nothing: where every policy begins.
 pub const ZERO: Digest = Digest::ZERO;

@@ -1,8 +1,8 @@
 //! A counter that only grows, to notice when files were put back to an older copy of themselves.
 //!
 //! It is removed when the TPM is cleared; whoever can clear it, or owns the owner hierarchy, can also make it count. A
-//! new counter begins above all values that the TPM's counters ever had, until it is cleared (TPM 2.0 Library, part 3,
-//! 31.7), so that removing one and making it anew does not bring old values back.
+//! new counter begins above all values that the TPM's counters ever had, until it is cleared (TPM 2.0 Library, part
+//! 3, TPM2_NV_Increment), so that removing one and making it anew does not bring old values back.
 
 use tss_esapi::attributes::NvIndexAttributesBuilder;
 use tss_esapi::constants::NvIndexType;
@@ -19,8 +19,8 @@ use tss_esapi::structures::NvPublic;
 use crate::Tpm;
 use crate::TpmError;
 
-/// Where the counter is: in the range for the owner of a machine (TCG Registry of Reserved TPM 2.0 Handles, 2.2.1:
-/// 0x01800000 to 0x01bfffff), away from its beginning, where others are likely to put theirs.
+/// Where the counter is: in the range for the owner of a machine (TCG Registry of Reserved TPM 2.0 Handles and
+/// Localities: 0x01800000 to 0x01bfffff), away from its beginning, where others are likely to put theirs.
 pub const COUNTER_INDEX: u32 = 0x0180_4854;
 const COUNTER_SIZE: u16 = 8;
 
@@ -45,7 +45,7 @@ pub enum CounterError {
 }
 
 impl Tpm {
-    /// Makes the counter and counts once, without which it cannot be read (part 1, 37.2.4). The answer is its value.
+    /// Makes the counter and counts once, without which it cannot be read. The answer is its value.
     ///
     /// # Errors
     /// When it is there already, or the TPM does not answer or refuses.
@@ -81,8 +81,6 @@ impl Tpm {
     pub fn increment_counter(&mut self) -> Result<u64, CounterError> {
         self.with_counter(|tpm, counter| {
             tpm.with_empty_password("counting", |context| context.nv_increment(NvAuth::Owner, counter))?;
-            // The first increment sets "written", which is part of the Name that the library has to know.
-            tpm.plain("reading the counter", |context| context.nv_read_public(counter))?;
             tpm.read(counter)
         })
     }

@@ -138,7 +138,7 @@ pub(crate) fn fault(error: &Error) -> Fault {
 
 /// The library still waits for an answer that never came (`TSS2_ESYS_RC_BAD_SEQUENCE`).
 const AFTER_NO_ANSWER: u32 = 0x0007_0007;
-/// Who answered: bits 16 to 23 of a code (TCG TSS 2.0 Overview and Common Structures, 3.2.1).
+/// Who answered: bits 16 to 23 of a code (TCG TSS 2.0 Overview and Common Structures).
 const TPM_LAYER: u32 = 0;
 const TCTI_LAYER: u32 = 10;
 const RESOURCE_MANAGER_TPM_LAYER: u32 = 12;

@@ -13,7 +13,7 @@ use pcr::Digest;
 use crate::Tpm;
 use crate::TpmError;
 
-/// A TPM answers with as many digests as fit into one list (TPML_DIGEST, part 2, 10.9.8).
+/// A TPM answers with as many digests as fit into one list (TPML_DIGEST).
 const AT_ONCE: usize = 8;
 
 impl Tpm {

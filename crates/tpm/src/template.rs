@@ -62,3 +62,22 @@ fn sized(public: &mut Vec<u8>, bytes: &[u8]) {
     public.extend(length.to_be_bytes());
     public.extend(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_storage_primary_is_the_standard_one() {
+        let head =
+            *b"\x00\x23\x00\x0b\x00\x03\x04\x72\x00\x00\x00\x06\x00\x80\x00\x43\x00\x10\x00\x03\x00\x10";
+        let coordinate = [&[0, 32], [0; 32].as_slice()].concat();
+        assert_eq!(storage_primary(), [head.as_slice(), &coordinate, &coordinate].concat());
+    }
+
+    #[test]
+    fn a_sealed_secret_is_fixed_opened_by_policy_only_and_counts_nothing() {
+        let head = b"\x00\x08\x00\x0b\x00\x00\x04\x12\x00\x20".as_slice();
+        assert_eq!(sealed(&Digest([7; 32])), [head, &[7; 32], &[0, 0x10, 0, 0]].concat());
+    }
+}

@@ -9,6 +9,7 @@ use pcr::Signature;
 use pcr::Signatures;
 use tss_esapi::constants::SessionType;
 use tss_esapi::constants::response_code::Tss2ResponseCodeKind;
+use tss_esapi::handles::KeyHandle;
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::interface_types::resource_handles::Hierarchy;
 use tss_esapi::interface_types::session_handles::AuthSession;
@@ -202,29 +203,32 @@ impl Tpm {
         policy: AuthSession,
         sealed: &Sealed,
     ) -> Result<Zeroizing<[u8; 32]>, UnsealError> {
-        let loading = "loading the sealed key";
-        let damaged = |source| UnsealError::Damaged(TpmError::new(loading, source));
-        let public = decode_public(loading, &sealed.public).map_err(UnsealError::Damaged)?;
-        let private = Private::try_from(sealed.private.clone()).map_err(damaged)?;
-        let session = self.session(storage, SessionType::Hmac, Encrypts::BothWays)?;
-        let loaded = self
-            .with_sessions(loading, [Some(session), None], |context| {
-                context.load(storage.key, private, public)
-            })
-            .map_err(
-                |error| if error.code().is_some() { UnsealError::Damaged(error) } else { error.into() },
-            )?;
-        self.loads(loaded);
+        let loaded = self.load(storage, sealed)?;
         let secret = self
             .with_sessions("unsealing", [Some(policy), None], |context| context.unseal(loaded.into()))
             .map_err(refused)?;
         let wrong = tss_esapi::Error::WrapperError(tss_esapi::WrapperErrorKind::WrongParamSize);
         let mut opened = Zeroizing::new([0; 32]);
         if secret.len() != opened.len() {
-            return Err(damaged(wrong));
+            return Err(UnsealError::Damaged(TpmError::new("unsealing", wrong)));
         }
         opened.copy_from_slice(&secret);
         Ok(opened)
+    }
+
+    pub(crate) fn load(&mut self, storage: &Storage, sealed: &Sealed) -> Result<KeyHandle, UnsealError> {
+        let doing = "loading the sealed key";
+        let damaged = |source| UnsealError::Damaged(TpmError::new(doing, source));
+        let public = decode_public(doing, &sealed.public).map_err(UnsealError::Damaged)?;
+        let private = Private::try_from(sealed.private.clone()).map_err(damaged)?;
+        let session = self.session(storage, SessionType::Hmac, Encrypts::BothWays)?;
+        let loaded = self
+            .with_sessions(doing, [Some(session), None], |context| context.load(storage.key, private, public))
+            .map_err(
+                |error| if error.code().is_some() { UnsealError::Damaged(error) } else { error.into() },
+            )?;
+        self.loads(loaded);
+        Ok(loaded)
     }
 }
 

@@ -2,7 +2,9 @@ use pcr::Digest;
 use pcr::PolicyKey;
 use pcr::Signatures;
 use tss_esapi::constants::SessionType;
+use tss_esapi::constants::response_code::Tss2ResponseCodeKind;
 use tss_esapi::interface_types::session_handles::PolicySession;
+use tss_esapi::structures::Auth;
 use tss_esapi::structures::SensitiveData;
 
 use super::SECRET;
@@ -178,6 +180,23 @@ fn the_tpm_itself_refuses_when_the_document_lies() {
     assert!(matches!(error, UnsealError::PolicyRefused(_)), "{error:?}");
     // No wrong try counts.
     assert_eq!(tpm.lockout().unwrap().counter, 0);
+}
+
+#[test]
+fn no_password_opens_a_sealed_secret() {
+    let (swtpm, signer) = (Swtpm::new(), Signer::new());
+    let mut tpm = swtpm.open();
+    let sealed = seal(&mut tpm, &signer);
+    let storage = tpm.storage().unwrap();
+    let loaded = tpm.load(&storage, &sealed).unwrap();
+    for password in ["", "guess"] {
+        let password = Auth::try_from(password.as_bytes().to_vec()).unwrap();
+        tpm.plain("", |context| context.tr_set_auth(loaded.into(), password)).unwrap();
+        let error = tpm.with_empty_password("", |context| context.unseal(loaded.into())).unwrap_err();
+        assert_eq!(error.code(), Some(Tss2ResponseCodeKind::AuthUnavailable), "{error:?}");
+    }
+    assert_eq!(tpm.lockout().unwrap().counter, 0);
+    tpm.flush_all();
 }
 
 #[test]
