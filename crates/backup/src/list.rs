@@ -1,0 +1,21 @@
+//! What can be restored.
+
+use crate::control::Control;
+use crate::repository::OpenError;
+use crate::repository::Owner;
+use crate::repository::Site;
+use crate::snapshot;
+use crate::snapshot::Listing;
+use crate::snapshot::Snapshot;
+use crate::target::Target;
+
+/// Lists the household's snapshots.
+///
+/// # Errors
+/// When the repository cannot be opened.
+pub fn list(owner: &Owner, target: &Target, control: &Control) -> Result<Listing, OpenError> {
+    let site = Site::new(target, control.cancel.clone())?;
+    let repository = site.open(owner)?;
+    let found = snapshot::find(&site, &repository, owner)?;
+    Ok(Listing { snapshots: found.files.iter().map(Snapshot::of).collect(), damaged: found.damaged })
+}
