@@ -8,10 +8,11 @@ mod documents;
 mod kernel;
 mod leases;
 mod time;
+mod vault;
 mod web;
 
 /// By where the bytes come from.
-pub(crate) const TABLES: [&[Target]; 7] = [
+pub(crate) const TABLES: [&[Target]; 8] = [
     leases::TARGETS,
     dns::TARGETS,
     time::TARGETS,
@@ -19,6 +20,7 @@ pub(crate) const TABLES: [&[Target]; 7] = [
     documents::TARGETS,
     web::TARGETS,
     disk::TARGETS,
+    vault::TARGETS,
 ];
 
 /// The parts of an input that stand for messages after each other: a length of one byte before each.
