@@ -131,7 +131,7 @@ fn describe(path: &Path, name: &str, seen: &mut BTreeMap<String, String>) {
         let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         for child in names {
-            describe(&path.join(&child), &format!("{name}/{}", child.to_string_lossy()), seen);
+            describe(&path.join(&child), &format!("{name}/{}", printable(&child)), seen);
         }
         format!("folder {:o} {}.{}", meta.mode() & 0o777, meta.mtime(), meta.mtime_nsec())
     } else if meta.is_symlink() {
@@ -141,6 +141,11 @@ fn describe(path: &Path, name: &str, seen: &mut BTreeMap<String, String>) {
         format!("file {:o} {}.{} {content:?}", meta.mode() & 0o777, meta.mtime(), meta.mtime_nsec())
     };
     assert_eq!(seen.insert(name.to_owned(), what), None);
+}
+
+/// Different for different names, also for those that are no text.
+fn printable(name: &std::ffi::OsStr) -> String {
+    name.to_str().map_or_else(|| format!("{name:?}"), str::to_owned)
 }
 
 /// The same bytes for the same seed; no chunk is like another.
