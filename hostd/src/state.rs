@@ -12,7 +12,7 @@ use serde::Serialize;
 pub enum BoxState {
     /// Nobody owns it yet.
     Setup,
-    /// Waits for its storage to be unlocked (for the encrypted storage to come; not entered yet).
+    /// Waits for its storage to be unlocked.
     Locked,
     /// All is well.
     Ready,
@@ -59,11 +59,20 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     let mut grave = Vec::new();
-    if let Some(reason) = facts.storage_problem {
-        grave.push(format!("nothing can be saved: {reason}"));
+    let mut is_locked = false;
+    match facts.boot.map(|boot| &boot.data) {
+        Some(DataReport::Locked { reasons, .. }) => {
+            is_locked = true;
+            grave.extend(reasons.iter().map(|reason| format!("the data is locked: {reason}")));
+        }
+        Some(DataReport::Failed { reason }) => {
+            grave.push(format!("the data partition cannot be used: {reason}"));
+        }
+        Some(DataReport::Ready { .. }) | None => {}
     }
-    if let Some(BootReport { data: DataReport::Failed { reason }, .. }) = facts.boot {
-        grave.push(format!("the data partition cannot be used: {reason}"));
+    // Why nothing can be saved is said already where the data is locked.
+    if let Some(reason) = facts.storage_problem.filter(|_reason| !is_locked) {
+        grave.insert(0, format!("nothing can be saved: {reason}"));
     }
     if let Some(recovered) = facts.recovered {
         grave.push(recovered.to_owned());
@@ -78,6 +87,7 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
         }
     }
     let state = match (facts.storage_problem, facts.set_up) {
+        _ if is_locked => BoxState::Locked,
         (Some(_), _) => BoxState::Degraded,
         (None, false) => BoxState::Setup,
         (None, true) if grave.is_empty() => BoxState::Ready,
@@ -135,6 +145,16 @@ mod tests {
     fn without_storage_the_box_never_offers_set_up() {
         let facts = Facts { storage_problem: Some("no disk"), ..Facts::default() };
         assert_eq!(derive(facts).0, BoxState::Degraded);
+    }
+
+    #[test]
+    fn locked_data_is_told_once_and_never_offers_set_up() {
+        let reasons = vec!["this key was sealed by another TPM".to_owned()];
+        let mut report = boot(DataReport::Locked { device: "/dev/vda2".to_owned(), reasons, takes: vec![] });
+        report.reasons.clear();
+        let facts = Facts { storage_problem: Some("no folder"), boot: Some(&report), ..Facts::default() };
+        let told = vec!["the data is locked: this key was sealed by another TPM".to_owned()];
+        assert_eq!(derive(facts), (BoxState::Locked, told));
     }
 
     #[test]

@@ -100,9 +100,9 @@ fn bring_up_data(
             reasons.extend(mounted.reasons);
             DataReport::Ready { device: mounted.device, created: mounted.created }
         }
-        Err(DataError::Locked { device }) => {
-            console::note(Level::Warning, &format!("data partition: {device} is locked"));
-            DataReport::Locked { device }
+        Err(DataError::Locked { device, reasons, takes }) => {
+            console::note(Level::Warning, &format!("{device} is locked: {}", reasons.join("; ")));
+            DataReport::Locked { device, reasons, takes }
         }
         Err(error) => {
             let reason = console::chain(&error);

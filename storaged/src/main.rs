@@ -9,6 +9,7 @@ use storaged::command;
 use storaged::command::Places;
 use storaged::command::Verb;
 use storaged::tpm::Chip;
+use tpm::Tcti;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -26,7 +27,7 @@ fn main() -> anyhow::Result<ExitCode> {
         _ => bail!("usage: storaged make DEVICE | storaged open DEVICE"),
     };
     let places = Places { boot: Path::new("/boot"), run: Path::new(paths::STORAGE_RUN) };
-    let chip = Chip::of_this_box();
+    let chip = Chip::new(Tcti::default(), Path::new(paths::MEASURED));
     let ending = command::run(verb, Path::new(device), places, chip).context("leave a report")?;
     Ok(ExitCode::from(ending.status()))
 }

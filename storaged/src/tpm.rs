@@ -1,36 +1,115 @@
-//! The box's TPM as a sealer.
+//! The box's TPM as a sealer, with the signed policy that the loader's stub handed over (docs/spec/boot.md).
 
+use crate::key;
 use crate::key::Key;
 use crate::sealer::SealError;
 use crate::sealer::Sealer;
+use crate::words::chain;
+use pcr::PolicyKey;
+use pcr::Signatures;
 use serde_json::Value;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+use tpm::OpenError;
+use tpm::SECURE_BOOT_REGISTER;
+use tpm::SLOT_REGISTER;
+use tpm::SealPolicy;
+use tpm::Sealed;
+use tpm::Tcti;
+use tpm::Tpm;
+
+/// The policy key, PEM, in the folder that stage 1 made.
+const PUBLIC_KEY: &str = "tpm2-pcr-public-key.pem";
+/// What it signed.
+const SIGNATURES: &str = "tpm2-pcr-signature.json";
+/// Longest file that is read, in bytes.
+const LONGEST: u64 = 64 * 1024;
+/// Registers that must be as they were at sealing: Secure Boot's state and keys, and what was given to the stub from outside, such as
+/// further words of the command line (systemd-stub(7), "TPM PCR Notes").
+const FIXED: [u32; 2] = [SECURE_BOOT_REGISTER, 12];
+/// What the slot's register is extended with when the data partition has been dealt with: from then on no signature fits it.
+const CLOSING: &[u8] = b"hearth: the data partition has been dealt with";
 
 /// The TPM of this box.
 #[derive(Debug)]
-pub struct Chip;
+pub struct Chip {
+    tcti: Tcti,
+    measured: PathBuf,
+}
 
 impl Chip {
-    /// The one that the kernel found.
+    /// A TPM, and the folder with the signed policy.
     #[must_use]
-    pub fn of_this_box() -> Self {
-        Self
+    pub fn new(tcti: Tcti, measured: &Path) -> Self {
+        Self { tcti, measured: measured.to_owned() }
     }
 
-    fn absent() -> SealError {
-        SealError::Absent("this box has no security chip (TPM)".to_owned())
+    fn open(&self) -> Result<Tpm, SealError> {
+        Tpm::open(&self.tcti).map_err(|error| match error {
+            OpenError::NoTpm { .. } => SealError::Absent("this box has no security chip (TPM)".to_owned()),
+            OpenError::Device { .. } | OpenError::NotAnswering { .. } | OpenError::Unusable { .. } => {
+                SealError::Refused(chain(&error))
+            }
+        })
+    }
+
+    fn policy_key(&self) -> Result<PolicyKey, SealError> {
+        let text = self.read(PUBLIC_KEY)?;
+        let text = String::from_utf8_lossy(&text);
+        PolicyKey::from_pem(&text).map_err(|error| SealError::Refused(chain(&error)))
+    }
+
+    /// A system that did not come through the loader has no signed policy, and is measured by nobody.
+    fn read(&self, name: &str) -> Result<Vec<u8>, SealError> {
+        let path = self.measured.join(name);
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)) {
+            Ok(_length) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SealError::Absent(
+                "this system was not started by its loader, so that nothing has measured it".to_owned(),
+            )),
+            Err(error) => Err(SealError::Refused(format!("read {}: {error}", path.display()))),
+        }
     }
 }
 
 impl Sealer for Chip {
-    fn seal(&mut self, _key: &Key) -> Result<Value, SealError> {
-        Err(Self::absent())
+    fn seal(&mut self, key: &Key) -> Result<Value, SealError> {
+        let refused = |error: &dyn std::error::Error| SealError::Refused(chain(error));
+        let policy =
+            SealPolicy::with_registers(self.policy_key()?, &FIXED).map_err(|error| refused(&error))?;
+        let mut tpm = self.open()?;
+        let secret: &[u8; key::LENGTH] = key
+            .bytes()
+            .try_into()
+            .map_err(|_length| SealError::Refused("a key of another length".to_owned()))?;
+        let sealed = tpm.seal(secret, &policy).map_err(|error| refused(&error))?;
+        // What cannot be opened again now would lock the owner out at the next boot.
+        let signatures = Signatures::from_json(&self.read(SIGNATURES)?).map_err(|error| refused(&error))?;
+        tpm.unseal(&sealed, &self.policy_key()?, &signatures).map_err(|error| refused(&error))?;
+        serde_json::from_str(&sealed.to_json()).map_err(|error| refused(&error))
     }
 
-    fn unseal(&mut self, _sealed: &Value) -> Result<Key, SealError> {
-        Err(Self::absent())
+    fn unseal(&mut self, sealed: &Value) -> Result<Key, SealError> {
+        let refused = |error: &dyn std::error::Error| SealError::Refused(chain(error));
+        let sealed = Sealed::from_json(sealed.to_string().as_bytes()).map_err(|error| refused(&error))?;
+        let policy_key = self.policy_key()?;
+        let signatures = Signatures::from_json(&self.read(SIGNATURES)?).map_err(|error| refused(&error))?;
+        let secret =
+            self.open()?.unseal(&sealed, &policy_key, &signatures).map_err(|error| refused(&error))?;
+        Ok(Key::from_bytes(secret.to_vec()))
     }
 
     fn close(&mut self) -> Result<(), SealError> {
-        Ok(())
+        match self.open() {
+            Ok(mut tpm) => {
+                tpm.extend(SLOT_REGISTER, CLOSING).map_err(|error| SealError::Refused(chain(&error)))
+            }
+            Err(SealError::Absent(_)) => Ok(()),
+            Err(refused @ SealError::Refused(_)) => Err(refused),
+        }
     }
 }

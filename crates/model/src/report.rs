@@ -1,5 +1,6 @@
 //! What init reports to the other daemons.
 
+use crate::storage::KeyKind;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -29,10 +30,14 @@ pub enum DataReport {
         /// Whether this boot made the file system.
         created: bool,
     },
-    /// Encrypted, and waiting for a key that is typed ([`crate::storage::UnlockReport`]).
+    /// Encrypted, and waiting for a key that is typed.
     Locked {
         /// Device node of the partition.
         device: String,
+        /// Why it did not open by itself, in plain words.
+        reasons: Vec<String>,
+        /// What can be typed.
+        takes: Vec<KeyKind>,
     },
     /// Not mounted.
     Failed {

@@ -14,6 +14,7 @@ use ioctls::block::Bytes;
 use ioctls::block::Extent;
 use ioctls::block::PartitionNumber;
 use model::paths;
+use model::storage::KeyKind;
 use model::storage::UnlockReport;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
@@ -93,10 +94,14 @@ pub enum DataError {
         source: ToolError,
     },
     /// The partition is encrypted, and nothing opens it by itself.
-    #[error("{device} is locked")]
+    #[error("{device} is locked: {}", reasons.join("; "))]
     Locked {
         /// Partition.
         device: String,
+        /// Why, in plain words.
+        reasons: Vec<String>,
+        /// What can be typed.
+        takes: Vec<KeyKind>,
     },
     /// The partition has lost its file system. It is not made anew: its name says that it held data.
     #[error("{device} held data and its file system cannot be read any more ({found}; {tool})")]
@@ -219,12 +224,14 @@ impl BootDisk {
             File::options().read(true).write(true).open(node).map_err(|source| self.io("opening", source))?;
         self.write(&disk, &plan.steps)?;
         self.tell_kernel(&disk, number, plan.start, plan.length)?;
-        let device = unlock(&format!("/dev/{}", self.disk.partition_name(number)), plan.content, tools)?;
+        let partition = format!("/dev/{}", self.disk.partition_name(number));
+        let (device, reasons) = unlock(&partition, plan.content, tools)?;
         let length = length_of(&device)?;
-        let mounted = match plan.content {
+        let mut mounted = match plan.content {
             Content::Nothing => create(&device, length, tools)?,
             Content::FileSystem => open(&device, length, tools)?,
         };
+        mounted.reasons.extend(reasons);
         format::ensure_folders()?;
         if plan.content == Content::Nothing {
             sync_mount(&mounted)?;
@@ -263,26 +270,40 @@ impl BootDisk {
     }
 }
 
-/// From the partition's device to the one that carries the file system.
-fn unlock(partition: &str, content: Content, tools: &mut Tools<'_>) -> Result<String, DataError> {
+/// From the partition's device to the one that carries the file system, with what did not go as it should.
+fn unlock(
+    partition: &str,
+    content: Content,
+    tools: &mut Tools<'_>,
+) -> Result<(String, Vec<String>), DataError> {
     let device = || partition.to_owned();
-    match tools.unlock(partition, content) {
-        Ok(Unlocked::Open) => Ok(paths::DATA_MAPPED.to_owned()),
-        Ok(Unlocked::Locked) => Err(DataError::Locked { device: device() }),
-        Err(source) => Err(match report::read::<UnlockReport>(paths::UNLOCK_REPORT) {
-            Some(UnlockReport::Failed { reason }) => DataError::Storage { device: device(), reason },
-            Some(UnlockReport::Opened { .. } | UnlockReport::Locked { .. }) | None => {
-                DataError::Tool { device: device(), source }
-            }
-        }),
+    let ended = tools.unlock(partition, content);
+    let report = report::read(paths::UNLOCK_REPORT);
+    match (ended, report) {
+        (Ok(Unlocked::Open), Some(UnlockReport::Opened { reasons, .. })) => {
+            Ok((paths::DATA_MAPPED.to_owned(), reasons))
+        }
+        (Ok(Unlocked::Open), _) => Ok((paths::DATA_MAPPED.to_owned(), Vec::new())),
+        (Ok(Unlocked::Locked), Some(UnlockReport::Locked { reasons, takes })) => {
+            Err(DataError::Locked { device: device(), reasons, takes })
+        }
+        (Ok(Unlocked::Locked), _) => {
+            Err(DataError::Locked { device: device(), reasons: Vec::new(), takes: Vec::new() })
+        }
+        (Err(_), Some(UnlockReport::Failed { reason })) => {
+            Err(DataError::Storage { device: device(), reason })
+        }
+        (Err(source), _) => Err(DataError::Tool { device: device(), source }),
     }
 }
 
 /// How long the opened partition is, in bytes: the header takes 16 MiB of it.
 fn length_of(device: &str) -> Result<u64, DataError> {
-    File::open(device)
-        .and_then(|mut opened| opened.seek(SeekFrom::End(0)))
-        .map_err(|source| DataError::Io { doing: "measuring", device: device.to_owned(), source })
+    File::open(device).and_then(|mut opened| opened.seek(SeekFrom::End(0))).map_err(|source| DataError::Io {
+        doing: "measuring",
+        device: device.to_owned(),
+        source,
+    })
 }
 
 fn create(device: &str, length: u64, tools: &mut Tools<'_>) -> Result<Mounted, DataError> {

@@ -141,11 +141,12 @@ fn kernel_log() -> Stdio {
 }
 
 /// `-F`: what was there before is known to be worthless. Inode tables are written later, in the background. Small
+/// `encrypt`: folders of users and apps have keys of their own (docs/adr/0017). Small
 /// partitions get a small journal: mke2fs writes it out, and 64 MiB of it is a tenth of a small card.
 fn make_arguments(device: &str, length: u64) -> Vec<String> {
     const SMALL: u64 = 16 << 30;
     let mut arguments = vec!["-q", "-F", "-t", "ext4", "-L", "hearth-data", "-m", "1"];
-    arguments.extend(["-E", "lazy_itable_init=1,discard"]);
+    arguments.extend(["-O", "encrypt", "-E", "lazy_itable_init=1,discard"]);
     if length < SMALL {
         arguments.extend(["-J", "size=16"]);
     }
