@@ -90,7 +90,7 @@ pub fn data_partition(disk: &Path) -> Result<Partition> {
     }
 }
 
-/// What a program of e2fsprogs says about the file system on the data partition.
+/// What a program of e2fsprogs says about a file system.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// Its exit status; 0 is clean (e2fsck(8)).
@@ -99,16 +99,15 @@ pub struct Verdict {
     pub text: String,
 }
 
-/// Lets e2fsprogs judge the data partition in place: the program, its arguments, then the file system.
+/// Lets e2fsprogs judge a file system in a file: the program, its arguments, then the file.
 ///
 /// # Errors
-/// When there is no data partition or the program cannot be started.
-pub fn e2fsprogs(disk: &Path, program: &str, arguments: &[&str]) -> Result<Verdict> {
-    let start = data_partition(disk)?.bytes.start;
+/// When the program cannot be started.
+pub fn e2fsprogs(file: &Path, program: &str, arguments: &[&str]) -> Result<Verdict> {
     let output = Command::new(program)
         .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
         .args(arguments)
-        .arg(format!("{}?offset={start}", disk.display()))
+        .arg(file)
         .output()
         .with_context(|| format!("cannot start {program}; `cargo xtask test` installs e2fsprogs"))?;
     let text =

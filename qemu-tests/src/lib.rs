@@ -26,6 +26,7 @@ pub mod frames;
 pub mod guest;
 pub mod machine;
 pub mod packets;
+pub mod plain;
 pub mod probes;
 pub mod process;
 pub mod qmp;

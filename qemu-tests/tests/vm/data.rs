@@ -13,7 +13,7 @@ use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
 use qemu_tests::disk;
 use qemu_tests::disk::data_partition;
-use qemu_tests::disk::e2fsprogs;
+use qemu_tests::plain::Plain;
 use qemu_tests::scenario::scenario;
 use qemu_tests::web::Web;
 use serde_json::json;
@@ -67,9 +67,10 @@ fn check(path: &Path, size: u64) -> Result<u64> {
     let partition = data_partition(path)?;
     ensure!(partition.name == "hearth-data", "{partition:?}");
     ensure!(partition.bytes.end + SLACK >= size, "{partition:?} does not reach the end at {size}");
-    let judged = e2fsprogs(path, "e2fsck", &["-f", "-n"])?;
+    let plain = Plain::of(path)?;
+    let judged = plain.e2fsprogs("e2fsck", &["-f", "-n"])?;
     ensure!(judged.status == Some(0), "e2fsck: {}", judged.text);
-    let facts = e2fsprogs(path, "dumpe2fs", &["-h"])?.text;
+    let facts = plain.e2fsprogs("dumpe2fs", &["-h"])?.text;
     ensure!(value(&facts, "Filesystem state:")? == "clean", "{facts}");
     ensure!(value(&facts, "Filesystem features:")?.contains("has_journal"), "{facts}");
     ensure!(!value(&facts, "Filesystem features:")?.contains("needs_recovery"), "not unmounted: {facts}");
@@ -88,11 +89,12 @@ fn value<'a>(facts: &'a str, name: &str) -> Result<&'a str> {
 
 /// Marks blocks in use as free, and the file system as one with errors (debugfs(8); state 2 is `EXT2_ERROR_FS`).
 fn damage(path: &Path) -> Result<()> {
+    let plain = Plain::of(path)?;
     for request in ["freeb 1 8", "set_super_value state 2"] {
-        let words = e2fsprogs(path, "debugfs", &["-w", "-R", request])?;
+        let words = plain.e2fsprogs("debugfs", &["-w", "-R", request])?;
         ensure!(words.status == Some(0), "debugfs: {}", words.text);
     }
-    let judged = e2fsprogs(path, "e2fsck", &["-f", "-n"])?;
+    let judged = plain.e2fsprogs("e2fsck", &["-f", "-n"])?;
     ensure!(judged.status != Some(0), "nothing is damaged: {}", judged.text);
-    Ok(())
+    plain.write_back()
 }
