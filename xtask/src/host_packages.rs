@@ -54,6 +54,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("nftables", "counts what leaves the box"),
     package("iproute2", "network namespaces"),
     package("g++", "builds the engine of the fuzzer"),
+    package("cryptsetup-bin", "makes and reads headers of encrypted partitions"),
     package("e2fsprogs", "judges the data partition"),
     package("gdisk", "judges the partition table"),
     package("dosfstools", "judges the boot partition"),

@@ -140,9 +140,8 @@ fn kernel_log() -> Stdio {
     File::options().write(true).open("/dev/kmsg").map_or_else(|_| Stdio::null(), Stdio::from)
 }
 
-/// `-F`: what was there before is known to be worthless. Inode tables are written later, in the background. Small
-/// `encrypt`: folders of users and apps have keys of their own (docs/adr/0017). Small
-/// partitions get a small journal: mke2fs writes it out, and 64 MiB of it is a tenth of a small card.
+/// `-F`: what was there before is known to be worthless. Inode tables are written later, in the background.
+/// `encrypt`: folders of users and apps have keys of their own (docs/adr/0017). Small partitions get a small journal: mke2fs writes it out, and 64 MiB of it is a tenth of a small card.
 fn make_arguments(device: &str, length: u64) -> Vec<String> {
     const SMALL: u64 = 16 << 30;
     let mut arguments = vec!["-q", "-F", "-t", "ext4", "-L", "hearth-data", "-m", "1"];
