@@ -12,6 +12,7 @@ use crate::observe::Dhcpv6Offer;
 use crate::observe::Kind;
 use crate::observe::Link;
 use crate::observe::Maker;
+use crate::observe::OnLink;
 use crate::observe::Route;
 use crate::observe::RouteOrigin;
 use crate::observe::Subnet;
@@ -170,9 +171,6 @@ fn is_in_main_table(message: &RouteMessage) -> bool {
 
 /// A route of the main table that the kernel did not make by itself from an address.
 pub(super) fn route(message: &RouteMessage) -> Option<Route> {
-    if !is_in_main_table(message) {
-        return None;
-    }
     let origin = match message.header.protocol {
         RouteProtocol::Kernel => return None,
         RouteProtocol::Dhcp => RouteOrigin::Dhcp,
@@ -180,6 +178,32 @@ pub(super) fn route(message: &RouteMessage) -> Option<Route> {
         RouteProtocol::Ra => RouteOrigin::RouterAdvertisement,
         other => RouteOrigin::Foreign(other.into()),
     };
+    let Way { index, destination, gateway, metric, source } = way(message)?;
+    Some(Route { index, destination, gateway, metric, source, origin })
+}
+
+/// A network without a gateway. A router may advertise one that the box has no address in (RFC 4861 section 6.3.4: flag L without A),
+/// which then is in a route of the kernel's alone. A way to everywhere is no network.
+pub(super) fn on_link(message: &RouteMessage) -> Option<OnLink> {
+    let Way { index, destination: network, gateway, .. } = way(message)?;
+    // An IPv4 network may have an IPv6 gateway (RFC 5549).
+    let is_via = message.attributes.iter().any(|attribute| matches!(attribute, RouteAttribute::Via(_)));
+    (gateway.is_none() && !is_via && !network.is_default()).then_some(OnLink { index, network })
+}
+
+/// What a route of the main table says, whoever made it.
+struct Way {
+    index: u32,
+    destination: Subnet,
+    gateway: Option<IpAddr>,
+    metric: u32,
+    source: Option<IpAddr>,
+}
+
+fn way(message: &RouteMessage) -> Option<Way> {
+    if !is_in_main_table(message) {
+        return None;
+    }
     let mut index = None;
     let mut address = match message.header.address_family {
         AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -199,7 +223,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Route> {
         }
     }
     let destination = Subnet { address, prefix: message.header.destination_prefix_length };
-    Some(Route { index: index?, destination, gateway, metric, source, origin })
+    Some(Way { index: index?, destination, gateway, metric, source })
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {
@@ -274,12 +298,36 @@ mod tests {
         assert_eq!(route(&message(RouteProtocol::Boot, main)), Some(boot));
         assert_eq!(route(&message(RouteProtocol::Kernel, main)), None);
         assert_eq!(route(&message(RouteProtocol::Dhcp, 100)), None);
+        assert_eq!(on_link(&message(RouteProtocol::Dhcp, main)), None, "it has a gateway");
         let mut advertised = message(RouteProtocol::Ra, main);
         advertised.header.address_family = AddressFamily::Inet6;
         advertised.attributes[2] = RouteAttribute::Gateway(RouteAddress::Inet6("fe80::1".parse().unwrap()));
         let advertised = route(&advertised).unwrap();
         assert_eq!(advertised.destination, Subnet::DEFAULT_6);
         assert_eq!(advertised.origin, RouteOrigin::RouterAdvertisement);
+    }
+
+    #[test]
+    fn networks_without_a_gateway_are_seen_whoever_put_them_there() {
+        let message = |protocol, prefix, attributes: &[RouteAttribute]| {
+            let mut message = RouteMessage::default();
+            message.header.address_family = AddressFamily::Inet6;
+            message.header.protocol = protocol;
+            message.header.table = RouteHeader::RT_TABLE_MAIN;
+            message.header.kind = RouteType::Unicast;
+            message.header.destination_prefix_length = prefix;
+            let network = RouteAddress::Inet6("2001:db8::".parse().unwrap());
+            message.attributes = vec![RouteAttribute::Oif(2), RouteAttribute::Destination(network)];
+            message.attributes.extend_from_slice(attributes);
+            message
+        };
+        let network = Subnet { address: "2001:db8::".parse().unwrap(), prefix: 64 };
+        for protocol in [RouteProtocol::Kernel, RouteProtocol::Ra, RouteProtocol::Static] {
+            assert_eq!(on_link(&message(protocol, 64, &[])), Some(OnLink { index: 2, network }));
+        }
+        let gateway = RouteAttribute::Gateway(RouteAddress::Inet6("fe80::1".parse().unwrap()));
+        assert_eq!(on_link(&message(RouteProtocol::Ra, 64, &[gateway])), None);
+        assert_eq!(on_link(&message(RouteProtocol::Kernel, 0, &[])), None, "everywhere is no network");
     }
 
     #[test]
