@@ -43,8 +43,6 @@ use crate::moment::Moment;
 use model::network::app_policy::AppPolicy;
 use model::network::names::AppKey;
 use model::network::names::DomainPattern;
-use netlink::nft::Element;
-use netlink::nft::Span;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -108,8 +106,8 @@ pub struct Keeper<F, W> {
     serves_home: bool,
     learned: Learned,
     tally: Tally,
-    /// Marks that connections may have since the last sweep; unknown before the first, and after one that failed.
-    swept: Option<BTreeSet<u32>>,
+    /// Permissions that connections may live on since the last sweep that was made; unknown before the first.
+    swept: Option<BTreeSet<Permission>>,
     /// Whether rules are in force at all.
     is_loaded: bool,
     /// Whether the box passes packets on.
@@ -139,13 +137,14 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let counters = if self.is_loaded { self.filter.counters()? } else { Vec::new() };
         let mut tally = self.tally.clone();
         tally.carry_over(&mut rules, &counters);
+        let before = self.filter.generation().ok();
         self.filter.replace(&rules)?;
-        self.note_generation();
+        self.generation = before.map(next_generation);
         self.tally = tally;
         self.is_loaded = true;
         self.loads += 1;
         self.problem = None;
-        self.sweep(permissions.iter().map(|permission| permission.mark().0).collect());
+        self.sweep(permissions);
         if !self.is_prepared {
             self.wiring.prepare(self.prefix6)?;
             self.is_prepared = true;
@@ -153,17 +152,27 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         Ok(())
     }
 
-    /// Forgets connections whose mark is no longer among these. When none has gone there is nothing to find, and looking is dear: the
-    /// kernel walks its whole table, 2^18 rows on a large box, however few connections there are.
-    fn sweep(&mut self, alive: BTreeSet<u32>) {
-        if self.swept.as_ref().is_none_or(|before| !before.is_subset(&alive)) {
-            match self.filter.sweep(&|mark| alive.contains(&mark)) {
+    /// Forgets connections of permissions that are no longer among these. When none has gone there is nothing to find, and looking is
+    /// dear: the kernel walks its whole table, 2^18 rows on a large box, however few connections there are.
+    ///
+    /// A mark that one of them shared with one that stays goes too: what is forgotten is judged anew.
+    fn sweep(&mut self, alive: BTreeSet<Permission>) {
+        let marks = |permissions: &BTreeSet<Permission>| -> BTreeSet<u32> {
+            permissions.iter().map(|permission| permission.mark().0).collect()
+        };
+        let mut alive_marks = marks(&alive);
+        let revoked = self.swept.as_ref().map(|before| before - &alive);
+        if let Some(revoked) = &revoked {
+            alive_marks = &alive_marks - &marks(revoked);
+        }
+        if revoked.is_none_or(|revoked| !revoked.is_empty()) {
+            match self.filter.sweep(&|mark| alive_marks.contains(&mark)) {
                 Ok(0) => {}
                 Ok(cut) => tracing::info!(cut, "connections without permission forgotten"),
                 Err(error) => {
-                    // They are cut all the same: their mark is not in force.
+                    // They are cut all the same, but for those with a shared mark: their mark is not in force.
                     tracing::warn!(error = &error as &dyn Error, "connections not swept");
-                    self.swept = None;
+                    self.swept = self.swept.take().map(|before| &before | &alive);
                     return;
                 }
             }
@@ -171,11 +180,8 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         self.swept = Some(alive);
     }
 
-    fn note_generation(&mut self) {
-        self.generation = self.filter.generation().ok();
-    }
-
-    /// Whether somebody else changed rules since they were loaded here.
+    /// Whether somebody else changed rules since they were loaded here. What changed between is not asked for after every change of
+    /// our own, which would take theirs for ours; that each of ours counts for one is what is known.
     pub fn is_overruled(&mut self) -> bool {
         let latest = self.filter.generation().ok();
         self.generation.is_some() && latest.is_some() && self.generation != latest
@@ -241,25 +247,20 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         if !is_granted || self.roster.member(app).is_none() {
             return Err(KeeperError::NotInPolicy(app.clone()));
         }
-        let lifetime = learned::lifetime(ttl);
-        let sets = compile::address_sets(&permission)?;
-        let mut elements = [Vec::new(), Vec::new()];
-        for address in addresses.iter().take(learned::MAX_ADDRESSES) {
-            let (which, key) = match address {
-                IpAddr::V4(address) => (0, Span::from(*address)),
-                IpAddr::V6(address) => (1, Span::from(*address)),
-            };
-            if let Some(elements) = elements.get_mut(which) {
-                elements.push(Element::new(key).timeout(lifetime));
-            }
-            self.learned.note(&permission, *address, now + lifetime);
+        // The grant is for hosts of the Internet. The resolver knows which addresses are private, but not which others are at home.
+        let addresses: Vec<IpAddr> =
+            addresses.iter().copied().filter(|address| self.home.has_in_internet(*address)).collect();
+        if addresses.is_empty() {
+            return Ok(());
         }
-        for (set, elements) in sets.iter().zip(&elements) {
-            if !elements.is_empty() {
-                self.filter.put(set, elements)?;
-                self.note_generation();
-            }
+        let before = self.learned.ends(&permission);
+        let noted = self.learned.note(&permission, &addresses, now + learned::lifetime(ttl));
+        let changes = compile::address_changes(&permission, &noted, now)?;
+        if let Err(error) = self.filter.put(&changes) {
+            self.learned.set_ends(permission, before);
+            return Err(error.into());
         }
+        self.generation = self.generation.map(next_generation);
         Ok(())
     }
 
@@ -292,6 +293,14 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// Places of apps that are attached and in the policy.
     fn places(&self) -> BTreeMap<AppKey, Place> {
         self.roster.members().map(|(app, member)| (app.clone(), member.place)).collect()
+    }
+}
+
+/// The number of rules after one change (`nf_tables_commit` leaves out 0).
+const fn next_generation(before: u32) -> u32 {
+    match before.wrapping_add(1) {
+        0 => 1,
+        next => next,
     }
 }
 

@@ -86,7 +86,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             }
             for set in compile::address_sets(&permission)? {
                 for (address, left) in self.filter.addresses(&set)? {
-                    self.learned.note(&permission, address, now + left);
+                    self.learned.note(&permission, &[address], now + left);
                 }
             }
         }
