@@ -25,7 +25,6 @@ use crate::apps::roster::Roster;
 use crate::apps::wiring::Wiring;
 use crate::apps::wiring::WiringError;
 use crate::documents;
-use crate::documents::DocumentError;
 use crate::documents::Lasting;
 use crate::firewall::admission::Admissions;
 use crate::firewall::compile;
@@ -77,9 +76,6 @@ pub enum KeeperError {
     /// There are no rules.
     #[error("no rules are in force, so no app gets a network")]
     NoRules,
-    /// The document could not be kept.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
 }
 
 /// Where the keeper's documents lie.
@@ -106,14 +102,18 @@ pub struct Keeper<F, W> {
     serves_home: bool,
     learned: Learned,
     tally: Tally,
-    /// Permissions that connections may live on since the last sweep that was made; unknown before the first.
-    swept: Option<BTreeSet<Permission>>,
+    /// What the rules in force allow.
+    permissions: BTreeSet<Permission>,
+    /// Permissions that went since the last sweep that was made; unknown before the first.
+    unswept: Option<BTreeSet<Permission>>,
     /// Whether rules are in force at all.
     is_loaded: bool,
     /// Whether the box passes packets on.
     is_prepared: bool,
-    /// Why the rules in force are not those wished for.
+    /// Why the rules in force are not those wished for, or no packets are passed on.
     problem: Option<String>,
+    /// Whether others may see something new of it.
+    is_changed: bool,
     loads: u64,
     /// The kernel's number of the state that was made here.
     generation: Option<u32>,
@@ -122,6 +122,7 @@ pub struct Keeper<F, W> {
 impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// Puts the rules of these permissions in force; then forgets the connections they no longer allow.
     fn load(&mut self, policy: &AppPolicy, now: Moment) -> Result<(), KeeperError> {
+        self.is_changed = true;
         let permissions = permissions(policy, self.serves_home);
         self.learned.tidy(&permissions, now);
         let places = self.places();
@@ -144,40 +145,53 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         self.is_loaded = true;
         self.loads += 1;
         self.problem = None;
-        self.sweep(permissions);
-        if !self.is_prepared {
-            self.wiring.prepare(self.prefix6)?;
-            self.is_prepared = true;
+        if let Some(unswept) = &mut self.unswept {
+            unswept.extend(self.permissions.iter().cloned());
+            unswept.retain(|permission| !permissions.contains(permission));
         }
+        self.permissions = permissions;
+        self.sweep();
+        self.prepare();
         Ok(())
     }
 
-    /// Forgets connections of permissions that are no longer among these. When none has gone there is nothing to find, and looking is
-    /// dear: the kernel walks its whole table, 2^18 rows on a large box, however few connections there are.
-    ///
-    /// A mark that one of them shared with one that stays goes too: what is forgotten is judged anew.
-    fn sweep(&mut self, alive: BTreeSet<Permission>) {
-        let marks = |permissions: &BTreeSet<Permission>| -> BTreeSet<u32> {
-            permissions.iter().map(|permission| permission.mark().0).collect()
-        };
-        let mut alive_marks = marks(&alive);
-        let revoked = self.swept.as_ref().map(|before| before - &alive);
-        if let Some(revoked) = &revoked {
-            alive_marks = &alive_marks - &marks(revoked);
+    /// Lets the box pass packets on. The rules are in force whether it does or not.
+    fn prepare(&mut self) {
+        if self.is_prepared {
+            return;
         }
-        if revoked.is_none_or(|revoked| !revoked.is_empty()) {
-            match self.filter.sweep(&|mark| alive_marks.contains(&mark)) {
-                Ok(0) => {}
-                Ok(cut) => tracing::info!(cut, "connections without permission forgotten"),
-                Err(error) => {
-                    // They are cut all the same, but for those with a shared mark: their mark is not in force.
-                    tracing::warn!(error = &error as &dyn Error, "connections not swept");
-                    self.swept = self.swept.take().map(|before| &before | &alive);
-                    return;
-                }
+        match self.wiring.prepare(self.prefix6) {
+            Ok(()) => self.is_prepared = true,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "the box passes no packets on");
+                self.problem = Some(crate::words::chain(&error));
             }
         }
-        self.swept = Some(alive);
+    }
+
+    /// Forgets connections of permissions that are gone. When none has gone there is nothing to find, and looking is dear: the kernel
+    /// walks its whole table, 2^18 rows on a large box, however few connections there are.
+    ///
+    /// A mark that one of them shared with one that stays goes too: what is forgotten is judged anew.
+    fn sweep(&mut self) {
+        if self.unswept.as_ref().is_some_and(BTreeSet::is_empty) {
+            return;
+        }
+        let mut alive: BTreeSet<u32> =
+            self.permissions.iter().map(|permission| permission.mark().0).collect();
+        for gone in self.unswept.iter().flatten() {
+            alive.remove(&gone.mark().0);
+        }
+        match self.filter.sweep(&|mark| alive.contains(&mark)) {
+            Ok(cut) => {
+                self.unswept = Some(BTreeSet::new());
+                if cut > 0 {
+                    tracing::info!(cut, "connections without permission forgotten");
+                }
+            }
+            // They are cut all the same, but for those with a shared mark: their mark is not in force.
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "connections not swept"),
+        }
     }
 
     /// Whether somebody else changed rules since they were loaded here. What changed between is not asked for after every change of
@@ -208,8 +222,18 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         }
         self.load(&policy, now)?;
         self.policy = policy;
-        documents::write(&self.files.policy, &self.policy, Lasting::UntilReboot)?;
+        // It is in force all the same.
+        if let Err(error) = documents::write(&self.files.policy, &self.policy, Lasting::UntilReboot) {
+            tracing::error!(error = &error as &dyn Error, "the policy was not kept for a new netd");
+        }
         Ok(())
+    }
+
+    /// Keeps the places of apps for a new netd; what is attached or detached is so all the same.
+    fn keep_roster(&self) {
+        if let Err(error) = documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot) {
+            tracing::error!(error = &error as &dyn Error, "the places of apps were not kept for a new netd");
+        }
     }
 
     /// Takes note of the home network; says whether it changed.
@@ -243,8 +267,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         now: Moment,
     ) -> Result<(), KeeperError> {
         let permission = Permission::Domain { app: app.clone(), name: name.clone() };
-        let is_granted = permissions(&self.policy, self.serves_home).contains(&permission);
-        if !is_granted || self.roster.member(app).is_none() {
+        if !self.permissions.contains(&permission) || self.roster.member(app).is_none() {
             return Err(KeeperError::NotInPolicy(app.clone()));
         }
         // The grant is for hosts of the Internet. The resolver knows which addresses are private, but not which others are at home.
@@ -269,7 +292,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     pub fn admissions(&self) -> Admissions {
         let addresses = |place: Place| vec![IpAddr::V4(place.ipv4()), IpAddr::V6(place.ipv6(self.prefix6))];
         let known = self.roster.members().map(|(app, member)| (app.clone(), addresses(member.place)));
-        Admissions::of(&permissions(&self.policy, self.serves_home), &known.collect())
+        Admissions::of(&self.permissions, &known.collect())
     }
 
     /// The policy in force.
@@ -284,13 +307,18 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         self.prefix6
     }
 
-    /// Why the rules in force are not those wished for.
+    /// Why the rules in force are not those wished for, or no packets are passed on.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// Places of apps that are attached and in the policy.
+    /// Whether there may be something new in what others see, since this was asked last.
+    pub const fn take_changed(&mut self) -> bool {
+        std::mem::replace(&mut self.is_changed, false)
+    }
+
+    /// Places of apps that are attached.
     fn places(&self) -> BTreeMap<AppKey, Place> {
         self.roster.members().map(|(app, member)| (app.clone(), member.place)).collect()
     }

@@ -166,7 +166,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = Instant::now() + PERIODIC;
-    show(&keeper, &view);
+    show(&mut keeper, &view);
     loop {
         // All are cancel safe: queues, watches and notices keep what was not taken.
         let woken = tokio::select! {
@@ -212,7 +212,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
         if is_time || had_problem != keeper.problem().is_some() {
             next = Instant::now() + if keeper.problem().is_some() { retry_after } else { PERIODIC };
         }
-        show(&keeper, &view);
+        show(&mut keeper, &view);
     }
 }
 
@@ -254,7 +254,10 @@ fn reply<T>(to: Answer<T>, answer: T) {
     }
 }
 
-fn show<F: PacketFilter, W: Wiring>(keeper: &Keeper<F, W>, view: &watch::Sender<View>) {
+fn show<F: PacketFilter, W: Wiring>(keeper: &mut Keeper<F, W>, view: &watch::Sender<View>) {
+    if !keeper.take_changed() {
+        return;
+    }
     let latest = View {
         policy: keeper.policy().clone(),
         problem: keeper.problem().map(str::to_owned),

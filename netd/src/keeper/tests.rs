@@ -391,6 +391,27 @@ fn without_rules_no_app_gets_a_network() {
 }
 
 #[test]
+fn what_cannot_be_prepared_or_kept_is_a_problem_of_rules_that_are_in_force() {
+    let bench = Bench::new();
+    bench.kernel.refuse(Some("prepare"));
+    let mut keeper = bench.start();
+    assert_eq!(keeper.problem(), Some("set prepare: the test refuses"));
+    std::fs::create_dir(bench.folder.path().join("policy")).unwrap();
+    std::fs::create_dir(bench.folder.path().join("roster")).unwrap();
+    assert!(keeper.take_changed() && !keeper.take_changed());
+    keeper.set_policy(policy(r#"{"to":"lan"}"#), NOW).unwrap();
+    assert!(keeper.take_changed());
+    assert_eq!((keeper.policy(), keeper.problem().is_some()), (&policy(r#"{"to":"lan"}"#), true));
+    bench.kernel.refuse(None);
+    keeper.refresh(NOW);
+    assert_eq!((keeper.problem(), bench.kernel.0.borrow().is_forwarding), (None, true));
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    assert!(keeper.admissions().apps[&key("a")].home);
+    keeper.detach(&key("a"), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+}
+
+#[test]
 fn a_refused_policy_leaves_the_one_before() {
     let bench = Bench::new();
     let mut keeper = bench.start();
