@@ -62,16 +62,16 @@ async fn save<T: Serialize + Clone + Send + Sync + 'static>(
             let place = path.clone();
             // The disk may take seconds; this thread also serves DHCP.
             let writing = move || documents::write(&place, &document, Lasting::ForGood);
-            match tokio::task::spawn_blocking(writing).await {
-                Ok(Err(error)) => {
-                    tracing::warn!(error = &error as &dyn Error, "not saved");
-                    problem.send_replace(Some(words::chain(&error)));
-                }
-                Ok(Ok(())) | Err(_) => {
+            let error: Box<dyn Error + Send + Sync> = match tokio::task::spawn_blocking(writing).await {
+                Ok(Ok(())) => {
                     problem.send_replace(None);
                     break;
                 }
-            }
+                Ok(Err(error)) => error.into(),
+                Err(error) => error.into(),
+            };
+            tracing::warn!(error = &*error as &dyn Error, "not saved");
+            problem.send_replace(Some(words::chain(&*error)));
             // Either way it is tried again, with what is newest then.
             tokio::select! {
                 () = sleep(RETRY) => {}

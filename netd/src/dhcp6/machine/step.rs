@@ -70,7 +70,9 @@ impl State {
                 Mode::Addresses,
             )
             | (Self::Idle { lease: None } | Self::Soliciting { .. }, Mode::Information)
-            | (Self::Soliciting { .. } | Self::Informing { .. }, Mode::Off) => fresh(mode, at),
+            | (Self::Soliciting { .. } | Self::Informing { .. } | Self::Informed { .. }, Mode::Off) => {
+                fresh(mode, at)
+            }
             // What is going on is at least as good; a lease stays until it ends.
             (state, _) => (state, Vec::new()),
         }
