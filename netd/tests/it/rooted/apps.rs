@@ -224,6 +224,25 @@ async fn names_are_answered_by_the_box_whomever_an_app_asks() {
 }
 
 #[tokio::test]
+async fn the_home_network_may_ask_for_names_when_the_owner_says_so() {
+    let (lab, net1) = lab_with_lease().await;
+    let leased = lab.the_box.ip("-4 -o addr show dev eth0");
+    let own: IpAddr =
+        leased.split_whitespace().find_map(|word| word.strip_suffix("/24")).unwrap().parse().unwrap();
+    assert_eq!(ask(&lab.home, own, "c.internal", IN_VAIN), None);
+    net1.set_settings(r#"{"version":1,"resolver":{"serve_lan":true}}"#, 0).await.unwrap();
+    wait_until("the box answers", async || ask(&lab.home, own, "c.internal", IN_VAIN)).await;
+    let listening = lab.the_box.command("ss").args(["-Hlnu"]).output().unwrap().stdout;
+    let listening = String::from_utf8(listening).unwrap();
+    assert!(listening.contains(&format!("{own}:53")), "{listening}");
+    net1.set_settings(r#"{"version":1}"#, 0).await.unwrap();
+    wait_until("the box is silent", async || {
+        ask(&lab.home, own, "c.internal", IN_VAIN).is_none().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_attached_is_refused_and_leaves_nothing() {
     let lab = Lab::new();
     let net1 = lab.net1().await;
