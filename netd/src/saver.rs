@@ -2,6 +2,7 @@
 
 use crate::documents;
 use crate::documents::Lasting;
+use crate::follow::replace;
 use crate::words;
 use serde::Serialize;
 use std::error::Error;
@@ -35,11 +36,7 @@ impl<T: Serialize + Clone + PartialEq + Send + Sync + 'static> Saver<T> {
     /// Gives the state to save; written only when it differs from the last one given.
     pub fn put(&self, document: T) {
         let document = Some(document);
-        self.newest.send_if_modified(|newest| {
-            let differs = *newest != document;
-            *newest = document;
-            differs
-        });
+        self.newest.send_if_modified(|newest| replace(newest, document));
     }
 
     /// Why the newest state is not on the disk, in plain words.

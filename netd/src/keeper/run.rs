@@ -8,6 +8,7 @@ use crate::firewall::admission::Admissions;
 use crate::firewall::explain::UnknownApp;
 use crate::firewall::filter::PacketFilter;
 use crate::firewall::situation::Home;
+use crate::follow::replace;
 use crate::moment::Clock;
 use crate::observe::Address;
 use crate::observe::Kind;
@@ -264,11 +265,7 @@ fn show<F: PacketFilter, W: Wiring>(keeper: &mut Keeper<F, W>, view: &watch::Sen
         admissions: Arc::new(keeper.admissions()),
         prefix6: keeper.prefix6(),
     };
-    view.send_if_modified(|shown| {
-        let differs = *shown != latest;
-        *shown = latest;
-        differs
-    });
+    view.send_if_modified(|shown| replace(shown, latest));
 }
 
 #[cfg(test)]
