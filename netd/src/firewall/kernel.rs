@@ -4,6 +4,7 @@ use super::compile::TABLE;
 use super::filter::AddressChange;
 use super::filter::FilterError;
 use super::filter::PacketFilter;
+use netlink::SocketError;
 use netlink::conntrack::Conntrack;
 use netlink::conntrack::Tuple;
 use netlink::nft::Batch;
@@ -20,6 +21,7 @@ use netlink::nft::Table;
 use netlink::nft::Timeout;
 use netlink::nft::Value;
 use std::error::Error;
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -90,9 +92,12 @@ impl PacketFilter for KernelFilter {
 
     fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError> {
         let table = table()?;
-        let listed = self.firewall.elements(&table, &address_set(set));
-        // There is no such set before the first load, and none for a name that is new.
-        let Ok(listed) = listed else { return Ok(Vec::new()) };
+        let listed = match self.firewall.elements(&table, &address_set(set)) {
+            Ok(listed) => listed,
+            // There is no such set before the first load, and none for a name that is new.
+            Err(SocketError::Refused { source }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed("read the addresses of a name")(error)),
+        };
         Ok(listed.iter().filter_map(|live| Some((address(&live.key)?, live.expires?))).collect())
     }
 

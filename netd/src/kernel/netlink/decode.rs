@@ -7,6 +7,7 @@
 
 use super::FOR_EVER;
 use super::NETD;
+use crate::apps::addressing::LINK_PREFIX;
 use crate::observe::Address;
 use crate::observe::Dhcpv6Offer;
 use crate::observe::Kind;
@@ -42,9 +43,6 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-
-/// What links of apps are called; these are never part of the home network.
-const APP_LINK: &str = "ha";
 
 /// A link; none when the kernel gives it no name.
 pub(super) fn link(message: &LinkMessage) -> Option<Link> {
@@ -111,9 +109,10 @@ fn dhcpv6_offer(families: &[AfSpecUnspec]) -> Dhcpv6Offer {
 }
 
 /// Hardware has no link kind. A virtual pair counts when it is called like hardware: whoever made this network namespace gave it
-/// to us as its network (a container, a test). Hearth's own bridges and pairs have other names.
+/// to us as its network (a container, a test). Hearth's own bridges and pairs have other names; links of apps are never part of it.
 fn is_to_home_network(name: &str, kind: Option<&InfoKind>) -> bool {
-    !name.starts_with(APP_LINK) && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
+    !name.starts_with(LINK_PREFIX)
+        && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
 }
 
 /// Whether the address may yet turn out to be another device's; there is news when it is known.
