@@ -112,8 +112,9 @@ pub struct Keeper<F, W> {
     is_prepared: bool,
     /// Why the rules in force are not those wished for, or no packets are passed on.
     problem: Option<String>,
-    /// Whether others may see something new of it.
-    is_changed: bool,
+    /// Loads that were tried, and how many of them [`Keeper::take_changed`] has told of.
+    tried: u64,
+    told: u64,
     loads: u64,
     /// The kernel's number of the state that was made here.
     generation: Option<u32>,
@@ -122,7 +123,7 @@ pub struct Keeper<F, W> {
 impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// Puts the rules of these permissions in force; then forgets the connections they no longer allow.
     fn load(&mut self, policy: &AppPolicy, now: Moment) -> Result<(), KeeperError> {
-        self.is_changed = true;
+        self.tried += 1;
         let permissions = permissions(policy, self.serves_home);
         self.learned.tidy(&permissions, now);
         let places = self.places();
@@ -315,7 +316,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
 
     /// Whether there may be something new in what others see, since this was asked last.
     pub const fn take_changed(&mut self) -> bool {
-        std::mem::replace(&mut self.is_changed, false)
+        std::mem::replace(&mut self.told, self.tried) != self.tried
     }
 
     /// Places of apps that are attached.

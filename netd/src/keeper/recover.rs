@@ -47,7 +47,8 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             is_loaded: false,
             is_prepared: false,
             problem: None,
-            is_changed: true,
+            tried: 0,
+            told: 0,
             loads: 0,
             generation: None,
         };
