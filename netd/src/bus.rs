@@ -80,8 +80,7 @@ fn refused(error: &KeeperError) -> Net1Error {
         | KeeperError::Wiring(_)
         | KeeperError::Place(_)
         | KeeperError::Moves(_)
-        | KeeperError::NoRules
-        | KeeperError::Document(_) => Net1Error::Refused(said),
+        | KeeperError::NoRules => Net1Error::Refused(said),
     }
 }
 

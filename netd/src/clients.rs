@@ -4,6 +4,7 @@ use crate::dhcp::frame::Mac;
 use crate::dhcp6;
 use crate::dhcp6::client::Client;
 use crate::dhcp6::machine::Mode;
+use crate::follow::replace;
 use crate::identity::Identity;
 use crate::ipv4;
 use crate::ipv4::driver::Driver;
@@ -190,11 +191,7 @@ impl Clients for LinkTasks {
     fn follow(&mut self, wanted: &[Wanted]) {
         let ports: BTreeMap<u32, (Port, &Wanted)> = wanted.iter().filter_map(port).collect();
         let macs: BTreeSet<Mac> = ports.values().map(|(port, _)| port.mac).collect();
-        self.own_macs.send_if_modified(|known| {
-            let differs = *known != macs;
-            *known = macs;
-            differs
-        });
+        self.own_macs.send_if_modified(|known| replace(known, macs));
         let is_stale = |index: &u32, running: &Running| {
             running.is_finished() || ports.get(index).is_none_or(|(port, _)| *port != running.port)
         };

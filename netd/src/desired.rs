@@ -280,10 +280,11 @@ fn add_knobs(link: &Link, metric: u32, ipv6: &Ipv6Settings, wishes: &Wishes<'_>,
             vec![
                 (Knob::IgnoreDeadRoutes4, "1".to_owned()),
                 (Knob::IgnoreDeadRoutes6, "1".to_owned()),
-                (Knob::DisableIpv6, "0".to_owned()),
                 (Knob::StableSecret, secret),
                 (Knob::AcceptRouters, accept.to_owned()),
                 (Knob::RouterMetric, metric.to_string()),
+                // On a link that is up, the kernel makes an address and asks routers at once.
+                (Knob::DisableIpv6, "0".to_owned()),
             ]
         }
     };

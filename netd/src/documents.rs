@@ -79,19 +79,28 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DocumentError
 /// # Errors
 /// What the file system said.
 pub fn write<T: Serialize>(path: &Path, document: &T, lasting: Lasting) -> Result<(), DocumentError> {
-    let failed = |source| DocumentError::Write { path: path.to_owned(), source };
-    let text = serde_json::to_vec(document).map_err(|error| failed(io::Error::from(error)))?;
+    let written = serde_json::to_vec(document)
+        .map_err(io::Error::from)
+        .and_then(|text| write_whole(path, &text, lasting));
+    written.map_err(|source| DocumentError::Write { path: path.to_owned(), source })
+}
+
+/// Writes a file aside and renames it, so that a reader never sees half of it.
+///
+/// # Errors
+/// What the file system said.
+pub fn write_whole(path: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
     let aside = path.with_extension("new");
-    let mut file = File::create(&aside).map_err(failed)?;
-    file.write_all(&text).map_err(failed)?;
+    let mut file = File::create(&aside)?;
+    file.write_all(bytes)?;
     if lasting == Lasting::ForGood {
-        file.sync_all().map_err(failed)?;
+        file.sync_all()?;
     }
-    fs::rename(&aside, path).map_err(failed)?;
+    fs::rename(&aside, path)?;
     if lasting == Lasting::ForGood
         && let Some(folder) = path.parent()
     {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        File::open(folder)?.sync_all()?;
     }
     Ok(())
 }

@@ -2,6 +2,13 @@
 
 use tokio::sync::watch;
 
+/// Puts a new value in place and says whether it differs, for [`watch::Sender::send_if_modified`].
+pub fn replace<T: PartialEq>(now: &mut T, new: T) -> bool {
+    let differs = *now != new;
+    *now = new;
+    differs
+}
+
 /// Keeps `to` what `map` makes of `from`, until the sender of `from` is gone.
 pub async fn follow<A, B: PartialEq>(
     mut from: watch::Receiver<A>,
@@ -10,11 +17,7 @@ pub async fn follow<A, B: PartialEq>(
 ) {
     loop {
         let latest = map(&from.borrow_and_update());
-        to.send_if_modified(|now| {
-            let differs = *now != latest;
-            *now = latest;
-            differs
-        });
+        to.send_if_modified(|now| replace(now, latest));
         if from.changed().await.is_err() {
             return;
         }

@@ -25,7 +25,6 @@ use crate::apps::roster::Roster;
 use crate::apps::wiring::Wiring;
 use crate::apps::wiring::WiringError;
 use crate::documents;
-use crate::documents::DocumentError;
 use crate::documents::Lasting;
 use crate::firewall::admission::Admissions;
 use crate::firewall::compile;
@@ -43,8 +42,6 @@ use crate::moment::Moment;
 use model::network::app_policy::AppPolicy;
 use model::network::names::AppKey;
 use model::network::names::DomainPattern;
-use netlink::nft::Element;
-use netlink::nft::Span;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -79,9 +76,6 @@ pub enum KeeperError {
     /// There are no rules.
     #[error("no rules are in force, so no app gets a network")]
     NoRules,
-    /// The document could not be kept.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
 }
 
 /// Where the keeper's documents lie.
@@ -108,14 +102,19 @@ pub struct Keeper<F, W> {
     serves_home: bool,
     learned: Learned,
     tally: Tally,
-    /// Marks that connections may have since the last sweep; unknown before the first, and after one that failed.
-    swept: Option<BTreeSet<u32>>,
+    /// What the rules in force allow.
+    permissions: BTreeSet<Permission>,
+    /// Permissions that went since the last sweep that was made; unknown before the first.
+    unswept: Option<BTreeSet<Permission>>,
     /// Whether rules are in force at all.
     is_loaded: bool,
     /// Whether the box passes packets on.
     is_prepared: bool,
-    /// Why the rules in force are not those wished for.
+    /// Why the rules in force are not those wished for, or no packets are passed on.
     problem: Option<String>,
+    /// Loads that were tried, and how many of them [`Keeper::take_changed`] has told of.
+    tried: u64,
+    told: u64,
     loads: u64,
     /// The kernel's number of the state that was made here.
     generation: Option<u32>,
@@ -124,6 +123,7 @@ pub struct Keeper<F, W> {
 impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// Puts the rules of these permissions in force; then forgets the connections they no longer allow.
     fn load(&mut self, policy: &AppPolicy, now: Moment) -> Result<(), KeeperError> {
+        self.tried += 1;
         let permissions = permissions(policy, self.serves_home);
         self.learned.tidy(&permissions, now);
         let places = self.places();
@@ -139,43 +139,64 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let counters = if self.is_loaded { self.filter.counters()? } else { Vec::new() };
         let mut tally = self.tally.clone();
         tally.carry_over(&mut rules, &counters);
+        let before = self.filter.generation().ok();
         self.filter.replace(&rules)?;
-        self.note_generation();
+        self.generation = before.map(next_generation);
         self.tally = tally;
         self.is_loaded = true;
         self.loads += 1;
         self.problem = None;
-        self.sweep(permissions.iter().map(|permission| permission.mark().0).collect());
-        if !self.is_prepared {
-            self.wiring.prepare(self.prefix6)?;
-            self.is_prepared = true;
+        if let Some(unswept) = &mut self.unswept {
+            unswept.extend(self.permissions.iter().cloned());
+            unswept.retain(|permission| !permissions.contains(permission));
         }
+        self.permissions = permissions;
+        self.sweep();
+        self.prepare();
         Ok(())
     }
 
-    /// Forgets connections whose mark is no longer among these. When none has gone there is nothing to find, and looking is dear: the
-    /// kernel walks its whole table, 2^18 rows on a large box, however few connections there are.
-    fn sweep(&mut self, alive: BTreeSet<u32>) {
-        if self.swept.as_ref().is_none_or(|before| !before.is_subset(&alive)) {
-            match self.filter.sweep(&|mark| alive.contains(&mark)) {
-                Ok(0) => {}
-                Ok(cut) => tracing::info!(cut, "connections without permission forgotten"),
-                Err(error) => {
-                    // They are cut all the same: their mark is not in force.
-                    tracing::warn!(error = &error as &dyn Error, "connections not swept");
-                    self.swept = None;
-                    return;
-                }
+    /// Lets the box pass packets on. The rules are in force whether it does or not.
+    fn prepare(&mut self) {
+        if self.is_prepared {
+            return;
+        }
+        match self.wiring.prepare(self.prefix6) {
+            Ok(()) => self.is_prepared = true,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "the box passes no packets on");
+                self.problem = Some(crate::words::chain(&error));
             }
         }
-        self.swept = Some(alive);
     }
 
-    fn note_generation(&mut self) {
-        self.generation = self.filter.generation().ok();
+    /// Forgets connections of permissions that are gone. When none has gone there is nothing to find, and looking is dear: the kernel
+    /// walks its whole table, 2^18 rows on a large box, however few connections there are.
+    ///
+    /// A mark that one of them shared with one that stays goes too: what is forgotten is judged anew.
+    fn sweep(&mut self) {
+        if self.unswept.as_ref().is_some_and(BTreeSet::is_empty) {
+            return;
+        }
+        let mut alive: BTreeSet<u32> =
+            self.permissions.iter().map(|permission| permission.mark().0).collect();
+        for gone in self.unswept.iter().flatten() {
+            alive.remove(&gone.mark().0);
+        }
+        match self.filter.sweep(&|mark| alive.contains(&mark)) {
+            Ok(cut) => {
+                self.unswept = Some(BTreeSet::new());
+                if cut > 0 {
+                    tracing::info!(cut, "connections without permission forgotten");
+                }
+            }
+            // They are cut all the same, but for those with a shared mark: their mark is not in force.
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "connections not swept"),
+        }
     }
 
-    /// Whether somebody else changed rules since they were loaded here.
+    /// Whether somebody else changed rules since they were loaded here. What changed between is not asked for after every change of
+    /// our own, which would take theirs for ours; that each of ours counts for one is what is known.
     pub fn is_overruled(&mut self) -> bool {
         let latest = self.filter.generation().ok();
         self.generation.is_some() && latest.is_some() && self.generation != latest
@@ -202,8 +223,18 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         }
         self.load(&policy, now)?;
         self.policy = policy;
-        documents::write(&self.files.policy, &self.policy, Lasting::UntilReboot)?;
+        // It is in force all the same.
+        if let Err(error) = documents::write(&self.files.policy, &self.policy, Lasting::UntilReboot) {
+            tracing::error!(error = &error as &dyn Error, "the policy was not kept for a new netd");
+        }
         Ok(())
+    }
+
+    /// Keeps the places of apps for a new netd; what is attached or detached is so all the same.
+    fn keep_roster(&self) {
+        if let Err(error) = documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot) {
+            tracing::error!(error = &error as &dyn Error, "the places of apps were not kept for a new netd");
+        }
     }
 
     /// Takes note of the home network; says whether it changed.
@@ -237,29 +268,23 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         now: Moment,
     ) -> Result<(), KeeperError> {
         let permission = Permission::Domain { app: app.clone(), name: name.clone() };
-        let is_granted = permissions(&self.policy, self.serves_home).contains(&permission);
-        if !is_granted || self.roster.member(app).is_none() {
+        if !self.permissions.contains(&permission) || self.roster.member(app).is_none() {
             return Err(KeeperError::NotInPolicy(app.clone()));
         }
-        let lifetime = learned::lifetime(ttl);
-        let sets = compile::address_sets(&permission)?;
-        let mut elements = [Vec::new(), Vec::new()];
-        for address in addresses.iter().take(learned::MAX_ADDRESSES) {
-            let (which, key) = match address {
-                IpAddr::V4(address) => (0, Span::from(*address)),
-                IpAddr::V6(address) => (1, Span::from(*address)),
-            };
-            if let Some(elements) = elements.get_mut(which) {
-                elements.push(Element::new(key).timeout(lifetime));
-            }
-            self.learned.note(&permission, *address, now + lifetime);
+        // The grant is for hosts of the Internet. The resolver knows which addresses are private, but not which others are at home.
+        let addresses: Vec<IpAddr> =
+            addresses.iter().copied().filter(|address| self.home.has_in_internet(*address)).collect();
+        if addresses.is_empty() {
+            return Ok(());
         }
-        for (set, elements) in sets.iter().zip(&elements) {
-            if !elements.is_empty() {
-                self.filter.put(set, elements)?;
-                self.note_generation();
-            }
+        let before = self.learned.ends(&permission);
+        let noted = self.learned.note(&permission, &addresses, now + learned::lifetime(ttl));
+        let changes = compile::address_changes(&permission, &noted, now)?;
+        if let Err(error) = self.filter.put(&changes) {
+            self.learned.set_ends(permission, before);
+            return Err(error.into());
         }
+        self.generation = self.generation.map(next_generation);
         Ok(())
     }
 
@@ -268,7 +293,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     pub fn admissions(&self) -> Admissions {
         let addresses = |place: Place| vec![IpAddr::V4(place.ipv4()), IpAddr::V6(place.ipv6(self.prefix6))];
         let known = self.roster.members().map(|(app, member)| (app.clone(), addresses(member.place)));
-        Admissions::of(&permissions(&self.policy, self.serves_home), &known.collect())
+        Admissions::of(&self.permissions, &known.collect())
     }
 
     /// The policy in force.
@@ -283,15 +308,28 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         self.prefix6
     }
 
-    /// Why the rules in force are not those wished for.
+    /// Why the rules in force are not those wished for, or no packets are passed on.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// Places of apps that are attached and in the policy.
+    /// Whether there may be something new in what others see, since this was asked last.
+    pub const fn take_changed(&mut self) -> bool {
+        std::mem::replace(&mut self.told, self.tried) != self.tried
+    }
+
+    /// Places of apps that are attached.
     fn places(&self) -> BTreeMap<AppKey, Place> {
         self.roster.members().map(|(app, member)| (app.clone(), member.place)).collect()
+    }
+}
+
+/// The number of rules after one change (`nf_tables_commit` leaves out 0).
+const fn next_generation(before: u32) -> u32 {
+    match before.wrapping_add(1) {
+        0 => 1,
+        next => next,
     }
 }
 

@@ -13,7 +13,7 @@ pub enum Knob {
     IgnoreDeadRoutes6,
     /// Whether the link has no IPv6.
     DisableIpv6,
-    /// The secret behind addresses (RFC 7217). The kernel uses it from when it is set, so it comes before the link is up.
+    /// The secret behind addresses (RFC 7217). The kernel uses it from when it is set, so it comes before the link is up and has IPv6.
     StableSecret,
     /// Whether router advertisements are heeded.
     AcceptRouters,
@@ -39,10 +39,10 @@ impl Knob {
     pub const ALL: [Self; 6] = [
         Self::IgnoreDeadRoutes4,
         Self::IgnoreDeadRoutes6,
-        Self::DisableIpv6,
         Self::StableSecret,
         Self::AcceptRouters,
         Self::RouterMetric,
+        Self::DisableIpv6,
     ];
 
     /// Its file.

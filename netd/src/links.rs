@@ -16,7 +16,6 @@ use model::names::HostName;
 use std::error::Error;
 use std::path::Path;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 /// What the reconciler is made of, as far as links are concerned.
 #[derive(Debug)]
@@ -33,8 +32,6 @@ pub struct Parts {
     pub dhcp6: watch::Receiver<dhcp6::Views>,
     /// What routers told.
     pub told: watch::Receiver<routers::Told>,
-    /// Ends the ear for routers.
-    pub ear: AbortHandle,
 }
 
 /// Starts everything; must run inside the runtime. `state` is the folder for what must survive a reboot, `run` that for what must
@@ -57,11 +54,12 @@ pub fn start(state: &Path, run: &Path, clock: Clock, host_name: watch::Receiver<
     let ipv4 = watch::Sender::new(ipv4::Views::new());
     let dhcp6 = watch::Sender::new(dhcp6::Views::new());
     let told = watch::Sender::new(routers::Told::new());
+    let told_to = told.subscribe();
+    drop(tokio::spawn(routers::listen(clock, told)));
     Parts {
         ipv4: ipv4.subscribe(),
         dhcp6: dhcp6.subscribe(),
-        told: told.subscribe(),
-        ear: tokio::spawn(routers::listen(clock, told)).abort_handle(),
+        told: told_to,
         tasks: LinkTasks::new(clock, identity, host_name, ipv4, dhcp6),
         memory,
         leases: Saver::start(leases),

@@ -19,6 +19,17 @@ pub struct Observed {
     pub tentative: Vec<Address>,
     /// Routes of the main table that the kernel did not make by itself from an address.
     pub routes: Vec<Route>,
+    /// What is on the links: networks of the main table without a gateway, whoever put them there.
+    pub on_link: Vec<OnLink>,
+}
+
+/// A network whose devices are reached on a link without a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnLink {
+    /// Index of the link.
+    pub index: u32,
+    /// The network.
+    pub network: Subnet,
 }
 
 /// A link.

@@ -130,12 +130,14 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
 fn new_address(want: &Granted, observed: &Observed, now: Moment) -> NewAddress {
     let is_there = observed.addresses.iter().any(|have| is_same(want, have));
     let end = |end: Option<Moment>| end.filter(|_| is_there || want.address.is_ipv4());
+    // One that is valid for ever shows no end by which to see that it has to be renewed.
+    let preferred_until = want.preferred_until.filter(|_| want.ends_at.is_some());
     NewAddress {
         index: want.index,
         address: want.address,
         prefix: want.prefix,
         valid_for: end(want.ends_at).map(|end| end.since(now)),
-        preferred_for: end(want.preferred_until).map(|end| end.since(now)),
+        preferred_for: end(preferred_until).map(|end| end.since(now)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The loop: brings the kernel to what is desired, again and again.
 //!
 //! Woken by: the kernel (any link, address or route changed), addresses that a link got or lost, settings, what routers told, an
-//! announced name, a command, a retry, or five minutes without any of these. A pass never fails: what went wrong is a reason in the status, and the pass is tried again with a wait
-//! that doubles from 1 s to 60 s. Whatever wakes the loop, it reads the kernel anew; there is no other memory of it, but for how
+//! announced name, a command, a retry, or five minutes without any of these. A pass never fails: what went wrong is a reason in the
+//! status, and the pass is tried again with a wait that doubles from 1 s to 60 s. Whatever wakes the loop, it reads the kernel anew; there is no other memory of it, but for how
 //! often a link had to be repaired ([`crate::heal`]).
 
 mod pass;
@@ -10,6 +10,7 @@ mod pass;
 use crate::clients::Clients;
 use crate::desired::Desired;
 use crate::dhcp6;
+use crate::follow::replace;
 use crate::heal::Guard;
 use crate::ipv4;
 use crate::keeper::run::KernelView;
@@ -227,26 +228,13 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
         };
         match command {
             Some(Command::SetHostName(name)) => {
-                self.outputs.host_name.send_if_modified(|now| replace(now, name))
+                self.outputs.host_name.send_if_modified(|now| replace(now, name));
             }
-            Some(Command::RenewLeases) => {
-                self.clients.renew();
-                true
-            }
-            None => {
-                sleep(SETTLE).await;
-                true
-            }
-        };
+            Some(Command::RenewLeases) => self.clients.renew(),
+            None => sleep(SETTLE).await,
+        }
         Woken::For(reason)
     }
-}
-
-/// Puts a new value in place and says whether it differs.
-fn replace<T: PartialEq>(now: &mut T, new: T) -> bool {
-    let differs = *now != new;
-    *now = new;
-    differs
 }
 
 #[cfg(test)]

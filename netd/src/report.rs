@@ -1,5 +1,6 @@
 //! How everything is, for the owner: one document from what the tasks show.
 
+use crate::follow::replace;
 use crate::keeper::run::View;
 use crate::mdns::Announced;
 use crate::moment::Clock;
@@ -113,11 +114,7 @@ pub async fn show(mut sources: Sources, status: watch::Sender<Arc<Status>>) {
             &sources.trial.borrow_and_update(),
             sources.settings_problem.as_ref(),
         );
-        status.send_if_modified(|shown| {
-            let differs = **shown != latest;
-            *shown = Arc::new(latest);
-            differs
-        });
+        status.send_if_modified(|shown| replace(shown, Arc::new(latest)));
         // All are cancel safe: what was not taken is seen by the next `changed`.
         let changed = tokio::select! {
             changed = sources.links.changed() => changed,

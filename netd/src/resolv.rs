@@ -1,6 +1,8 @@
 //! The file in which the box's own programs find their name server, resolv.conf(5): the box itself. Servers that the home network
 //! offers are not asked: they speak plaintext.
 
+use crate::documents;
+use crate::documents::Lasting;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,16 +20,14 @@ pub struct WriteError {
     source: io::Error,
 }
 
-/// Writes the text aside and renames it, so that a reader never sees half of it.
+/// Writes the file.
 ///
 /// # Errors
 ///
 /// What the file system said.
-pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
-    let aside = path.with_extension("new");
-    std::fs::write(&aside, text)
-        .and_then(|()| std::fs::rename(&aside, path))
-        .map_err(|source| WriteError { path: path.to_owned(), source })
+pub fn write(path: &Path) -> Result<(), WriteError> {
+    let written = documents::write_whole(path, TEXT.as_bytes(), Lasting::UntilReboot);
+    written.map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -38,10 +38,10 @@ mod tests {
     fn a_file_is_replaced_whole_and_an_impossible_place_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resolv.conf");
-        write(&path, "old\n").unwrap();
-        write(&path, TEXT).unwrap();
+        std::fs::write(&path, "a longer text of somebody else\n".repeat(9)).unwrap();
+        write(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), TEXT);
-        let error = write(&folder.path().join("no/resolv.conf"), TEXT).unwrap_err();
+        let error = write(&folder.path().join("no/resolv.conf")).unwrap_err();
         assert!(error.to_string().contains("no/resolv.conf"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::documents;
 use crate::documents::Lasting;
+use crate::follow::replace;
 use crate::words;
 use serde::Serialize;
 use std::error::Error;
@@ -35,11 +36,7 @@ impl<T: Serialize + Clone + PartialEq + Send + Sync + 'static> Saver<T> {
     /// Gives the state to save; written only when it differs from the last one given.
     pub fn put(&self, document: T) {
         let document = Some(document);
-        self.newest.send_if_modified(|newest| {
-            let differs = *newest != document;
-            *newest = document;
-            differs
-        });
+        self.newest.send_if_modified(|newest| replace(newest, document));
     }
 
     /// Why the newest state is not on the disk, in plain words.
@@ -62,16 +59,16 @@ async fn save<T: Serialize + Clone + Send + Sync + 'static>(
             let place = path.clone();
             // The disk may take seconds; this thread also serves DHCP.
             let writing = move || documents::write(&place, &document, Lasting::ForGood);
-            match tokio::task::spawn_blocking(writing).await {
-                Ok(Err(error)) => {
-                    tracing::warn!(error = &error as &dyn Error, "not saved");
-                    problem.send_replace(Some(words::chain(&error)));
-                }
-                Ok(Ok(())) | Err(_) => {
+            let error: Box<dyn Error + Send + Sync> = match tokio::task::spawn_blocking(writing).await {
+                Ok(Ok(())) => {
                     problem.send_replace(None);
                     break;
                 }
-            }
+                Ok(Err(error)) => error.into(),
+                Err(error) => error.into(),
+            };
+            tracing::warn!(error = &*error as &dyn Error, "not saved");
+            problem.send_replace(Some(words::chain(&*error)));
             // Either way it is tried again, with what is newest then.
             tokio::select! {
                 () = sleep(RETRY) => {}

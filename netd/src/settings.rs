@@ -8,6 +8,7 @@ use crate::trial::Trial;
 use model::network::settings::NetworkSettings;
 use std::error::Error;
 use std::future::pending;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,22 +69,28 @@ pub async fn run(path: PathBuf, mut wishes: mpsc::Receiver<Wish>, trial: watch::
             Some(Wish::Set(settings, time, answer)) => {
                 let mut next = trial.borrow().clone();
                 next.set(settings, time, clock.now());
-                let kept = keep(&path, &trial, next);
+                let kept = keep(&path, &trial, next).await;
                 reply(answer, kept);
             }
             Some(Wish::Confirm(answer)) => {
                 let mut next = trial.borrow().clone();
                 let had_any = next.confirm();
-                reply(answer, keep(&path, &trial, next).map(|()| had_any));
+                reply(answer, keep(&path, &trial, next).await.map(|()| had_any));
             }
         }
     }
 }
 
 /// On the disk first: what is acknowledged outlives a power cut.
-fn keep(path: &Path, trial: &watch::Sender<Trial>, next: Trial) -> Result<(), DocumentError> {
-    if next.confirmed() != trial.borrow().confirmed() {
-        documents::write(path, next.confirmed(), Lasting::ForGood)?;
+async fn keep(path: &Path, trial: &watch::Sender<Trial>, next: Trial) -> Result<(), DocumentError> {
+    let is_news = next.confirmed() != trial.borrow().confirmed();
+    if is_news {
+        let (place, confirmed) = (path.to_owned(), next.confirmed().clone());
+        // The disk may take seconds; this thread also serves DHCP.
+        let writing = move || documents::write(&place, &confirmed, Lasting::ForGood);
+        let written = tokio::task::spawn_blocking(writing).await;
+        let failed = |error| DocumentError::Write { path: path.to_owned(), source: io::Error::other(error) };
+        written.map_err(failed).flatten()?;
     }
     trial.send_replace(next);
     Ok(())

@@ -1,5 +1,6 @@
 //! Time keeping with the box's settings, resolver and network.
 
+use crate::follow::replace;
 use crate::keeper::run::KernelView;
 use crate::moment::Moment;
 use crate::trial::Trial;
@@ -98,11 +99,7 @@ pub async fn run(resolver: Resolver, started: Started, mut inputs: Inputs, outpu
                         return;
                     }
                     let latest = translate(&inputs.trial.borrow_and_update());
-                    chosen.send_if_modified(|now| {
-                        let differs = *now != latest;
-                        *now = latest;
-                        differs
-                    });
+                    chosen.send_if_modified(|now| replace(now, latest));
                 }
                 Ok(()) = inputs.kernel.changed() => {
                     let latest = inputs.kernel.borrow_and_update().home_addresses.clone();

@@ -20,3 +20,5 @@ pub mod conntrack;
 mod message;
 pub mod nft;
 mod socket;
+
+pub use socket::SocketError;

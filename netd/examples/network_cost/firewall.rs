@@ -135,9 +135,9 @@ fn rules(apps: usize, further_ports: usize) -> Result<Ruleset> {
     for permission in &permissions {
         if let Permission::Domain { .. } = permission {
             for host in 1..=2 {
-                learned.note(permission, Ipv4Addr::new(203, 0, 113, host).into(), Moment::from_secs(300));
-                let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host.into());
-                learned.note(permission, address.into(), Moment::from_secs(300));
+                let four = Ipv4Addr::new(1, 1, 1, host).into();
+                let six = Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, host.into()).into();
+                learned.note(permission, &[four, six], Moment::from_secs(300));
             }
         }
     }

@@ -25,6 +25,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 
 /// Name of the link inside the app's namespace.
 pub const APP_LINK: &str = "eth0";
@@ -114,13 +115,13 @@ impl KernelWiring {
         &mut self,
         place: Place,
         prefix: Prefix6,
-        namespace: &NetworkNamespace,
+        namespace: &OwnedFd,
         inside: &mut RouteSocket,
     ) -> Result<(), WiringError> {
         let link = place.link();
         let ours = End { name: &link, mac: place.box_mac() };
         let theirs = End { name: APP_LINK, mac: place.app_mac() };
-        let pair = messages::pair(ours, theirs, namespace.namespace.as_raw_fd());
+        let pair = messages::pair(ours, theirs, namespace.as_raw_fd());
         let mut host = Steps { socket: &mut self.socket, link: &link };
         host.take("make the pair of links", pair, NEW)?;
         let index = host.index(&link)?;
@@ -166,11 +167,8 @@ fn write(setting: String, value: &str) -> Result<(), WiringError> {
 impl Wiring for KernelWiring {
     fn lay(&mut self, place: Place, prefix: Prefix6, namespace: NetworkNamespace) -> Result<(), WiringError> {
         let NetworkNamespace { namespace, route_socket } = namespace;
-        let open = |source| WiringError::Open { place: "of the app", source };
-        let mut inside =
-            RouteSocket::over(route_socket.try_clone().map_err(|error| open(RouteError::Socket(error)))?)
-                .map_err(open)?;
-        let namespace = NetworkNamespace { namespace, route_socket };
+        let mut inside = RouteSocket::over(route_socket)
+            .map_err(|source| WiringError::Open { place: "of the app", source })?;
         let laid = self.lay_ends(place, prefix, &namespace, &mut inside);
         if laid.is_err() {
             self.remove(place)?;

@@ -160,6 +160,8 @@ fn a_link_without_ipv6_has_none() {
     assert_eq!(value(&desired, 2, Knob::DisableIpv6), Some("1"));
     assert_eq!(value(&desired, 2, Knob::AcceptRouters), None);
     assert_eq!(value(&desired, 4, Knob::DisableIpv6), Some("0"));
+    let of_link = desired.knobs.iter().filter(|new| new.index == 4);
+    assert!(of_link.map(|new| new.knob).eq(Knob::ALL), "IPv6 begins when all else is set");
 }
 
 #[test]

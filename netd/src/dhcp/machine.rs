@@ -222,6 +222,13 @@ pub struct Circumstances {
     pub random: u64,
 }
 
+impl Circumstances {
+    /// Whether a moment has come, if there is one.
+    pub(crate) fn is_past(&self, moment: Option<Moment>) -> bool {
+        moment.is_some_and(|moment| self.now >= moment)
+    }
+}
+
 impl State {
     /// The state before anything is known of the link, with the address it had before the start.
     #[must_use]

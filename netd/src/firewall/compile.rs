@@ -21,6 +21,7 @@ mod sets;
 pub use parts::CompileError;
 pub use parts::OPEN_CONNECTIONS;
 pub use parts::label;
+pub use sets::address_changes;
 pub use sets::address_sets;
 
 use crate::firewall::refusal::Refusal;

@@ -1,7 +1,6 @@
 //! What the keeper needs of the kernel's packet filter, in its own words.
 
 use netlink::nft::Counter;
-use netlink::nft::Element;
 use netlink::nft::Name;
 use netlink::nft::Ruleset;
 use std::error::Error;
@@ -19,6 +18,17 @@ pub struct FilterError {
     pub source: Box<dyn Error + Send + Sync>,
 }
 
+/// What is to change in a set of addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressChange {
+    /// The set.
+    pub set: Name,
+    /// Addresses of it, and how long each is good from now; one that is there gets the new end.
+    pub put: Vec<(IpAddr, Duration)>,
+    /// Addresses that are to go, whether they are there or not.
+    pub gone: Vec<IpAddr>,
+}
+
 /// The packet filter and the connections it has let through.
 pub trait PacketFilter {
     /// Puts rules in force in place of those before, all or nothing.
@@ -26,7 +36,8 @@ pub trait PacketFilter {
     /// # Errors
     /// When the kernel refuses; then those before are still in force.
     fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError>;
-    /// A number that differs whenever anybody has changed rules.
+    /// A number that grows by one whenever anybody has changed rules, with [`PacketFilter::replace`] and [`PacketFilter::put`] among them
+    /// (`nft_net->base_seq` of net/netfilter/nf_tables_api.c, which leaves out 0).
     ///
     /// # Errors
     /// When the kernel does not say.
@@ -36,11 +47,11 @@ pub trait PacketFilter {
     /// # Errors
     /// When the kernel does not say.
     fn counters(&mut self) -> Result<Vec<Counter>, FilterError>;
-    /// Adds elements to a set of addresses; one that is there gets the new end.
+    /// Changes sets of addresses, in one commit.
     ///
     /// # Errors
-    /// When the kernel refuses; then none is added.
-    fn put(&mut self, set: &Name, elements: &[Element]) -> Result<(), FilterError>;
+    /// When the kernel refuses; then nothing is changed.
+    fn put(&mut self, changes: &[AddressChange]) -> Result<(), FilterError>;
     /// Addresses in a set and how long each is still good; nothing when there is no such set.
     ///
     /// # Errors

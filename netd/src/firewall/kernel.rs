@@ -1,8 +1,10 @@
 //! The real packet filter, by netlink.
 
 use super::compile::TABLE;
+use super::filter::AddressChange;
 use super::filter::FilterError;
 use super::filter::PacketFilter;
+use netlink::SocketError;
 use netlink::conntrack::Conntrack;
 use netlink::conntrack::Tuple;
 use netlink::nft::Batch;
@@ -19,6 +21,7 @@ use netlink::nft::Table;
 use netlink::nft::Timeout;
 use netlink::nft::Value;
 use std::error::Error;
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -68,20 +71,33 @@ impl PacketFilter for KernelFilter {
         Ok(counters)
     }
 
-    fn put(&mut self, set: &Name, elements: &[Element]) -> Result<(), FilterError> {
+    fn put(&mut self, changes: &[AddressChange]) -> Result<(), FilterError> {
         let table = table()?;
-        let set = address_set(set, elements.iter().any(is_six));
         let doing = "let addresses through";
-        let batch = Batch::new().renew_elements(&table, &set, elements);
-        self.firewall.apply(batch.map_err(failed(doing))?).map_err(failed(doing))
+        let mut batch = Batch::new();
+        for AddressChange { set, put, gone } in changes {
+            let set = address_set(set);
+            let put: Vec<Element> =
+                put.iter().map(|(address, left)| element(*address).timeout(*left)).collect();
+            // What has ended by itself is not there any more, and what is not there cannot be taken out.
+            let gone: Vec<Element> = gone.iter().map(|address| element(*address)).collect();
+            batch = batch
+                .renew_elements(&table, &set, &put)
+                .and_then(|batch| batch.add_elements(&table, &set, &gone))
+                .and_then(|batch| batch.delete_elements(&table, &set, &gone))
+                .map_err(failed(doing))?;
+        }
+        self.firewall.apply(batch).map_err(failed(doing))
     }
 
     fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError> {
         let table = table()?;
-        let six = set.as_str().starts_with("names6");
-        let listed = self.firewall.elements(&table, &address_set(set, six));
-        // There is no such set before the first load, and none for a name that is new.
-        let Ok(listed) = listed else { return Ok(Vec::new()) };
+        let listed = match self.firewall.elements(&table, &address_set(set)) {
+            Ok(listed) => listed,
+            // There is no such set before the first load, and none for a name that is new.
+            Err(SocketError::Refused { source }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed("read the addresses of a name")(error)),
+        };
         Ok(listed.iter().filter_map(|live| Some((address(&live.key)?, live.expires?))).collect())
     }
 
@@ -100,13 +116,16 @@ impl PacketFilter for KernelFilter {
 }
 
 /// The set as it is compiled.
-fn address_set(name: &Name, six: bool) -> Set {
-    let kind = if six { Kind::Ipv6Addr } else { Kind::Ipv4Addr };
+fn address_set(name: &Name) -> Set {
+    let kind = if name.as_str().starts_with("names6") { Kind::Ipv6Addr } else { Kind::Ipv4Addr };
     Set::new(name.clone(), [kind]).timeout(Timeout::PerElement)
 }
 
-fn is_six(element: &Element) -> bool {
-    matches!(address(&element.key), Some(IpAddr::V6(_)))
+fn element(address: IpAddr) -> Element {
+    match address {
+        IpAddr::V4(address) => Element::new(address),
+        IpAddr::V6(address) => Element::new(address),
+    }
 }
 
 fn address(key: &[Span]) -> Option<IpAddr> {

@@ -26,17 +26,46 @@ pub fn lifetime(ttl: Duration) -> Duration {
     ttl.saturating_add(GRACE).clamp(SHORTEST, LONGEST)
 }
 
+/// Addresses of one permission with their end.
+pub type Ends = BTreeMap<IpAddr, Moment>;
+
+/// What an answer changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// Addresses of the answer and their end.
+    pub kept: Ends,
+    /// Addresses that were given up for these.
+    pub given_up: BTreeSet<IpAddr>,
+}
+
 impl Learned {
-    /// Takes note of an address until then; an end that is known to be later stays.
-    pub fn note(&mut self, permission: &Permission, address: IpAddr, end: Moment) {
-        let addresses = self.by_permission.entry(permission.clone()).or_default();
-        let known = addresses.entry(address).or_insert(end);
-        *known = end.max(*known);
-        while addresses.len() > MAX_ADDRESSES {
-            let first = addresses.iter().filter(|(other, _)| **other != address).min_by_key(|(_, end)| **end);
-            let Some(first) = first.map(|(address, _)| *address) else { return };
-            addresses.remove(&first);
+    /// Takes note of addresses until then; an end that is known to be later stays.
+    pub fn note(&mut self, permission: &Permission, addresses: &[IpAddr], end: Moment) -> Noted {
+        let known = self.by_permission.entry(permission.clone()).or_default();
+        let latest = |address: &IpAddr| known.get(address).map_or(end, |known| end.max(*known));
+        let kept: Ends =
+            addresses.iter().take(MAX_ADDRESSES).map(|address| (*address, latest(address))).collect();
+        known.extend(&kept);
+        let mut given_up = BTreeSet::new();
+        while known.len() > MAX_ADDRESSES {
+            let first =
+                known.iter().filter(|(other, _)| !kept.contains_key(*other)).min_by_key(|(_, end)| **end);
+            let Some(first) = first.map(|(address, _)| *address) else { break };
+            known.remove(&first);
+            given_up.insert(first);
         }
+        Noted { kept, given_up }
+    }
+
+    /// Everything that is known of a permission.
+    #[must_use]
+    pub fn ends(&self, permission: &Permission) -> Ends {
+        self.by_permission.get(permission).cloned().unwrap_or_default()
+    }
+
+    /// Puts that in place of what is known.
+    pub fn set_ends(&mut self, permission: Permission, ends: Ends) {
+        self.by_permission.insert(permission, ends);
     }
 
     /// Forgets what has ended, and everything of permissions that are gone.
@@ -70,8 +99,8 @@ mod tests {
     fn addresses_end_and_the_later_end_counts() {
         let (mut learned, name) = (Learned::default(), permission("a.b"));
         let address: IpAddr = "192.0.2.1".parse().unwrap();
-        learned.note(&name, address, at(100));
-        learned.note(&name, address, at(50));
+        learned.note(&name, &[address], at(100));
+        assert_eq!(learned.note(&name, &[address], at(50)).kept, [(address, at(100))].into());
         assert_eq!(learned.of(&name, at(60)).collect::<Vec<_>>(), [(address, Duration::from_secs(40))]);
         assert_eq!(learned.of(&name, at(100)).count(), 0);
         learned.tidy(&BTreeSet::from([name]), at(100));
@@ -81,14 +110,25 @@ mod tests {
     #[test]
     fn a_name_with_too_many_addresses_gives_up_those_that_end_first() {
         let (mut learned, name) = (Learned::default(), permission("a.b"));
+        let mut given_up = Vec::new();
         for n in 0..200_u32 {
-            learned.note(&name, IpAddr::V4(n.into()), at(1000 - u64::from(n)));
+            given_up.extend(learned.note(&name, &[IpAddr::V4(n.into())], at(1000 - u64::from(n))).given_up);
         }
+        assert_eq!(given_up.len(), 200 - MAX_ADDRESSES);
+        assert!(!learned.of(&name, at(0)).any(|(address, _)| given_up.contains(&address)));
         assert_eq!(learned.of(&name, at(0)).count(), MAX_ADDRESSES);
         assert!(
             learned.of(&name, at(0)).any(|(address, _)| address == IpAddr::V4(199.into())),
             "the newest stays"
         );
+        let many: Vec<IpAddr> = (1000..1200_u32).map(|n| IpAddr::V4(n.into())).collect();
+        let noted = learned.note(&name, &many, at(1));
+        let (first, rest) = many.split_at(MAX_ADDRESSES);
+        assert!(
+            noted.kept.keys().eq(first) && noted.given_up.len() == MAX_ADDRESSES,
+            "an answer is not torn"
+        );
+        assert!(!learned.of(&name, at(0)).any(|(address, _)| rest.contains(&address)));
         learned.tidy(&BTreeSet::from([permission("c.d")]), at(0));
         assert_eq!(learned.of(&name, at(0)).count(), 0, "the permission is gone");
     }

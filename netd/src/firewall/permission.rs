@@ -10,6 +10,7 @@ use model::network::app_policy::Port;
 use model::network::app_policy::Protocol;
 use model::network::names::AppKey;
 use model::network::names::DomainPattern;
+use sha2::Digest;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
@@ -171,9 +172,16 @@ impl Permission {
         }
     }
 
+    /// What its sets are called by: no two permissions have the same, even if somebody looks for names that would.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let hash = sha2::Sha256::digest(self.to_string());
+        hash.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
     /// The mark of its connections: FNV-1a of its name, so that it is the same after a restart and for every policy.
-    /// Two of a thousand names share one of the 2^32 marks with a probability of 1 in 8,000; then revoking one of them leaves
-    /// its open connections until the connection table is swept right afterwards.
+    /// Two of a thousand names share one of the 2^32 marks with a probability of 1 in 8,000, and who wants two that do finds them;
+    /// then revoking one of them leaves its open connections until the connection table is swept right afterwards.
     #[must_use]
     pub fn mark(&self) -> Mark {
         const OFFSET: u32 = 0x811c_9dc5;

@@ -8,6 +8,13 @@ pub type Network4 = (Ipv4Addr, u8);
 /// An IPv6 network.
 pub type Network6 = (Ipv6Addr, u8);
 
+/// The first address of the network of this length that an address lies in.
+#[must_use]
+pub fn first6(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
+    let hosts = u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+    Ipv6Addr::from_bits(address.to_bits() & !hosts)
+}
+
 /// Where homes have their devices (RFC 1918, RFC 3927). A home with several networks routes between such.
 pub const PRIVATE4: [Network4; 4] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8),

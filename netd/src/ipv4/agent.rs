@@ -23,6 +23,9 @@ use std::time::Duration;
 /// Time until an address of the owner's that another device has is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// Addresses of other devices that are remembered, more than the owner may fix: a server may offer such without end.
+const MOST_LOST: usize = 32;
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -241,7 +244,9 @@ impl Agent {
     }
 
     fn hear(&mut self, arp: &Arp, at: Circumstances, sends: &mut Vec<Send>) {
-        for address in [arp.sender, arp.target] {
+        // An announcement is about one address; told twice it would count as two conflicts.
+        let target = (arp.target != arp.sender).then_some(arp.target);
+        for address in [Some(arp.sender), target].into_iter().flatten() {
             if let Some(acd) = self.claims.get(&address).and_then(|claim| claim.acd) {
                 let (next, effects) = acd.hear(arp, address, self.mac, at);
                 self.put_acd(address, next);
@@ -298,6 +303,9 @@ impl Agent {
             return;
         }
         let is_ours = self.is_fixed(address);
+        if self.lost.len() >= MOST_LOST {
+            self.lost.retain(|_, lost| lost.retry.is_some());
+        }
         self.lost.insert(address, Lost { rival, retry: is_ours.then(|| at.now + RETRY) });
         self.tell_dhcp(machine::Event::Conflict(address), at, sends);
     }

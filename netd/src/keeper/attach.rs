@@ -6,8 +6,6 @@ use crate::apps::addressing::GATEWAY4;
 use crate::apps::addressing::Place;
 use crate::apps::wiring::APP_LINK;
 use crate::apps::wiring::Wiring;
-use crate::documents;
-use crate::documents::Lasting;
 use crate::firewall::filter::PacketFilter;
 use crate::moment::Moment;
 use hostapi::net1::NetworkNamespace;
@@ -44,7 +42,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             self.refresh(now);
             return Err(error);
         }
-        documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot)?;
+        self.keep_roster();
         Ok(self.attachment(app, place))
     }
 
@@ -76,7 +74,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let removed = self.wiring.remove(member.place);
         self.refresh(now);
         self.forget(member.place);
-        documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot)?;
+        self.keep_roster();
         removed?;
         Ok(())
     }
@@ -112,9 +110,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         }
         if !gone.is_empty() {
             self.refresh(now);
-            if let Err(error) = documents::write(&self.files.roster, &self.roster, Lasting::UntilReboot) {
-                tracing::warn!(error = &error as &dyn Error, "the places of apps were not kept");
-            }
+            self.keep_roster();
         }
         !gone.is_empty()
     }

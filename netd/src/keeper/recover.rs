@@ -18,6 +18,7 @@ use crate::firewall::tally::Tally;
 use crate::moment::Moment;
 use model::network::app_policy::AppPolicy;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
 
@@ -41,10 +42,13 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             serves_home,
             learned: Learned::default(),
             tally: Tally::default(),
-            swept: None,
+            permissions: BTreeSet::new(),
+            unswept: None,
             is_loaded: false,
             is_prepared: false,
             problem: None,
+            tried: 0,
+            told: 0,
             loads: 0,
             generation: None,
         };
@@ -86,7 +90,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             }
             for set in compile::address_sets(&permission)? {
                 for (address, left) in self.filter.addresses(&set)? {
-                    self.learned.note(&permission, address, now + left);
+                    self.learned.note(&permission, &[address], now + left);
                 }
             }
         }
@@ -108,7 +112,9 @@ fn prefix6(path: &Path) -> Prefix6 {
     }
     let mut random = [0; 5];
     if let Err(error) = getrandom::fill(&mut random) {
+        // A neighbour may have the same one: not for longer than this run.
         tracing::error!(error = &error as &dyn Error, "no random numbers for the IPv6 prefix");
+        return Prefix6::from_random(random);
     }
     if let Err(error) = documents::write(path, &random, Lasting::ForGood) {
         tracing::warn!(error = &error as &dyn Error, "the IPv6 prefix is only for this run");

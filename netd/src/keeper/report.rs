@@ -6,7 +6,6 @@ use crate::apps::wiring::Wiring;
 use crate::firewall::explain;
 use crate::firewall::explain::UnknownApp;
 use crate::firewall::filter::PacketFilter;
-use crate::firewall::permission::permissions;
 use crate::firewall::tally;
 use model::network::endpoint::Endpoint;
 use model::network::explanation::Explanation;
@@ -48,8 +47,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// # Errors
     /// When an app is asked for that is not in the policy.
     pub fn explain(&mut self, from: &Endpoint, to: &Endpoint) -> Result<Explanation, UnknownApp> {
-        let permissions = permissions(&self.policy, self.serves_home);
-        let explained = explain::explain(&self.policy, &permissions, from, to)?;
+        let explained = explain::explain(&self.policy, &self.permissions, from, to)?;
         let counted = self.rules().unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn Error, "counters not read");
             Vec::new()
@@ -68,6 +66,6 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
 
     fn rules(&mut self) -> Result<Vec<Rule>, KeeperError> {
         let counters = self.filter.counters()?;
-        Ok(self.tally.rules(&permissions(&self.policy, self.serves_home), &counters))
+        Ok(self.tally.rules(&self.permissions, &counters))
     }
 }

@@ -4,12 +4,13 @@ use super::Keeper;
 use super::KeeperError;
 use crate::apps::addressing::Prefix6;
 use crate::apps::wiring::Wiring;
-use crate::dhcp::lease::Network;
 use crate::firewall::admission::Admissions;
 use crate::firewall::explain::UnknownApp;
 use crate::firewall::filter::PacketFilter;
 use crate::firewall::situation::Home;
+use crate::follow::replace;
 use crate::moment::Clock;
+use crate::observe::Address;
 use crate::observe::Kind;
 use crate::observe::Observed;
 use crate::trial::Trial;
@@ -24,7 +25,6 @@ use model::network::report::AppReport;
 use model::network::report::FirewallReport;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -83,7 +83,7 @@ pub struct Lesson {
 pub struct KernelView {
     /// The home network.
     pub home: Home,
-    /// The box's addresses there.
+    /// The box's addresses there, but for link-local ones of IPv6.
     pub home_addresses: BTreeSet<IpAddr>,
     /// Links that are not the home network's, those of apps among them.
     pub other_links: BTreeSet<String>,
@@ -103,16 +103,13 @@ impl KernelView {
                 Kind::Ethernet { .. } => {
                     view.home.links.insert(link.name.clone());
                     for address in observed.addresses.iter().filter(|address| address.index == link.index) {
-                        view.home_addresses.insert(address.address);
-                        match address.address {
-                            IpAddr::V4(own) => {
-                                let network = Network::of(own, address.prefix);
-                                view.home.networks4.insert((network.address, network.prefix));
-                            }
-                            IpAddr::V6(own) => {
-                                view.home.networks6.insert((network6(own, address.prefix), address.prefix));
-                            }
+                        view.home.add_network(address.address, address.prefix);
+                        if is_reachable(address) {
+                            view.home_addresses.insert(address.address);
                         }
+                    }
+                    for on_link in observed.on_link.iter().filter(|on_link| on_link.index == link.index) {
+                        view.home.add_network(on_link.network.address, on_link.network.prefix);
                     }
                 }
             }
@@ -121,9 +118,10 @@ impl KernelView {
     }
 }
 
-fn network6(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
-    let hosts = u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
-    Ipv6Addr::from_bits(address.to_bits() & !hosts)
+/// Whether the box answers there: not at an address that another device has, nor at one that means nothing without a link beside it.
+fn is_reachable(address: &Address) -> bool {
+    let needs_link = matches!(address.address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    !address.is_duplicate && !needs_link
 }
 
 /// Where the keeper's news comes from.
@@ -169,7 +167,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next = Instant::now() + PERIODIC;
-    show(&keeper, &view);
+    show(&mut keeper, &view);
     loop {
         // All are cancel safe: queues, watches and notices keep what was not taken.
         let woken = tokio::select! {
@@ -215,7 +213,7 @@ pub async fn run<F: PacketFilter, W: Wiring>(
         if is_time || had_problem != keeper.problem().is_some() {
             next = Instant::now() + if keeper.problem().is_some() { retry_after } else { PERIODIC };
         }
-        show(&keeper, &view);
+        show(&mut keeper, &view);
     }
 }
 
@@ -257,16 +255,60 @@ fn reply<T>(to: Answer<T>, answer: T) {
     }
 }
 
-fn show<F: PacketFilter, W: Wiring>(keeper: &Keeper<F, W>, view: &watch::Sender<View>) {
+fn show<F: PacketFilter, W: Wiring>(keeper: &mut Keeper<F, W>, view: &watch::Sender<View>) {
+    if !keeper.take_changed() {
+        return;
+    }
     let latest = View {
         policy: keeper.policy().clone(),
         problem: keeper.problem().map(str::to_owned),
         admissions: Arc::new(keeper.admissions()),
         prefix6: keeper.prefix6(),
     };
-    view.send_if_modified(|shown| {
-        let differs = *shown != latest;
-        *shown = latest;
-        differs
-    });
+    view.send_if_modified(|shown| replace(shown, latest));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Maker;
+    use crate::observe::OnLink;
+    use crate::observe::Subnet;
+
+    #[test]
+    fn home_is_what_is_on_its_links_and_addresses_are_those_that_can_be_asked() {
+        let ethernet = Kind::Ethernet { mac: [2; 6] };
+        let address = |text: &str, prefix, is_duplicate| Address {
+            index: 2,
+            address: text.parse().unwrap(),
+            prefix,
+            valid_for: None,
+            maker: Maker::Unknown,
+            is_duplicate,
+        };
+        let on_link = |index, text: &str, prefix| OnLink {
+            index,
+            network: Subnet { address: text.parse().unwrap(), prefix },
+        };
+        let observed = Observed {
+            links: vec![
+                crate::testing::link(2, "eth0", ethernet),
+                crate::testing::link(3, "ha1-2", Kind::Other),
+            ],
+            addresses: vec![
+                address("192.168.1.5", 24, false),
+                address("2620:fe::5", 128, false),
+                address("2620:fe::6", 128, true),
+                address("fe80::5", 64, false),
+            ],
+            on_link: vec![on_link(2, "2620:fe::", 64), on_link(3, "2620:fe:0:3::", 64)],
+            ..Observed::default()
+        };
+        let view = KernelView::of(&observed, 1);
+        let own = ["192.168.1.5", "2620:fe::5"].map(|text| text.parse().unwrap());
+        assert_eq!(view.home_addresses, own.into());
+        assert!(view.home.networks6.contains(&("2620:fe::".parse().unwrap(), 64)));
+        assert!(!view.home.networks6.contains(&("2620:fe:0:3::".parse().unwrap(), 64)), "not at home");
+        assert_eq!(view.other_links, ["ha1-2".to_owned()].into());
+    }
 }

@@ -1,10 +1,13 @@
 use super::*;
 use crate::apps::wiring::WiringError;
+use crate::firewall::filter::AddressChange;
 use hostapi::net1::NetworkNamespace;
 use netlink::nft::Counter;
 use netlink::nft::Name;
 use netlink::nft::Ruleset;
+use netlink::nft::Span;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 use tempfile::TempDir;
@@ -23,6 +26,14 @@ struct Kernel {
     /// Changed by everybody who changes rules.
     generation: u32,
     forgotten: Vec<IpAddr>,
+    /// Marks of connections.
+    connections: Vec<u32>,
+}
+
+impl Kernel {
+    fn count_change(&mut self) {
+        self.generation = self.generation.wrapping_add(1).max(1);
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,7 +73,7 @@ impl PacketFilter for Fake {
     fn replace(&mut self, rules: &Ruleset) -> Result<(), FilterError> {
         self.filter_step("replace")?;
         self.0.borrow_mut().rules = Some(rules.clone());
-        self.0.borrow_mut().generation += 1;
+        self.0.borrow_mut().count_change();
         Ok(())
     }
 
@@ -79,9 +90,15 @@ impl PacketFilter for Fake {
         Ok(0)
     }
 
-    fn put(&mut self, set: &Name, elements: &[Element]) -> Result<(), FilterError> {
+    fn put(&mut self, changes: &[AddressChange]) -> Result<(), FilterError> {
         self.filter_step("put")?;
-        self.0.borrow_mut().done.push(format!("{set} {}", elements.len()));
+        let mut kernel = self.0.borrow_mut();
+        kernel.count_change();
+        for AddressChange { set, put, gone } in changes {
+            let set = kernel.addresses.entry(set.to_string()).or_default();
+            set.retain(|(address, _)| !gone.contains(address) && !put.iter().any(|(new, _)| new == address));
+            set.extend(put);
+        }
         Ok(())
     }
 
@@ -92,6 +109,7 @@ impl PacketFilter for Fake {
     fn sweep(&mut self, is_alive: &dyn Fn(u32) -> bool) -> Result<usize, FilterError> {
         assert!(!is_alive(0), "connections that nobody allowed are forgotten");
         self.filter_step("sweep")?;
+        self.0.borrow_mut().connections.retain(|mark| is_alive(*mark));
         Ok(0)
     }
 }
@@ -159,6 +177,34 @@ fn namespace() -> NetworkNamespace {
     NetworkNamespace { namespace: file(), route_socket: file() }
 }
 
+/// Addresses of the Internet.
+fn addresses<const N: usize>(texts: [&str; N]) -> [IpAddr; N] {
+    texts.map(|text| text.parse().unwrap())
+}
+
+/// A box with app `a` that may reach names below `example.com`.
+fn domain_keeper(bench: &Bench) -> Keeper<Fake, Fake> {
+    let mut keeper = bench.start();
+    keeper.set_policy(policy(r#"{"to":"domains","names":["*.example.com"]}"#), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    keeper
+}
+
+fn learn(
+    keeper: &mut Keeper<Fake, Fake>,
+    addresses: &[IpAddr],
+    ttl: u64,
+    now: Moment,
+) -> Result<(), KeeperError> {
+    let name = "*.example.com".parse().unwrap();
+    keeper.learn(&key("a"), &name, addresses, Duration::from_secs(ttl), now)
+}
+
+fn sets_of(app: &str, name: &str) -> [String; 2] {
+    let permission = Permission::Domain { app: key(app), name: name.parse().unwrap() };
+    compile::address_sets(&permission).unwrap().map(|set| set.to_string())
+}
+
 fn key(text: &str) -> AppKey {
     text.parse().unwrap()
 }
@@ -191,6 +237,105 @@ fn what_others_change_is_noticed_and_own_changes_are_not() {
     assert!(keeper.is_overruled());
     keeper.refresh(NOW);
     assert!(!keeper.is_overruled());
+}
+
+#[test]
+fn an_answer_for_a_name_hides_nobody_elses_change() {
+    let bench = Bench::new();
+    let mut keeper = domain_keeper(&bench);
+    let [address] = addresses(["9.9.9.9"]);
+    learn(&mut keeper, &[address], 60, NOW).unwrap();
+    assert!(!keeper.is_overruled());
+    bench.kernel.0.borrow_mut().generation += 1;
+    learn(&mut keeper, &[address], 60, NOW).unwrap();
+    assert!(keeper.is_overruled());
+    keeper.refresh(NOW);
+    assert!(!keeper.is_overruled());
+    bench.kernel.0.borrow_mut().generation = u32::MAX;
+    keeper.refresh(NOW);
+    bench.kernel.0.borrow_mut().generation = 1;
+    assert!(!keeper.is_overruled(), "the kernel leaves out 0");
+}
+
+#[test]
+fn what_a_name_has_at_home_is_not_let_through() {
+    let bench = Bench::new();
+    let mut keeper = domain_keeper(&bench);
+    let mut home = Home::default();
+    home.add_network("2620:fe::1".parse().unwrap(), 64);
+    keeper.set_home(home.clone(), NOW);
+    let [four, six] = sets_of("a", "*.example.com");
+    let told = addresses(["9.9.9.9", "192.168.1.7", "2620:fe::9", "2620:fe:0:1::9"]);
+    learn(&mut keeper, &told, 60, NOW).unwrap();
+    let put = |set: &str| -> Vec<IpAddr> {
+        bench.kernel.0.borrow().addresses[set].iter().map(|(address, _)| *address).collect()
+    };
+    assert_eq!(
+        (put(&four), put(&six)),
+        (addresses(["9.9.9.9"]).into(), addresses(["2620:fe:0:1::9"]).into())
+    );
+    learn(&mut keeper, &addresses(["192.168.1.7"]), 60, NOW).unwrap();
+    // The provider gives the home another prefix.
+    home.add_network("2620:fe:0:1::1".parse().unwrap(), 64);
+    keeper.set_home(home, NOW);
+    let kernel = bench.kernel.0.borrow();
+    let sets = &kernel.rules.as_ref().unwrap().tables[0];
+    let elements = |set: &str| sets.set(&Name::new(set).unwrap()).unwrap().elements.len();
+    assert_eq!((elements(&four), elements(&six)), (1, 0));
+}
+
+#[test]
+fn an_answer_leaves_no_more_in_the_kernel_than_is_known_here_and_shortens_nothing() {
+    let bench = Bench::new();
+    let mut keeper = domain_keeper(&bench);
+    let [four, _] = sets_of("a", "*.example.com");
+    let at = |n: u32| IpAddr::V4((0x0808_0000 + n).into());
+    let day = Duration::from_secs(86_400);
+    learn(&mut keeper, &[at(0)], 86_400, NOW).unwrap();
+    learn(&mut keeper, &[at(0)], 0, NOW).unwrap();
+    assert_eq!(bench.kernel.0.borrow().addresses[&four], [(at(0), day)], "the later end counts");
+    for n in 1..=300 {
+        learn(&mut keeper, &[at(n)], 600, NOW).unwrap();
+    }
+    let found = bench.kernel.0.borrow().addresses[&four].clone();
+    assert_eq!(found.len(), learned::MAX_ADDRESSES);
+    assert!(found.contains(&(at(0), day)) && found.iter().any(|(address, _)| *address == at(300)));
+    bench.kernel.refuse(Some("put"));
+    learn(&mut keeper, &[at(301)], 86_400, NOW).unwrap_err();
+    bench.kernel.refuse(None);
+    keeper.refresh(NOW);
+    let kernel = bench.kernel.0.borrow();
+    let set = kernel.rules.as_ref().unwrap().tables[0].set(&Name::new(&four).unwrap()).unwrap();
+    let loaded: HashSet<_> = set.elements.iter().map(|element| element.key[0].clone()).collect();
+    let span = |address: IpAddr| match address {
+        IpAddr::V4(address) => Span::from(address),
+        IpAddr::V6(address) => Span::from(address),
+    };
+    let told: HashSet<_> = found.iter().map(|(address, _)| span(*address)).collect();
+    assert_eq!(loaded, told, "what the kernel refused is not known");
+}
+
+/// Whoever looks for two names with one mark finds them in seconds.
+#[test]
+fn names_with_one_mark_have_sets_of_their_own_and_end_by_themselves() {
+    const NAMES: [&str; 2] = ["mdjxxauhml.example", "wcctwuutfn.example"];
+    let [one, other] = NAMES.map(|name| Permission::Domain { app: key("a"), name: name.parse().unwrap() });
+    assert_eq!(one.mark(), other.mark());
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    let grants = |names: &[&str]| policy(&format!(r#"{{"to":"domains","names":{names:?}}}"#));
+    keeper.set_policy(grants(&NAMES), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    netlink::nft::Batch::new().replace(bench.kernel.0.borrow().rules.as_ref().unwrap()).unwrap();
+    bench.kernel.0.borrow_mut().connections = vec![one.mark().0];
+    bench.kernel.refuse(Some("sweep"));
+    keeper.set_policy(grants(&NAMES[1..]), NOW).unwrap();
+    bench.kernel.refuse(None);
+    keeper.set_policy(grants(&NAMES[1..]), NOW).unwrap();
+    assert!(bench.kernel.0.borrow().connections.is_empty(), "they live on another's mark");
+    bench.kernel.0.borrow_mut().connections = vec![other.mark().0];
+    keeper.set_policy(grants(&NAMES[1..]), NOW).unwrap();
+    assert_eq!(bench.kernel.0.borrow().connections.len(), 1, "what stays is left alone");
 }
 
 #[test]
@@ -246,6 +391,27 @@ fn without_rules_no_app_gets_a_network() {
 }
 
 #[test]
+fn what_cannot_be_prepared_or_kept_is_a_problem_of_rules_that_are_in_force() {
+    let bench = Bench::new();
+    bench.kernel.refuse(Some("prepare"));
+    let mut keeper = bench.start();
+    assert_eq!(keeper.problem(), Some("set prepare: the test refuses"));
+    std::fs::create_dir(bench.folder.path().join("policy")).unwrap();
+    std::fs::create_dir(bench.folder.path().join("roster")).unwrap();
+    assert!(keeper.take_changed() && !keeper.take_changed());
+    keeper.set_policy(policy(r#"{"to":"lan"}"#), NOW).unwrap();
+    assert!(keeper.take_changed());
+    assert_eq!((keeper.policy(), keeper.problem().is_some()), (&policy(r#"{"to":"lan"}"#), true));
+    bench.kernel.refuse(None);
+    keeper.refresh(NOW);
+    assert_eq!((keeper.problem(), bench.kernel.0.borrow().is_forwarding), (None, true));
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    assert!(keeper.admissions().apps[&key("a")].home);
+    keeper.detach(&key("a"), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+}
+
+#[test]
 fn a_refused_policy_leaves_the_one_before() {
     let bench = Bench::new();
     let mut keeper = bench.start();
@@ -295,18 +461,14 @@ fn a_link_that_has_gone_takes_its_rules_with_it() {
 #[test]
 fn addresses_of_a_name_are_let_through_only_where_the_name_was_granted() {
     let bench = Bench::new();
-    let mut keeper = bench.start();
-    keeper.set_policy(policy(r#"{"to":"domains","names":["*.example.com"]}"#), NOW).unwrap();
-    keeper.attach(&key("a"), namespace(), NOW).unwrap();
-    let addresses: [IpAddr; 3] = ["192.0.2.1", "192.0.2.2", "2001:db8::1"].map(|text| text.parse().unwrap());
+    let mut keeper = domain_keeper(&bench);
+    let told = addresses(["9.9.9.9", "9.9.9.10", "2620:fe::9"]);
     let learn = |keeper: &mut Keeper<Fake, Fake>, app: &str, name: &str| {
-        keeper.learn(&key(app), &name.parse().unwrap(), &addresses, Duration::from_secs(60), NOW)
+        keeper.learn(&key(app), &name.parse().unwrap(), &told, Duration::from_secs(60), NOW)
     };
-    bench.kernel.take_done();
     learn(&mut keeper, "a", "*.example.com").unwrap();
-    let done = bench.kernel.take_done();
-    assert!(done.iter().any(|step| step.starts_with("names4_") && step.ends_with(" 2")), "{done:?}");
-    assert!(done.iter().any(|step| step.starts_with("names6_") && step.ends_with(" 1")), "{done:?}");
+    let sets = sets_of("a", "*.example.com");
+    assert_eq!(sets.map(|set| bench.kernel.0.borrow().addresses[&set].len()), [2, 1]);
     learn(&mut keeper, "a", "example.org").unwrap_err();
     learn(&mut keeper, "b", "*.example.com").unwrap_err();
     // A replacement of the rules brings the addresses along.
@@ -335,7 +497,7 @@ fn a_restart_takes_up_policy_places_prefix_and_addresses() {
     {
         let mut kernel = bench.kernel.0.borrow_mut();
         kernel.links.remove(&Place { workspace: 1, app: 3 });
-        let address = ("192.0.2.1".parse().unwrap(), Duration::from_secs(77));
+        let address = ("9.9.9.9".parse().unwrap(), Duration::from_secs(77));
         kernel.addresses.insert(four.to_string(), vec![address]);
     }
     let keeper = bench.start();

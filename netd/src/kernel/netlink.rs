@@ -129,6 +129,7 @@ impl Kernel for RealKernel {
             addresses: alone(addresses),
             tentative: alone(tentative),
             routes: v4.iter().chain(&v6).filter_map(decode::route).collect(),
+            on_link: v4.iter().chain(&v6).filter_map(decode::on_link).collect(),
         })
     }
 

@@ -77,6 +77,17 @@ fn desired() -> Desired {
 }
 
 #[test]
+fn an_address_that_is_valid_for_ever_is_preferred_for_ever() {
+    let preferred = |ends_at| {
+        let preferred_until = Some(Moment::from_secs(500));
+        let addresses = vec![Granted { preferred_until, ..granted(ETH, 50, ends_at) }];
+        let wanted = Desired { addresses, ..desired() };
+        plan(&wanted, &observed(), Moment::from_secs(0)).put_addresses[0].preferred_for
+    };
+    assert_eq!([None, Some(1000)].map(preferred), [None, Some(Duration::from_secs(500))]);
+}
+
+#[test]
 fn what_is_already_there_is_left_alone() {
     let mut observed = observed();
     observed.addresses = vec![address(ETH, 50, Some(900)), address(3, 9, None)];

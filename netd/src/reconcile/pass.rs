@@ -6,7 +6,6 @@ use super::LONGEST_RETRY;
 use super::PERIODIC;
 use super::Reason;
 use super::Reconciler;
-use super::replace;
 use crate::apply::apply;
 use crate::clients::Clients;
 use crate::clients::Wanted;
@@ -14,6 +13,7 @@ use crate::desired::Wishes;
 use crate::desired::desired;
 use crate::desired::find_settings;
 use crate::dhcp6;
+use crate::follow::replace;
 use crate::ipv4;
 use crate::keeper::run::KernelView;
 use crate::kernel::Kernel;
@@ -255,7 +255,7 @@ impl<K: Kernel, C: Clients> Reconciler<K, C> {
         if self.has_name_servers {
             return;
         }
-        match resolv::write(&self.outputs.resolv_conf, resolv::TEXT) {
+        match resolv::write(&self.outputs.resolv_conf) {
             Ok(()) => self.has_name_servers = true,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn Error, "the name server is not written down");

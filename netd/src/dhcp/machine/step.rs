@@ -13,7 +13,6 @@ use crate::dhcp::machine::Exchange;
 use crate::dhcp::machine::Question;
 use crate::dhcp::machine::Reply;
 use crate::dhcp::machine::State;
-use crate::moment::Moment;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -123,7 +122,7 @@ impl State {
             {
                 abandon(Some(lease), at)
             }
-            Self::Bound { lease } | Self::Renewing { lease, .. } if is_past(lease.rebind_at(), at) => {
+            Self::Bound { lease } | Self::Renewing { lease, .. } if at.is_past(lease.rebind_at()) => {
                 rebind(lease, at)
             }
             Self::Bound { lease } => renew(lease, at),
@@ -220,10 +219,6 @@ impl State {
         });
         (Self::start(None), effects.unwrap_or_default())
     }
-}
-
-fn is_past(moment: Option<Moment>, at: Circumstances) -> bool {
-    moment.is_some_and(|moment| at.now >= moment)
 }
 
 fn discover(kept: Option<Lease>, wish: Option<Ipv4Addr>, at: Circumstances) -> Step {

@@ -96,7 +96,7 @@ impl Exchange {
         // Once the first message has really gone out, time runs from there.
         let began = if self.sent == 0 { at.now } else { self.began };
         let doubled = if self.sent == 0 {
-            spread(Duration::from_secs(waits.first), at, self.sent == 0 && waits.first == SOLICIT.first)
+            spread(Duration::from_secs(waits.first), at, matches!(question, Question::Solicit))
         } else {
             self.wait + spread(self.wait, at, false)
         };
@@ -141,6 +141,16 @@ mod tests {
         let limited = exchange.limit(Some(Duration::from_secs(90))).limit(None);
         let (limited, _) = limited.send(Question::Inform, REQUEST, Circumstances { now, random });
         assert_eq!(limited.next().since(now).as_secs(), 60);
+    }
+
+    #[test]
+    fn only_the_first_search_waits_never_shorter() {
+        let at = Circumstances { now: Moment::default(), random: 0 };
+        let first_wait = |question| {
+            let exchange = Exchange::after(Duration::ZERO, at).send(question, SOLICIT, at).0;
+            exchange.next().since(at.now).as_millis()
+        };
+        assert_eq!([Question::Solicit, Question::Inform].map(first_wait), [1000, 900]);
     }
 
     #[test]

@@ -20,7 +20,6 @@ use crate::dhcp6::machine::Question;
 use crate::dhcp6::machine::Reply;
 use crate::dhcp6::machine::State;
 use crate::dhcp6::machine::Status;
-use crate::moment::Moment;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -70,7 +69,9 @@ impl State {
                 Mode::Addresses,
             )
             | (Self::Idle { lease: None } | Self::Soliciting { .. }, Mode::Information)
-            | (Self::Soliciting { .. } | Self::Informing { .. }, Mode::Off) => fresh(mode, at),
+            | (Self::Soliciting { .. } | Self::Informing { .. } | Self::Informed { .. }, Mode::Off) => {
+                fresh(mode, at)
+            }
             // What is going on is at least as good; a lease stays until it ends.
             (state, _) => (state, Vec::new()),
         }
@@ -112,7 +113,7 @@ impl State {
                     exchange.send(Question::Confirm { addresses: lease.plain() }, CONFIRM, at);
                 (Self::Confirming { exchange, lease }, vec![send])
             }
-            Self::Bound { lease } | Self::Renewing { lease, .. } if is_past(lease.rebind_at(), at) => {
+            Self::Bound { lease } | Self::Renewing { lease, .. } if at.is_past(lease.rebind_at()) => {
                 rebind(Exchange::after(Duration::ZERO, at), lease, at)
             }
             Self::Bound { lease } => renew(Exchange::after(Duration::ZERO, at), lease, at),
@@ -226,7 +227,7 @@ impl State {
                 (Self::Bound { lease: lease.clone() }, vec![Effect::Configure(lease), inform])
             }
             // Asked again when it is due.
-            _ if rebinds || is_past(lease.rebind_at(), at) => {
+            _ if rebinds || at.is_past(lease.rebind_at()) => {
                 (Self::Rebinding { exchange, lease }, Vec::new())
             }
             _ => (Self::Renewing { exchange, lease }, Vec::new()),
@@ -352,8 +353,4 @@ fn after_decline(kept: Option<Lease>, at: Circumstances) -> Step {
         Some(lease) => (State::Bound { lease }, Vec::new()),
         None => solicit(AFTER_REFUSAL, at),
     }
-}
-
-fn is_past(moment: Option<Moment>, at: Circumstances) -> bool {
-    moment.is_some_and(|moment| at.now >= moment)
 }

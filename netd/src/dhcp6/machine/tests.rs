@@ -185,7 +185,7 @@ fn every_pair_of_state_and_event() {
         ("declining",   [same, same, same, "idle: ", same, "declining: decline", "declining: decline", same, sol, sol, sol, sol, same, same, same, "idle: "]),
         ("declining+",  [same, same, same, "idle+: ", same, "declining+: decline", "declining: unconfigure", same, "bound: ", "bound: ", "bound: ", "bound: ", declined, same, same, out]),
         ("informing",   [sol, same, "idle: ", "idle: ", same, "informing: ask", "informing: ask", same, "informed: inform", "informed: inform", "informed: inform", "informed: inform", same, same, inf, "idle: "]),
-        ("informed",    [sol, same, same, "idle: ", same, inf, inf, same, same, same, same, same, same, same, inf, "idle: "]),
+        ("informed",    [sol, same, "idle: ", "idle: ", same, inf, inf, same, same, same, same, same, same, same, inf, "idle: "]),
     ];
     for (state, (row, cells)) in states().into_iter().zip(table) {
         assert_eq!(word(&state), row);

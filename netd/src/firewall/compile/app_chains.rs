@@ -124,7 +124,8 @@ fn from(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule>,
     Ok(rules)
 }
 
-/// Only what came to a port of the box and was sent on: nobody outside may use the app's own address.
+/// Only what came to a port of the box and was sent on, as it is for who is at home ([`super::nat`]): nobody outside may use the
+/// app's own address.
 fn to(permission: &Permission) -> Result<Vec<Rule>, CompileError> {
     let Permission::Inbound { box_port, app_port, .. } = permission else { return Ok(vec![]) };
     let port = Port { protocol: box_port.protocol, number: *app_port };

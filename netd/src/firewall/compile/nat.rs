@@ -27,7 +27,8 @@ use netlink::nft::field::TH_DPORT;
 /// Port of plaintext DNS.
 const DNS: u16 = 53;
 
-/// Questions of apps go to the box, whomever they were meant for; ports of the box that were granted lead to their apps.
+/// Questions of apps go to the box, whomever they were meant for; ports of the box that were granted lead to their apps, for who is
+/// at home: a device that sends from elsewhere comes by a router that hands on what the Internet sends.
 pub(super) fn destinations(situation: &Situation<'_>) -> Result<Chain, CompileError> {
     let (askers, home_links) = (name("askers")?, name("home_links")?);
     let with_ports = || L4PROTO.is_one_of([Protocol::TCP, Protocol::UDP]);
@@ -46,11 +47,13 @@ pub(super) fn destinations(situation: &Situation<'_>) -> Result<Chain, CompileEr
         question(NfFamily::IPV4).then(to(NatTarget::Ipv4(GATEWAY4, None))).comment(names.clone()),
         question(NfFamily::IPV6).then(to(NatTarget::Ipv6(gateway6, None))).comment(names),
     ];
-    for (family, map) in [(NfFamily::IPV4, "inbound4"), (NfFamily::IPV6, "inbound6")] {
+    let at_home =
+        [(IP_SADDR.is_in(&name("home4")?), "inbound4"), (IP6_SADDR.is_in(&name("home6")?), "inbound6")];
+    for (at_home, map) in at_home {
         let key = vec![L4PROTO.into(), TH_DPORT.into()];
         let rule = Rule::new()
             .when(IIFNAME.is_in(&home_links))
-            .when(NFPROTO.is(family))
+            .when(at_home)
             .when(FIB_DADDR_TYPE.is(AddressType::LOCAL))
             .when(with_ports())
             .then(to(NatTarget::Map { key, map: name(map)? }));

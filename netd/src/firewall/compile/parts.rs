@@ -46,16 +46,16 @@ pub(super) fn comment(text: &str) -> Result<Comment, CompileError> {
     Ok(Comment::new(text)?)
 }
 
-/// The comment of a permission's rules: its name, the end of a long one replaced by the mark.
+/// The comment of a permission's rules: its name, the end of a long one replaced by a part of its digest.
 #[must_use]
 pub fn label(permission: &Permission) -> String {
     let name = permission.to_string();
     if name.len() <= MAX_COMMENT {
         return name;
     }
-    let Mark(mark) = permission.mark();
-    let head: String = name.chars().take(MAX_COMMENT - 9).collect();
-    format!("{head}~{mark:08x}")
+    let tail: String = permission.digest().chars().take(16).collect();
+    let head: String = name.chars().take(MAX_COMMENT - 17).collect();
+    format!("{head}~{tail}")
 }
 
 pub(super) const fn mark(permission: &Mark) -> nft::Mark {

@@ -6,6 +6,8 @@ use super::parts::link;
 use super::parts::mark;
 use super::parts::name;
 use crate::apps::addressing::Place;
+use crate::firewall::filter::AddressChange;
+use crate::firewall::learned::Noted;
 use crate::firewall::permission::Permission;
 use crate::firewall::ranges::NOT_INTERNET4;
 use crate::firewall::ranges::NOT_INTERNET6;
@@ -14,6 +16,7 @@ use crate::firewall::ranges::Network6;
 use crate::firewall::ranges::PRIVATE4;
 use crate::firewall::ranges::PRIVATE6;
 use crate::firewall::situation::Situation;
+use crate::moment::Moment;
 use model::network::app_policy::Protocol;
 use netlink::nft;
 use netlink::nft::Element;
@@ -68,8 +71,26 @@ impl AppChain {
 /// # Errors
 /// Never: the name is made of a number.
 pub fn address_sets(permission: &Permission) -> Result<[Name; 2], CompileError> {
-    let mark = permission.mark().0;
-    Ok([name(&format!("names4_{mark:08x}"))?, name(&format!("names6_{mark:08x}"))?])
+    let digest = permission.digest();
+    Ok([name(&format!("names4_{digest}"))?, name(&format!("names6_{digest}"))?])
+}
+
+/// What an answer for a name changes in its sets.
+///
+/// # Errors
+/// As [`address_sets`].
+pub fn address_changes(
+    permission: &Permission,
+    noted: &Noted,
+    now: Moment,
+) -> Result<Vec<AddressChange>, CompileError> {
+    let [four, six] = address_sets(permission)?;
+    let change = |set, is_of: fn(&IpAddr) -> bool| AddressChange {
+        set,
+        put: noted.kept.iter().filter(|(a, _)| is_of(a)).map(|(a, end)| (*a, end.since(now))).collect(),
+        gone: noted.given_up.iter().copied().filter(is_of).collect(),
+    };
+    Ok(vec![change(four, IpAddr::is_ipv4), change(six, IpAddr::is_ipv6)])
 }
 
 /// All sets of the main table.
@@ -205,6 +226,8 @@ fn learned(situation: &Situation<'_>, permission: &Permission) -> Result<[Set; 2
     let mut elements6 = Vec::new();
     for (address, left) in situation.learned.of(permission, situation.now) {
         match address {
+            // The home network may have become wider since.
+            _ if !situation.home.has_in_internet(address) => {}
             IpAddr::V4(address) => elements4.push(timed(address, left)),
             IpAddr::V6(address) => elements6.push(timed6(address, left)),
         }

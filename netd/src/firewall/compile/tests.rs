@@ -31,8 +31,9 @@ fn rules(policy: &str, places: &[(&str, u16, u8)]) -> Ruleset {
     let mut learned = Learned::default();
     for permission in permissions.iter().filter(|permission| permission.to_string().ends_with("example.com"))
     {
-        learned.note(permission, [203, 0, 113, 7].into(), Moment::from_secs(300));
-        learned.note(permission, "2001:db8::7".parse::<std::net::IpAddr>().unwrap(), Moment::from_secs(300));
+        let at_home = "2001:db8:1::7";
+        let addresses = ["9.9.9.9", "2620:fe::9", "192.168.1.7", at_home].map(|text| text.parse().unwrap());
+        learned.note(permission, &addresses, Moment::from_secs(300));
     }
     let home = home();
     compile(&Situation {

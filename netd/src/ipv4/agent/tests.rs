@@ -143,14 +143,28 @@ fn an_address_that_somebody_has_is_declined_and_shown() {
 fn a_lease_is_defended_once_and_then_given_up() {
     let mut story = Story::new(Ipv4Settings::Dhcp, None).granted();
     story.pass(10);
-    let rival = Event::Arp(Arp::request(RIVAL, ADDRESS, ROUTER));
-    story.tell(rival.clone());
+    story.tell(Event::Arp(Arp::announcement(RIVAL, ADDRESS)));
     assert_eq!(story.arps(Arp::announcement(OWN, ADDRESS)), 3, "a defence");
     assert!(story.agent.view().lease.is_some());
     story.pass(5);
-    story.tell(rival);
+    story.tell(Event::Arp(Arp::request(RIVAL, ADDRESS, ROUTER)));
     assert_eq!(story.agent.view().lease, None);
     assert!(matches!(story.questions().last(), Some(Question::Decline { .. })));
+}
+
+#[test]
+fn a_server_that_offers_only_what_others_have_fills_no_memory() {
+    let mut story = Story::new(Ipv4Settings::Dhcp, None);
+    story.tell(Event::LinkUp);
+    for host in 1..=200 {
+        let offered = Ipv4Addr::new(10, 0, 1, host);
+        story.answer(Answer::Offer(terms(offered)));
+        story.answer(Answer::Ack(terms(offered)));
+        story.tell(Event::Arp(Arp::announcement(RIVAL, offered)));
+        assert!(story.agent.view().conflicts.contains(&Conflict { address: offered, rival: RIVAL }));
+        story.pass(12);
+    }
+    assert!(story.agent.view().conflicts.len() <= MOST_LOST);
 }
 
 #[test]
@@ -165,6 +179,7 @@ fn without_an_answer_the_link_gets_an_address_of_its_own_until_a_lease_comes() {
     assert_eq!((view.link_local, view.is_unanswered), (Some(made_up), true));
     assert_eq!(story.arps(Arp::probe(OWN, made_up)), 3);
     story.tell(Event::Arp(Arp::announcement(RIVAL, made_up)));
+    assert_eq!(story.agent.view().link_local, Some(made_up), "defended");
     story.tell(Event::Arp(Arp::announcement(RIVAL, made_up)));
     assert_eq!(story.agent.view().link_local, None, "lost to a rival");
     story.pass(10);

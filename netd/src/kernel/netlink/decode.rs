@@ -7,11 +7,13 @@
 
 use super::FOR_EVER;
 use super::NETD;
+use crate::apps::addressing::LINK_PREFIX;
 use crate::observe::Address;
 use crate::observe::Dhcpv6Offer;
 use crate::observe::Kind;
 use crate::observe::Link;
 use crate::observe::Maker;
+use crate::observe::OnLink;
 use crate::observe::Route;
 use crate::observe::RouteOrigin;
 use crate::observe::Subnet;
@@ -41,9 +43,6 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-
-/// What links of apps are called; these are never part of the home network.
-const APP_LINK: &str = "ha";
 
 /// A link; none when the kernel gives it no name.
 pub(super) fn link(message: &LinkMessage) -> Option<Link> {
@@ -110,9 +109,10 @@ fn dhcpv6_offer(families: &[AfSpecUnspec]) -> Dhcpv6Offer {
 }
 
 /// Hardware has no link kind. A virtual pair counts when it is called like hardware: whoever made this network namespace gave it
-/// to us as its network (a container, a test). Hearth's own bridges and pairs have other names.
+/// to us as its network (a container, a test). Hearth's own bridges and pairs have other names; links of apps are never part of it.
 fn is_to_home_network(name: &str, kind: Option<&InfoKind>) -> bool {
-    !name.starts_with(APP_LINK) && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
+    !name.starts_with(LINK_PREFIX)
+        && kind.is_none_or(|kind| *kind == InfoKind::Veth && name.starts_with("eth"))
 }
 
 /// Whether the address may yet turn out to be another device's; there is news when it is known.
@@ -170,9 +170,6 @@ fn is_in_main_table(message: &RouteMessage) -> bool {
 
 /// A route of the main table that the kernel did not make by itself from an address.
 pub(super) fn route(message: &RouteMessage) -> Option<Route> {
-    if !is_in_main_table(message) {
-        return None;
-    }
     let origin = match message.header.protocol {
         RouteProtocol::Kernel => return None,
         RouteProtocol::Dhcp => RouteOrigin::Dhcp,
@@ -180,6 +177,32 @@ pub(super) fn route(message: &RouteMessage) -> Option<Route> {
         RouteProtocol::Ra => RouteOrigin::RouterAdvertisement,
         other => RouteOrigin::Foreign(other.into()),
     };
+    let Way { index, destination, gateway, metric, source } = way(message)?;
+    Some(Route { index, destination, gateway, metric, source, origin })
+}
+
+/// A network without a gateway. A router may advertise one that the box has no address in (RFC 4861 section 6.3.4: flag L without A),
+/// which then is in a route of the kernel's alone. A way to everywhere is no network.
+pub(super) fn on_link(message: &RouteMessage) -> Option<OnLink> {
+    let Way { index, destination: network, gateway, .. } = way(message)?;
+    // An IPv4 network may have an IPv6 gateway (RFC 5549).
+    let is_via = message.attributes.iter().any(|attribute| matches!(attribute, RouteAttribute::Via(_)));
+    (gateway.is_none() && !is_via && !network.is_default()).then_some(OnLink { index, network })
+}
+
+/// What a route of the main table says, whoever made it.
+struct Way {
+    index: u32,
+    destination: Subnet,
+    gateway: Option<IpAddr>,
+    metric: u32,
+    source: Option<IpAddr>,
+}
+
+fn way(message: &RouteMessage) -> Option<Way> {
+    if !is_in_main_table(message) {
+        return None;
+    }
     let mut index = None;
     let mut address = match message.header.address_family {
         AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -199,7 +222,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Route> {
         }
     }
     let destination = Subnet { address, prefix: message.header.destination_prefix_length };
-    Some(Route { index: index?, destination, gateway, metric, source, origin })
+    Some(Way { index: index?, destination, gateway, metric, source })
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {
@@ -274,12 +297,36 @@ mod tests {
         assert_eq!(route(&message(RouteProtocol::Boot, main)), Some(boot));
         assert_eq!(route(&message(RouteProtocol::Kernel, main)), None);
         assert_eq!(route(&message(RouteProtocol::Dhcp, 100)), None);
+        assert_eq!(on_link(&message(RouteProtocol::Dhcp, main)), None, "it has a gateway");
         let mut advertised = message(RouteProtocol::Ra, main);
         advertised.header.address_family = AddressFamily::Inet6;
         advertised.attributes[2] = RouteAttribute::Gateway(RouteAddress::Inet6("fe80::1".parse().unwrap()));
         let advertised = route(&advertised).unwrap();
         assert_eq!(advertised.destination, Subnet::DEFAULT_6);
         assert_eq!(advertised.origin, RouteOrigin::RouterAdvertisement);
+    }
+
+    #[test]
+    fn networks_without_a_gateway_are_seen_whoever_put_them_there() {
+        let message = |protocol, prefix, attributes: &[RouteAttribute]| {
+            let mut message = RouteMessage::default();
+            message.header.address_family = AddressFamily::Inet6;
+            message.header.protocol = protocol;
+            message.header.table = RouteHeader::RT_TABLE_MAIN;
+            message.header.kind = RouteType::Unicast;
+            message.header.destination_prefix_length = prefix;
+            let network = RouteAddress::Inet6("2001:db8::".parse().unwrap());
+            message.attributes = vec![RouteAttribute::Oif(2), RouteAttribute::Destination(network)];
+            message.attributes.extend_from_slice(attributes);
+            message
+        };
+        let network = Subnet { address: "2001:db8::".parse().unwrap(), prefix: 64 };
+        for protocol in [RouteProtocol::Kernel, RouteProtocol::Ra, RouteProtocol::Static] {
+            assert_eq!(on_link(&message(protocol, 64, &[])), Some(OnLink { index: 2, network }));
+        }
+        let gateway = RouteAttribute::Gateway(RouteAddress::Inet6("fe80::1".parse().unwrap()));
+        assert_eq!(on_link(&message(RouteProtocol::Ra, 64, &[gateway])), None);
+        assert_eq!(on_link(&message(RouteProtocol::Kernel, 0, &[])), None, "everywhere is no network");
     }
 
     #[test]

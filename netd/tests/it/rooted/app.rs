@@ -85,6 +85,17 @@ pub(crate) fn reach(from: &Namespace, address: IpAddr, port: u16) -> TcpStream {
     connect(from, to, AT_LAST).unwrap_or_else(|error| panic!("{} does not reach {to}: {error}", from.name))
 }
 
+/// Connects from a namespace with one of its addresses.
+pub(crate) fn connect_as(from: &Namespace, source: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let connect = move || {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect_timeout(&to.into(), IN_VAIN)?;
+        Ok(socket.into())
+    };
+    from.thread(connect).join().unwrap()
+}
+
 /// Makes sure that a connection is not possible.
 pub(crate) fn never_reaches(from: &Namespace, address: IpAddr, port: u16) {
     let to = SocketAddr::new(address, port);

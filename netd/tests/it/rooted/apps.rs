@@ -1,9 +1,12 @@
 //! Networks of apps against the real kernel.
 
+use crate::rooted::addressing::has_origin;
+use crate::rooted::addressing::reported;
 use crate::rooted::app::App;
 use crate::rooted::app::Server;
 use crate::rooted::app::ask;
 use crate::rooted::app::carries;
+use crate::rooted::app::connect_as;
 use crate::rooted::app::descriptors;
 use crate::rooted::app::lab_with_lease;
 use crate::rooted::app::never_reaches;
@@ -12,6 +15,7 @@ use crate::rooted::app::policy;
 use crate::rooted::app::reach;
 use crate::rooted::lab::Lab;
 use crate::rooted::lab::Namespace;
+use crate::rooted::lab::RANGE;
 use crate::rooted::lab::ROUTER;
 use crate::rooted::wait::wait_until;
 use hostapi::net1;
@@ -19,8 +23,10 @@ use hostapi::net1::Net1Error;
 use model::network::app_policy::AppPolicy;
 use model::network::explanation::Answer;
 use model::network::explanation::Explanation;
+use model::network::link_report::AddressOrigin;
 use std::io::Write;
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -134,6 +140,9 @@ async fn each_grant_opens_its_own_way() {
     assert!(from.ip().to_string().contains(ROUTER), "the app sees who asks: {from}");
     assert!(carries(&mut client, &mut server, true));
     never_reaches(&lab.home, box_address, 9001);
+    let port = SocketAddr::new(box_address, 9000);
+    connect_as(&lab.home, router(), port).unwrap();
+    connect_as(&lab.home, internet, port).unwrap_err();
 
     let _served = Server::listen(&inbound.namespace, 8080);
     let _connection = reach(&lab.the_box, inbound.addresses()[0], 8080);
@@ -143,6 +152,47 @@ async fn each_grant_opens_its_own_way() {
     net1.set_app_policy(&policy(r#""lan":{},"web":{},"in":{}"#)).await.unwrap();
     assert!(!carries(&mut client, &mut server, false));
     never_reaches(&lab.home, box_address, 9000);
+}
+
+/// Addresses by DHCPv6 alone: the box has none in the network that the router says is on the link.
+#[tokio::test]
+async fn a_network_without_an_address_of_the_box_is_home_and_others_are_not() {
+    let mut lab = Lab::new();
+    lab.home.ip("addr add 2620:77::1/64 dev lan0 nodad");
+    lab.home.ip("addr add 2620:99::1/128 dev lo");
+    lab.serve_dhcp(RANGE, &["--enable-ra", "--dhcp-range=2620:77::100,2620:77::1ff,64,10m"]).await;
+    let net1 = lab.net1().await;
+    let own = reported(&net1, "an address", |link| has_origin(link, AddressOrigin::Dhcpv6)).await;
+    let own: IpAddr = own.parse().unwrap();
+    assert!(lab.the_box.ip("-6 addr show dev eth0").contains(&format!("{own}/128")));
+    net1.set_app_policy(&policy(
+        r#""lan":{"grants":[{"to":"lan"}]},"web":{"grants":[{"to":"internet"}]},
+           "in":{"grants":[{"to":"inbound","box_port":"tcp/9000","app_port":90}]}"#,
+    ))
+    .await
+    .unwrap();
+    let lan = App::attach(&net1, "lan").await;
+    let web = App::attach(&net1, "web").await;
+    let inbound = App::attach(&net1, "in").await;
+    let _home = Server::listen(&lab.home, 8000);
+    let [at_home, internet]: [IpAddr; 2] = ["2620:77::1", "2620:99::1"].map(|text| text.parse().unwrap());
+    // The way out comes with the next advertisement, if not with the first.
+    wait_until("the home network is known", async || {
+        let found = lab.the_box.command("nft").args(["list", "set", "inet", "hearth", "home6"]).output();
+        String::from_utf8(found.unwrap().stdout).unwrap().contains("2620:77::/64").then_some(())
+    })
+    .await;
+    let _connection = reach(&lan.namespace, at_home, 8000);
+    never_reaches(&web.namespace, at_home, 8000);
+    let _connection = reach(&web.namespace, internet, 8000);
+    never_reaches(&lan.namespace, internet, 8000);
+
+    let _console = Server::listen(&lab.the_box, 443);
+    let _inside = Server::listen(&inbound.namespace, 90);
+    for port in [443, 9000].map(|port| SocketAddr::new(own, port)) {
+        connect_as(&lab.home, at_home, port).unwrap();
+        connect_as(&lab.home, internet, port).unwrap_err();
+    }
 }
 
 #[tokio::test]
@@ -171,6 +221,25 @@ async fn names_are_answered_by_the_box_whomever_an_app_asks() {
             "{server}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_home_network_may_ask_for_names_when_the_owner_says_so() {
+    let (lab, net1) = lab_with_lease().await;
+    let leased = lab.the_box.ip("-4 -o addr show dev eth0");
+    let own: IpAddr =
+        leased.split_whitespace().find_map(|word| word.strip_suffix("/24")).unwrap().parse().unwrap();
+    assert_eq!(ask(&lab.home, own, "c.internal", IN_VAIN), None);
+    net1.set_settings(r#"{"version":1,"resolver":{"serve_lan":true}}"#, 0).await.unwrap();
+    wait_until("the box answers", async || ask(&lab.home, own, "c.internal", IN_VAIN)).await;
+    let listening = lab.the_box.command("ss").args(["-Hlnu"]).output().unwrap().stdout;
+    let listening = String::from_utf8(listening).unwrap();
+    assert!(listening.contains(&format!("{own}:53")), "{listening}");
+    net1.set_settings(r#"{"version":1}"#, 0).await.unwrap();
+    wait_until("the box is silent", async || {
+        ask(&lab.home, own, "c.internal", IN_VAIN).is_none().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -268,10 +268,12 @@ fn netd_command(namespace: &Namespace, copy: &std::path::Path) -> Command {
     // The build folder may not be readable for netd's user.
     std::fs::copy(env!("CARGO_BIN_EXE_netd"), copy).unwrap();
     let folder = copy.parent().unwrap().display();
-    // netd's folders outlive it: /run/hearth/net until a reboot, /data/state/netd for good.
+    // netd's folders outlive it: one in RAM until a reboot, one on the disk for good.
+    let state = copy.with_file_name("state");
     let script = format!(
-        "mkdir -p {folder}/run/hearth/net {folder}/data/state/netd /data && chown 901:901 {folder}/run/hearth/net {folder}/data/state/netd \
-         && mount --bind {folder}/run /run && mount --bind {folder}/data /data && exec \"$@\""
+        "mkdir -p {folder}/run/hearth/net {state} && chown 901:901 {folder}/run/hearth/net {state} \
+         && mount --bind {folder}/run /run && exec \"$@\"",
+        state = state.display()
     );
     let capabilities = "-all,+net_admin,+net_raw,+net_bind_service";
     let mut command = namespace.command("unshare");
@@ -281,7 +283,8 @@ fn netd_command(namespace: &Namespace, copy: &std::path::Path) -> Command {
         .arg(format!("--inh-caps={capabilities}"))
         .arg(format!("--ambient-caps={capabilities}"))
         .arg(format!("--bounding-set={capabilities}"))
-        .arg(copy);
+        .arg(copy)
+        .args([state.as_os_str(), "/run/hearth/net".as_ref()]);
     command
 }
 

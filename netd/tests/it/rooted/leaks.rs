@@ -1,9 +1,12 @@
 //! A thousand apps come and go and leave nothing behind.
 
 use crate::rooted::app::App;
+use crate::rooted::app::Server;
+use crate::rooted::app::lab_with_lease;
 use crate::rooted::app::policy;
+use crate::rooted::app::reach;
 use crate::rooted::lab::Lab;
-use crate::rooted::lab::link_shows;
+use crate::rooted::lab::ROUTER;
 
 const ROUNDS: usize = 1000;
 
@@ -50,10 +53,9 @@ fn traces(lab: &Lab) -> Traces {
 
 #[tokio::test]
 async fn a_thousand_apps_leave_nothing() {
-    let lab = Lab::new();
-    let net1 = lab.net1().await;
     // Its address brings a rule and a socket of the announcer.
-    link_shows(&net1, "eth0", "an address", |link| !link.addresses.is_empty()).await;
+    let (lab, net1) = lab_with_lease().await;
+    let home = Server::listen(&lab.home, 8000);
     net1.set_app_policy(&policy(r#""a":{"grants":[{"to":"internet"},{"to":"lan"}]},"b":{}"#)).await.unwrap();
     // The first one makes what stays: caches, buffers.
     drop(App::attach(&net1, "a").await);
@@ -64,10 +66,9 @@ async fn a_thousand_apps_leave_nothing() {
         let app = App::attach(&net1, "a").await;
         if round % 50 == 0 {
             // Something of its own in the tables of connections and neighbours.
-            let _outcome = std::net::TcpStream::connect_timeout(
-                &(app.addresses()[0], 1).into(),
-                std::time::Duration::from_millis(10),
-            );
+            let _connection = reach(&app.namespace, ROUTER.parse().unwrap(), 8000);
+            let _accepted = home.accept();
+            assert!(traces(&lab).connections > before.connections, "there is nothing to forget");
         }
         net1.detach_app("a").await.unwrap();
     }

@@ -5,10 +5,13 @@ use model::network::app_policy::AppPolicy;
 use model::network::names::AppKey;
 use netd::apps::addressing::Place;
 use netd::apps::addressing::Prefix6;
+use netd::firewall::compile::address_sets;
 use netd::firewall::compile::compile;
+use netd::firewall::filter::AddressChange;
 use netd::firewall::filter::PacketFilter;
 use netd::firewall::kernel::KernelFilter;
 use netd::firewall::learned::Learned;
+use netd::firewall::permission::Permission;
 use netd::firewall::permission::permissions;
 use netd::firewall::situation::Home;
 use netd::firewall::situation::Situation;
@@ -17,7 +20,9 @@ use netlink::nft::Ruleset;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::IpAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
 fn rules(policy: &str) -> Ruleset {
     let policy: AppPolicy = serde_json::from_str(policy).unwrap();
@@ -92,6 +97,45 @@ fn the_kernel_holds_what_was_planned() {
         assert!(nft.wait().unwrap().success());
         pretty(&listed(&by_batch), &listed(&by_nft));
     }
+}
+
+/// netd knows by the number whether somebody else changed rules.
+#[test]
+fn every_change_counts_for_one_and_takes_out_what_may_not_be_there() {
+    let rules = rules(
+        r#"{"version":1,"workspaces":{"ann":{"apps":{
+        "a":{"grants":[{"to":"domains","names":["example.org"]}]}}}}}"#,
+    );
+    let permission = Permission::Domain { app: "a".parse().unwrap(), name: "example.org".parse().unwrap() };
+    let sets = address_sets(&permission).unwrap();
+    let at = |text: &str| text.parse::<IpAddr>().unwrap();
+    let namespace = Namespace::new("numbers");
+    let work = move || {
+        let mut filter = KernelFilter::open().unwrap();
+        let minute = Duration::from_secs(60);
+        let [four, six] = sets;
+        let mut numbers = vec![filter.generation().unwrap()];
+        for _ in 0..2 {
+            filter.replace(&rules).unwrap();
+            numbers.push(filter.generation().unwrap());
+        }
+        let kept = [at("9.9.9.9"), at("2620:fe::9")];
+        for gone in [vec![], vec![at("9.9.9.1"), at("9.9.9.2")]] {
+            let put = [at("9.9.9.1"), kept[0]].map(|address| (address, minute)).to_vec();
+            let put = if gone.is_empty() { put } else { Vec::new() };
+            let changes = [
+                AddressChange { set: four.clone(), put, gone },
+                AddressChange { set: six.clone(), put: vec![(kept[1], minute)], gone: Vec::new() },
+            ];
+            filter.put(&changes).unwrap();
+            numbers.push(filter.generation().unwrap());
+        }
+        let left = [&four, &six].map(|set| filter.addresses(set).unwrap());
+        assert_eq!(left.concat().iter().map(|(address, _)| *address).collect::<Vec<_>>(), kept);
+        numbers
+    };
+    let numbers = namespace.thread(work).join().unwrap();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
 }
 
 fn pretty(batch: &Value, nft: &Value) {
