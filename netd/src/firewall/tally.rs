@@ -133,7 +133,9 @@ mod tests {
     #[test]
     fn the_report_on_the_longest_rules_of_the_largest_policy_fits_an_answer() {
         let label = |length: usize| "x".repeat(length);
-        let name = |number: usize| format!("n{number:02}.{}", [label(63), label(63), label(63), label(57)].join("."));
+        let name = |number: usize| {
+            format!("n{number:02}.{}", [label(63), label(63), label(63), label(57)].join("."))
+        };
         let names = (0..16).map(|number| name(number).parse().unwrap()).collect();
         let access = AppAccess { grants: [Grant::Domains { names }].into(), ..AppAccess::default() };
         let mut policy = AppPolicy { gateway_port: NonZeroU16::new(65_535), ..AppPolicy::default() };

@@ -241,7 +241,11 @@ impl AppAccess {
     fn permissions(&self) -> usize {
         let of = |grant: &Grant| match grant {
             Grant::Domains { names } => names.len(),
-            Grant::Lan {} | Grant::Internet {} | Grant::Mesh {} | Grant::Inbound { .. } | Grant::App { .. } => 1,
+            Grant::Lan {}
+            | Grant::Internet {}
+            | Grant::Mesh {}
+            | Grant::Inbound { .. }
+            | Grant::App { .. } => 1,
         };
         self.grants.iter().map(of).sum::<usize>() + self.serves.len()
     }

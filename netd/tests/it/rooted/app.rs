@@ -127,7 +127,8 @@ pub(crate) fn policy(apps: &str) -> String {
 
 /// How often a rule was met.
 pub(crate) async fn packets(net1: &Net1Proxy<'_>, rule: &str) -> u64 {
-    let report: model::network::report::NetworkReport = net1::read_answer(&net1.report().await.unwrap()).unwrap();
+    let report: model::network::report::NetworkReport =
+        net1::read_answer(&net1.report().await.unwrap()).unwrap();
     let rules = &report.firewall.rules;
     rules
         .iter()

@@ -63,10 +63,8 @@ fn what_contradicts_itself_is_refused() {
 fn every_domain_and_every_port_counts_among_the_permissions_of_the_box() {
     // 256 apps with 63 domains and a port each.
     let domains: Vec<String> = (0..63).map(|n| format!(r#""n{n}.example.org""#)).collect();
-    let app = format!(
-        r#"{{"grants":[{{"to":"domains","names":[{}]}}],"serves":["tcp/80"]}}"#,
-        domains.join(",")
-    );
+    let app =
+        format!(r#"{{"grants":[{{"to":"domains","names":[{}]}}],"serves":["tcp/80"]}}"#, domains.join(","));
     let with = |more: &str| {
         let apps: Vec<String> = (0..128).map(|n| format!(r#""x{n}":{app}"#)).collect();
         let others: Vec<String> = (0..128).map(|n| format!(r#""y{n}":{app}"#)).collect();
