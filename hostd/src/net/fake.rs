@@ -102,6 +102,11 @@ impl FakeNetd {
         }
     }
 
+    /// From now on it refuses to report.
+    pub fn report_nothing(&self) {
+        self.memory().report = None;
+    }
+
     /// From now on it reports nothing, because it stops.
     pub fn stop(&self) {
         self.memory().is_stopping = true;
