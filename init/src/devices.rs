@@ -25,7 +25,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("nls_cp437", "short names on vfat (CONFIG_FAT_DEFAULT_CODEPAGE=437)"),
     ("nls_ascii", "long names on vfat (CONFIG_FAT_DEFAULT_IOCHARSET=ascii)"),
     ("af_packet", "netd's DHCP client, before the link has an address"),
-    // Without rules no link is switched on: these are on the way to the page.
+    // Rules are loaded before any link is switched on: these are on the way to the page.
     ("nf_tables", "the packet filter"),
     ("nft_ct", "the packet filter: states and marks of connections"),
     ("nft_fib_inet", "the packet filter: whether an address is the box's own"),
