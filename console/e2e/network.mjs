@@ -63,7 +63,7 @@ export const NETWORK_SITUATIONS = {
     await look("network-no");
     // An answer that comes late is not taken for the one to a later question.
     box.slow["/network/explain"] = 2000;
-    const late = page.waitForResponse((answer) => answer.url().includes("/explain"));
+    const late = page.waitForResponse((answer) => answer.url().includes("news.example.com"));
     await form.getByRole("button", { name: "Ask" }).click();
     await waitUntil("the question arrives", () => box.seen.filter((each) => each === "GET /network/explain").length === 4);
     box.slow = {};
@@ -71,7 +71,8 @@ export const NETWORK_SITUATIONS = {
     await form.getByRole("button", { name: "Ask" }).click();
     await form.getByText("Yes", { exact: true }).waitFor();
     await (await late).finished();
-    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+    // Two frames later the page has done with it what it does.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
     await form.getByText("Yes", { exact: true }).waitFor();
     if ((await form.getByText("No", { exact: true }).count()) > 0) throw new Error("the late answer stands beside another question");
     await form.getByLabel("reach").selectOption("A site on the Internet");
