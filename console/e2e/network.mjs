@@ -1,6 +1,6 @@
 // Situations of the network page.
 
-import { tabTo, waitUntil } from "./lib/browser.mjs";
+import { hasFocus, tabTo, waitUntil } from "./lib/browser.mjs";
 import { ELSEWHERE, heading, logIn, OWNER } from "./lib/visits.mjs";
 
 export const NETWORK_SITUATIONS = {
@@ -9,8 +9,12 @@ export const NETWORK_SITUATIONS = {
     box.network.links.push(
       { name: "wlan0", kind: "wifi", mac: "52:54:00:ab:cd:ef", state: "no-carrier", addresses: [], gateway: null, lease_expires_unix: null, report: null },
     );
+    const asked = [];
+    page.on("request", (request) => asked.push(new URL(request.url())));
     await logIn(page);
     await look("home-with-radio");
+    const wholes = asked.filter(({ pathname, search }) => pathname === "/api/v1/network" && search !== "?part=links");
+    if (wholes.length > 0) throw new Error("the home page asked for every rule");
     await tabTo(page, page.getByRole("button", { name: "Names, time, firewall" }));
     await page.keyboard.press("Enter");
     await heading(page, "Network");
@@ -48,6 +52,7 @@ export const NETWORK_SITUATIONS = {
     await form.getByText("Yes", { exact: true }).waitFor();
     await look("network-yes");
     await form.getByLabel("reach").selectOption("The Internet");
+    await form.getByText("Yes", { exact: true }).waitFor({ state: "detached" });
     await form.getByLabel("At port").fill("");
     await form.getByRole("button", { name: "Ask" }).click();
     await form.getByText("Only some of it").waitFor();
@@ -56,6 +61,21 @@ export const NETWORK_SITUATIONS = {
     await form.getByRole("button", { name: "Ask" }).click();
     await form.getByText("No", { exact: true }).waitFor();
     await look("network-no");
+    // An answer that comes late is not taken for the one to a later question.
+    box.slow["/network/explain"] = 2000;
+    const late = page.waitForResponse((answer) => answer.url().includes("news.example.com"));
+    await form.getByRole("button", { name: "Ask" }).click();
+    await waitUntil("the question arrives", () => box.seen.filter((each) => each === "GET /network/explain").length === 4);
+    box.slow = {};
+    await form.getByLabel("reach").selectOption("db");
+    await form.getByRole("button", { name: "Ask" }).click();
+    await form.getByText("Yes", { exact: true }).waitFor();
+    await (await late).finished();
+    // Two frames later the page has done with it what it does.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
+    await form.getByText("Yes", { exact: true }).waitFor();
+    if ((await form.getByText("No", { exact: true }).count()) > 0) throw new Error("the late answer stands beside another question");
+    await form.getByLabel("reach").selectOption("A site on the Internet");
     visitor.expect(422, "/api/v1/network/explain");
     await form.getByLabel("At port").fill("https");
     await form.getByRole("button", { name: "Ask" }).click();
@@ -66,13 +86,16 @@ export const NETWORK_SITUATIONS = {
     box.owner = OWNER;
     await visit(page);
     const toggle = page.getByRole("switch", { name: "Devices at home may ask this box" });
+    await page.locator(".trial-place [role=status]").evaluate((news) => (news.dataset.known = "yes"));
     await tabTo(page, toggle, 60);
     await page.keyboard.press("Space");
     await page.getByText(/Will go back in \d+ s/).waitFor();
     await page.getByText("download the profile").waitFor();
+    const known = page.locator("[role=status][data-known]");
+    await known.getByText("The new settings are on trial.").waitFor();
     await look("network-trial");
     await page.getByRole("button", { name: "Keep these settings" }).click();
-    await page.getByText("The new settings stay.").waitFor();
+    await known.getByText("The new settings stay.").waitFor();
     await look("network-kept");
     if (!box.network.settings.resolver.serve_lan) throw new Error("the box did not keep the change");
     if ((await toggle.getAttribute("aria-checked")) !== "true") throw new Error("the switch does not show the change");
@@ -89,19 +112,56 @@ export const NETWORK_SITUATIONS = {
     await waitUntil("the switch is off again", async () => (await toggle.getAttribute("aria-checked")) === "false");
   },
 
+  async "two changes while an answer from before them is on its way"({ box, page }) {
+    box.owner = OWNER;
+    await visit(page);
+    const asked = () => box.seen.filter((each) => each === "GET /network/settings").length;
+    const before = asked();
+    box.slow["/network/settings"] = 6000;
+    await waitUntil("the page asks again", () => asked() > before);
+    box.slow = {};
+    const toggle = page.getByRole("switch");
+    await toggle.click();
+    await waitUntil("the box has the first change", () => box.network.settings.resolver.serve_lan);
+    await page.getByRole("button", { name: "Change address… of eth0" }).click();
+    const form = page.getByRole("form", { name: "Addresses of eth0" });
+    await form.locator("summary", { hasText: "More" }).click();
+    await form.getByLabel("MTU").fill("1400");
+    await form.getByRole("button", { name: "Try this address" }).click();
+    await form.waitFor({ state: "detached" });
+    // What the page shows when a change is done is how the box is after it.
+    await page.getByText(/Will go back in \d+ s/).waitFor();
+    if ((await toggle.getAttribute("aria-checked")) !== "true") throw new Error("the page shows settings from before the changes");
+    const { links, resolver } = box.network.settings;
+    if (links[0]?.mtu !== 1400 || !resolver.serve_lan) throw new Error(`a change was undone: ${JSON.stringify(box.network.settings)}`);
+  },
+
   async "name servers are changed by form"({ box, visitor, page, look }) {
     box.owner = OWNER;
     await visit(page);
-    await page.getByRole("button", { name: "Change name servers…" }).click();
+    const opener = page.getByRole("button", { name: "Change name servers…" });
+    const nameOf = (number) => page.getByRole("group", { name: new RegExp(`Name server ${number}`) }).getByLabel("Name");
+    await opener.click();
+    await focusOn("the first name", nameOf(1));
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await focusOn("the button that opened the form", opener);
+    await opener.click();
     const second = page.getByRole("group", { name: /Name server 2/ });
     await second.getByRole("button", { name: /Ask this one earlier/ }).click();
+    await focusOn("the server that is first now", nameOf(1));
+    await page.getByRole("button", { name: "Add a name server" }).click();
+    await focusOn("the new server", nameOf(3));
+    await page.getByRole("group", { name: /Name server 3/ }).getByRole("button", { name: /Ask this one earlier/ }).click();
+    await focusOn("the same button of the moved server", second.getByRole("button", { name: /Ask this one earlier/ }));
+    await second.getByRole("button", { name: "Remove" }).click();
+    await focusOn("the neighbour of the removed server", nameOf(2));
     await page.getByRole("button", { name: "Add a name server" }).click();
     const third = page.getByRole("group", { name: /Name server 3/ });
     await third.getByLabel("Name").fill("192.0.2.9");
     await page.getByRole("button", { name: "Try these settings" }).click();
     await page.getByText("This is an address.").waitFor();
     await page.getByText("Type at least one address").waitFor();
-    await waitUntil("the wrong field has the focus", () => third.getByLabel("Name").evaluate((input) => input === document.activeElement));
+    await focusOn("the wrong field", third.getByLabel("Name"));
     await look("network-form-wrong");
     await third.getByLabel("Name").fill("quad.example");
     await third.getByLabel("Addresses").fill("0.0.0.0");
@@ -112,6 +172,7 @@ export const NETWORK_SITUATIONS = {
     await third.getByLabel("Encrypted by").selectOption("HTTPS");
     await third.getByLabel("Path").fill("/names");
     await page.getByRole("button", { name: "Try these settings" }).click();
+    await focusOn("the button that opened the form", opener);
     await page.getByRole("button", { name: "Keep these settings" }).click();
     await page.getByText("The new settings stay.").waitFor();
     const names = box.network.settings.resolver.upstreams.map((server) => server.server_name);
@@ -130,6 +191,7 @@ export const NETWORK_SITUATIONS = {
     await page.keyboard.press("Enter");
     const form = page.getByRole("form", { name: "Addresses of eth0" });
     const save = form.getByRole("button", { name: "Try this address" });
+    await focusOn("the first field", form.getByLabel("Address", { exact: true }));
     await form.getByLabel("Address", { exact: true }).selectOption("Fixed address");
     await save.click();
     await form.getByText("A fixed address is chosen but none is given.").waitFor();
@@ -201,6 +263,11 @@ export const NETWORK_SITUATIONS = {
     await page.getByRole("heading", { name: "Firewall" }).waitFor();
   },
 };
+
+async function focusOn(what, locator) {
+  await locator.waitFor();
+  await waitUntil(`${what} has the focus`, () => hasFocus(locator));
+}
 
 async function visit(page) {
   await logIn(page);

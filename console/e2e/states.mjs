@@ -7,12 +7,11 @@ import { serve } from "./mock/server.mjs";
 import { NETWORK_SITUATIONS } from "./network.mjs";
 import { BASE, ELSEWHERE, heading, logIn, OWNER } from "./lib/visits.mjs";
 
-
-
-/** Runs every situation whose name fits `only`; throws with the name of the one that failed. */
+/** Runs every situation whose name fits `only`; throws with the name of the one that failed, and where no name fits. */
 export async function runStates({ certificates, executable, shots, only = /./ }) {
-  for (const [name, play] of Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS })) {
-    if (!only.test(name)) continue;
+  const chosen = Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS }).filter(([name]) => only.test(name));
+  if (chosen.length === 0) throw new Error(`no situation has a name that fits ${only}`);
+  for (const [name, play] of chosen) {
     process.stdout.write(`states: ${name}\n`);
     const box = new Box(certificates.ca);
     const { port, close } = await serve(box, certificates);

@@ -1,11 +1,14 @@
 //! Answers of the box, as far as they are shown. Members that are not known here are left alone: the box may be newer.
 
+use model::network::app_policy::Grant;
 use model::network::report::AppReport;
 use model::network::report::FirewallReport;
 use model::network::report::NameReport;
 use model::network::report::ResolverReport;
 use model::network::report::TimeReport;
 use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// `GET /status`.
@@ -134,6 +137,41 @@ pub struct Gateway {
     pub address: IpAddr,
     /// Whether it answers.
     pub answers: bool,
+}
+
+/// `GET /network/policy`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Policy {
+    /// By key.
+    pub workspaces: BTreeMap<String, Workspace>,
+}
+
+/// The apps of one user.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Workspace {
+    /// By key.
+    pub apps: BTreeMap<String, Access>,
+}
+
+/// What one app may reach and what of it may be reached.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Access {
+    /// What the owner granted.
+    #[serde(default)]
+    pub grants: Vec<Granted>,
+    /// Ports that the box itself may connect to.
+    #[serde(default)]
+    pub serves: Vec<String>,
+}
+
+/// A permission.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Granted {
+    /// One that is understood to its last member: another could make it a narrower one.
+    Known(Grant),
+    /// One of a newer box.
+    Unknown(Value),
 }
 
 /// `PUT /network/settings`.

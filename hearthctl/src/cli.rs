@@ -37,8 +37,8 @@ pub enum Command {
     /// Trust a box and log in to it
     ///
     /// The first time, the box's household certificate is fetched over plain HTTP and its fingerprint shown: compare it with the
-    /// one on the box's welcome page (http://hearth.local, before set-up), at the end of set-up, or on the page Network of a
-    /// browser that already trusts the box. From then on nobody else can pose as the box.
+    /// one on the box's own screen, or on the page Network of a browser that already trusts the box. The welcome page proves
+    /// nothing: it comes over plain HTTP too. From then on nobody else can pose as the box.
     Login(Login),
     /// Log out, here and at the box
     Logout {

@@ -31,10 +31,10 @@ use zeroize::ZeroizeOnDrop;
 const COOKIE_NAME: &str = "__Host-hearth";
 /// How long an answer may take; hashing a password on a small board is slow on purpose.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// Longest answer that is read, in bytes: a policy of a thousand apps, or their rules.
-const MAX_ANSWER: u64 = 4 << 20;
-/// Longest certificate.
-const MAX_CERTIFICATE: u64 = 64 * 1024;
+/// Longest answer that is read, in bytes: the rules of the largest policy, as long as netd's longest answer.
+const MAX_ANSWER: u64 = 16 << 20;
+/// Longest certificate that is read, in bytes.
+pub(crate) const MAX_CERTIFICATE: u64 = 64 * 1024;
 
 /// What shows the box who is logged in; not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]

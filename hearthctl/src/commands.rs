@@ -6,6 +6,7 @@ mod login;
 pub(crate) use failure::Failure;
 
 use crate::answers::Network as NetworkAnswer;
+use crate::answers::Policy;
 use crate::answers::SettingsChanged;
 use crate::answers::Status;
 use crate::answers::System;
@@ -20,7 +21,6 @@ use crate::config::Store;
 use crate::show;
 use crate::terminal::Terminal;
 use crate::trust;
-use model::network::app_policy::AppPolicy;
 use model::network::endpoint::Endpoint;
 use model::network::explanation::Answer;
 use model::network::explanation::Explanation;
@@ -137,6 +137,9 @@ fn network(desk: &mut Desk<'_>) -> Result<(), Failure> {
 fn rules(desk: &mut Desk<'_>, counters: bool) -> Result<(), Failure> {
     let client = desk.client_logged_in()?;
     let answer = client.get("/network")?;
+    if answer["firewall"].is_null() {
+        return Err(Failure::NoFirewall);
+    }
     desk.answer(&answer["firewall"].clone(), || {
         let network: NetworkAnswer = client.understand("/network", answer)?;
         let firewall = network.firewall.ok_or(Failure::NoFirewall)?;
@@ -148,7 +151,7 @@ fn policy(desk: &mut Desk<'_>) -> Result<(), Failure> {
     let client = desk.client_logged_in()?;
     let answer = client.get("/network/policy")?;
     desk.answer(&answer.clone(), || {
-        let policy: AppPolicy = client.understand("/network/policy", answer)?;
+        let policy: Policy = client.understand("/network/policy", answer)?;
         Ok(show::policy(&policy))
     })
 }

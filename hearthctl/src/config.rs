@@ -3,6 +3,7 @@
 //! One file, `$XDG_CONFIG_HOME/hearth/hearthctl.json`, readable by its owner only and replaced as a whole.
 
 use crate::client::SessionToken;
+use model::network::app_policy::Version;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fs::File;
@@ -24,7 +25,7 @@ const MAX_FILE: u64 = 64 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct KnownBox {
     /// Version of this document; 1.
-    version: u8,
+    version: Version,
     /// `https://hearth.local`, with a port where it is not 443.
     pub url: String,
     /// Where to connect to instead of looking the name up.
@@ -41,7 +42,7 @@ impl KnownBox {
     /// A box with nobody logged in.
     #[must_use]
     pub const fn new(url: String, address: Option<IpAddr>, certificate: String) -> Self {
-        Self { version: 1, url, address, certificate, session: None }
+        Self { version: Version, url, address, certificate, session: None }
     }
 }
 
@@ -192,5 +193,18 @@ mod tests {
         std::fs::write(folder.path().join(NAME), "{\"version\": 1}").unwrap();
         let error = Store::at(folder.path()).load().unwrap_err();
         assert!(error.to_string().ends_with("hearthctl.json"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_not_guessed_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        store.save(&KnownBox::new("https://hearth.local".to_owned(), None, "PEM".to_owned())).unwrap();
+        let file = folder.path().join(NAME);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("\"version\": 1", "\"version\": 2")).unwrap();
+        let error = store.load().unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("version 2"), "{cause}");
     }
 }

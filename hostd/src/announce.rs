@@ -1,4 +1,4 @@
-//! What hostd tells the world about itself: readiness and status to init, claim code and state to the box's own screen.
+//! What hostd tells the world about itself: readiness and status to init; fingerprint, claim code and state to the box's own screen.
 //!
 //! Nobody listens on a developer's machine; there the same words go to the log.
 
@@ -39,7 +39,7 @@ pub async fn follow(app: Arc<App>) {
     let mut network = app.network.clone();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut shown = Shown::default();
+    let mut shown = Shown { fingerprint: app.authority.fingerprint(), ..Shown::default() };
     let (mut ownership_lives, mut network_lives) = (true, true);
     loop {
         let owned = ownership.borrow_and_update().clone();
@@ -65,15 +65,22 @@ pub async fn follow(app: Arc<App>) {
 /// What was announced last.
 #[derive(Debug, Default)]
 struct Shown {
+    /// Of the household certificate.
+    fingerprint: String,
     claim_code: Option<zeroize::Zeroizing<String>>,
     state: Option<(BoxState, String)>,
     status: Option<String>,
 }
 
 impl Shown {
-    /// Lines that are due now. The code comes before the state, so that whoever waits for the state has seen the code.
+    /// Lines that are due now. The code comes before the state, so that whoever waits for the state has seen the code. The
+    /// fingerprint comes with every code, and once without: nobody between box and reader can forge what is on the screen.
     fn update(&mut self, owned: &Ownership, state: BoxState, url: &str) -> Vec<String> {
         let mut lines = Vec::new();
+        let has_new_code = owned.claim_code.is_some() && owned.claim_code != self.claim_code;
+        if has_new_code || self.state.is_none() {
+            lines.push(format!("household certificate (SHA-256): {}", self.fingerprint));
+        }
         if owned.claim_code != self.claim_code {
             lines.extend(owned.claim_code.iter().map(|code| format!("claim code: {}", code.as_str())));
             self.claim_code.clone_from(&owned.claim_code);
@@ -111,17 +118,23 @@ mod tests {
 
     #[test]
     fn only_changes_are_announced() {
-        let mut shown = Shown::default();
+        let new = || Shown { fingerprint: "AB:CD".to_owned(), ..Shown::default() };
+        let certificate = "household certificate (SHA-256): AB:CD";
+        let mut shown = new();
         let url = "https://hearth.local";
         assert_eq!(
             shown.update(&owned(Some("A")), BoxState::Setup, url),
-            ["claim code: A", "state=setup url=https://hearth.local"]
+            [certificate, "claim code: A", "state=setup url=https://hearth.local"]
         );
         assert!(shown.update(&owned(Some("A")), BoxState::Setup, url).is_empty());
-        assert_eq!(shown.update(&owned(Some("B")), BoxState::Setup, url), ["claim code: B"]);
+        assert_eq!(shown.update(&owned(Some("B")), BoxState::Setup, url), [certificate, "claim code: B"]);
         assert_eq!(
             shown.update(&owned(None), BoxState::Ready, "https://oak.local"),
             ["state=ready url=https://oak.local"]
+        );
+        assert_eq!(
+            new().update(&owned(None), BoxState::Ready, url),
+            [certificate, "state=ready url=https://hearth.local"]
         );
         assert_eq!(shown.status(&[]).as_deref(), Some("ready"));
         assert_eq!(shown.status(&[]), None);

@@ -131,8 +131,6 @@ pub enum RunError {
 /// How long open connections may go on after SIGTERM: init sends it the moment it accepts a reboot, while the answer to
 /// whoever asked for it is still on its way.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Between looks at whether they have ended.
-const FAREWELL_STEP: Duration = Duration::from_millis(20);
 
 /// A hostd that listens and whose tasks run.
 #[derive(Debug)]
@@ -145,6 +143,7 @@ pub struct Running {
     pub app: Arc<App>,
     /// The connections of both ports.
     pub connections: Arc<Connections>,
+    servers: JoinSet<()>,
     tasks: JoinSet<()>,
 }
 
@@ -217,27 +216,31 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
             .map_err(|source| RunError::Leaf { source })?;
     let acceptor = tls::acceptor(provider, certificates.live()).map_err(|source| RunError::Tls { source })?;
     let connections = Connections::new(MAX_CONNECTIONS);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(server::serve(http.0, Port::Plain, Arc::clone(&app), Arc::clone(&connections)));
-    tasks.spawn(server::serve(https.0, Port::Secure(acceptor), Arc::clone(&app), Arc::clone(&connections)));
+    let (mut servers, mut tasks) = (JoinSet::new(), JoinSet::new());
+    servers.spawn(server::serve(http.0, Port::Plain, Arc::clone(&app), Arc::clone(&connections)));
+    servers.spawn(server::serve(https.0, Port::Secure(acceptor), Arc::clone(&app), Arc::clone(&connections)));
     tasks.spawn(certificates.follow(Arc::clone(&app)));
     tasks.spawn(announce::follow(Arc::clone(&app)));
     tasks.spawn(follow_network(settings.net_socket, Arc::clone(&app), Known { view, connection }));
     tasks.spawn(keep_up(Arc::clone(&app)));
-    Ok(Running { http: http.1, https: https.1, app, connections, tasks })
+    Ok(Running { http: http.1, https: https.1, app, connections, servers, tasks })
 }
 
 impl Running {
-    /// Lets open connections end for a moment, stops all tasks, then writes down what has aged.
-    pub async fn stop(mut self) {
-        let farewell = async {
-            while self.connections.count() > 0 {
-                tokio::time::sleep(FAREWELL_STEP).await;
-            }
-        };
-        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+    /// Takes no more connections, lets the open ones get the answers they are about to get, stops all tasks, then writes down what
+    /// has aged.
+    pub async fn stop(self) {
+        self.stop_within(FAREWELL).await;
+    }
+
+    /// The same with another patience for answers.
+    pub async fn stop_within(mut self, farewell: Duration) {
+        self.connections.close();
+        let ended = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(farewell, ended).await.is_err() {
             tracing::debug!("connections are closed before their end");
         }
+        self.servers.shutdown().await;
         self.tasks.shutdown().await;
         if let Err(error) = self.app.accounts.upkeep(true).await {
             tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");

@@ -21,7 +21,7 @@ use hostapi::net1::ConnectError;
 use hostapi::net1::DnsCertificate;
 use hostapi::net1::Net1Error;
 use hostapi::net1::Net1Proxy;
-use hostapi::net1::parse;
+use hostapi::net1::read_answer;
 use model::names::HostName;
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -194,7 +194,7 @@ async fn read(netd: &Net1Proxy<'_>) -> Result<NetworkView, LinkError> {
 
 /// A document that is not understood must not hide links and names.
 fn understood<T: DeserializeOwned>(what: &'static str, text: &str) -> Option<T> {
-    parse(text)
+    read_answer(text)
         .map_err(|error| tracing::error!(what, error = &error as &dyn Error, "netd shows a strange document"))
         .ok()
 }

@@ -16,10 +16,14 @@ mod progress;
 pub mod tls;
 
 use crate::app::App;
+use crate::web::Reply;
 use connections::Busy;
 use connections::Connections;
 use connections::Ticket;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
@@ -27,6 +31,7 @@ use progress::Progress;
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncRead;
@@ -99,13 +104,18 @@ impl std::fmt::Debug for Port {
     }
 }
 
-/// Accepts connections until the task is dropped, which also closes them.
+/// Accepts connections until they are to close, and ends with the last of them; dropping the task closes them at once.
 pub async fn serve(listener: TcpListener, port: Port, app: Arc<App>, connections: Arc<Connections>) {
     let mut attended = JoinSet::new();
     loop {
         // Ended ones would else pile up.
         while attended.try_join_next().is_some() {}
-        match listener.accept().await {
+        // Both are cancel safe: what was not accepted stays in the kernel's queue.
+        let accepted = tokio::select! {
+            () = connections.closing() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, peer)) => {
                 let address = peer.ip().to_canonical();
                 let Some(ticket) = connections.admit(address) else { continue };
@@ -117,6 +127,8 @@ pub async fn serve(listener: TcpListener, port: Port, app: Arc<App>, connections
             }
         }
     }
+    drop(listener);
+    while attended.join_next().await.is_some() {}
 }
 
 /// One connection from its first byte to its last.
@@ -128,9 +140,9 @@ async fn attend(stream: TcpStream, address: IpAddr, ticket: Arc<Ticket>, port: P
     let visitor = Visitor { address, ticket: Some(Arc::clone(&ticket)) };
     let speak = async {
         match port {
-            Port::Plain => speak_plain(stream, app).await,
+            Port::Plain => speak_plain(stream, app, &ticket).await,
             Port::Secure(acceptor) => match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => speak_secure(stream, app, visitor).await,
+                Ok(Ok(stream)) => speak_secure(stream, app, visitor, &ticket).await,
                 Ok(Err(error)) => {
                     tracing::debug!(error = &error as &dyn Error, %address, "a TLS handshake failed");
                 }
@@ -148,27 +160,43 @@ async fn attend(stream: TcpStream, address: IpAddr, ticket: Arc<Ticket>, port: P
     }
 }
 
-async fn speak_plain(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: Arc<App>) {
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+async fn speak_plain(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Arc<App>,
+    ticket: &Ticket,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
         let reply = app.answer_plain(&request);
         async move { Ok::<_, Infallible>(reply) }
     });
-    ended(http().serve_connection(TokioIo::new(stream), service).await);
+    speak(stream, service, ticket).await;
 }
 
 async fn speak_secure(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     app: Arc<App>,
     visitor: Visitor,
+    ticket: &Ticket,
 ) {
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let (app, visitor) = (Arc::clone(&app), visitor.clone());
         async move { Ok::<_, Infallible>(app.answer(request, &visitor).await) }
     });
-    ended(http().serve_connection(TokioIo::new(stream), service).await);
+    speak(stream, service, ticket).await;
 }
 
-fn ended(result: hyper::Result<()>) {
+async fn speak<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S, ticket: &Ticket)
+where
+    S: Service<Request<Incoming>, Response = Reply, Error = Infallible>,
+{
+    let mut connection = pin!(http().serve_connection(TokioIo::new(stream), service));
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = ticket.closing() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = result {
         tracing::debug!(error = &error as &dyn Error, "a connection broke off");
     }

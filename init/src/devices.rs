@@ -30,7 +30,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("dm_crypt", "the data partition: the mapping"),
     ("cts", "encrypted folders on it: the mode for file names (fscrypt)"),
     ("af_packet", "netd's DHCP client, before the link has an address"),
-    // Without rules no link is switched on: these are on the way to the page.
+    // Rules are loaded before any link is switched on: these are on the way to the page.
     ("nf_tables", "the packet filter"),
     ("nft_ct", "the packet filter: states and marks of connections"),
     ("nft_fib_inet", "the packet filter: whether an address is the box's own"),

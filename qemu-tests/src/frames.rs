@@ -1,6 +1,5 @@
 //! Writes Ethernet frames, right and wrong ones (RFC 791, 8200, 768, 9293, 792, 4443, 826).
 
-use crate::packets::checksum;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
@@ -171,6 +170,17 @@ fn with_sum(mut bytes: Vec<u8>, at: usize, ends: Pseudo, protocol: u8) -> Vec<u8
     bytes
 }
 
+/// The Internet checksum (RFC 1071) of parts of even length each.
+fn checksum(parts: &[&[u8]]) -> u16 {
+    let words = parts.iter().flat_map(|part| part.chunks(2));
+    let mut sum: u32 =
+        words.map(|word| u32::from(word[0]) << 8 | word.get(1).copied().map_or(0, u32::from)).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or_default()
+}
+
 fn short(length: usize) -> u16 {
     u16::try_from(length).unwrap_or(u16::MAX)
 }
@@ -201,6 +211,12 @@ mod tests {
         assert_eq!(packet[0], 0x46);
         assert_eq!(checksum(&[&packet[..24]]), 0);
         assert_eq!(packet.len(), 31);
+    }
+
+    #[test]
+    fn the_checksum_of_the_standard_example_is_right() {
+        // RFC 1071 section 3: the sum is 0xddf2.
+        assert_eq!(!checksum(&[&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]]), 0xddf2);
     }
 
     #[test]

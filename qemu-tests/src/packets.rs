@@ -1,8 +1,12 @@
-//! The other end of a network card: the test speaks Ethernet itself, so that it sees what really goes over the wire.
+//! The other end of a network card: the test speaks Ethernet itself, so that it sees what really goes over the wire. Frames are
+//! written by [`crate::frames`].
 //!
 //! IPv4 with UDP, ARP and the one ICMPv6 message a router sends; no options, no fragments (RFC 791, 768, 826, 4861).
 
 use crate::frames;
+use crate::frames::Ipv4;
+use crate::frames::Mac;
+use crate::frames::Pseudo;
 use crate::machine::PacketLink;
 use anyhow::Context;
 use anyhow::Result;
@@ -14,13 +18,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Hardware address of the test's end.
-pub const MAC: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 1];
+pub const MAC: Mac = [0x52, 0x54, 0, 0x77, 0, 1];
 /// To everyone.
-pub const BROADCAST: [u8; 6] = [0xff; 6];
+pub const BROADCAST: Mac = [0xff; 6];
 
-const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
-const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
-const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 /// Longest frame looked at, in bytes.
 const LONGEST: usize = 64 * 1024;
 
@@ -39,7 +40,7 @@ pub enum Seen {
     /// Someone asks who has an address.
     ArpRequest {
         /// Hardware address of who asks.
-        from: [u8; 6],
+        from: Mac,
         /// Its address.
         from_address: Ipv4Addr,
         /// The address asked for.
@@ -48,7 +49,7 @@ pub enum Seen {
     /// Someone asks who has an IPv6 address.
     NeighbourSolicitation {
         /// Hardware address of who asks.
-        from: [u8; 6],
+        from: Mac,
         /// Its address.
         from_address: Ipv6Addr,
         /// The address asked for.
@@ -62,9 +63,9 @@ pub enum Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Udp {
     /// Hardware address it is sent to.
-    pub to_mac: [u8; 6],
+    pub to_mac: Mac,
     /// Hardware address it comes from.
-    pub from_mac: [u8; 6],
+    pub from_mac: Mac,
     /// Address and port it comes from.
     pub from: (Ipv4Addr, u16),
     /// Address and port it is sent to.
@@ -111,35 +112,23 @@ impl Udp {
     /// The frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
-        let mut udp = Vec::new();
-        for number in [self.from.1, self.to.1, short(self.payload.len() + 8), 0] {
-            udp.extend_from_slice(&number.to_be_bytes());
-        }
-        // A UDP checksum of 0 means none (RFC 768).
-        udp.extend_from_slice(&self.payload);
-        let mut header = vec![0x45, 0];
-        header.extend_from_slice(&short(udp.len() + 20).to_be_bytes());
-        // Identification, fragment, time to live 255 as multicast DNS wants it (RFC 6762 section 11), UDP, checksum.
-        header.extend_from_slice(&[0, 0, 0, 0, 255, 17, 0, 0]);
-        header.extend_from_slice(&self.from.0.octets());
-        header.extend_from_slice(&self.to.0.octets());
-        let sum = checksum(&[&header]).to_be_bytes();
-        header.splice(10..12, sum);
-        [&self.to_mac[..], &self.from_mac, &ETHERTYPE_IPV4, &header, &udp].concat()
+        let ends = Pseudo::V4(self.from.0, self.to.0);
+        let datagram = frames::udp(ends, self.from.1, self.to.1, &self.payload);
+        // Time to live as multicast DNS wants it (RFC 6762 section 11).
+        let header = Ipv4 { ttl: 255, ..Ipv4::plain(self.from.0, self.to.0, frames::UDP) };
+        frames::ethernet(self.to_mac, self.from_mac, frames::IPV4, &header.packet(&datagram))
     }
 }
 
 /// The answer to an ARP request: this address is here.
 #[must_use]
-pub fn arp_answer(to: [u8; 6], to_address: Ipv4Addr, ours: Ipv4Addr) -> Vec<u8> {
-    // Ethernet, IPv4, lengths 6 and 4, reply.
-    let head = [0, 1, 8, 0, 6, 4, 0, 2];
-    [&to[..], &MAC, &ETHERTYPE_ARP, &head, &MAC, &ours.octets(), &to, &to_address.octets()].concat()
+pub fn arp_answer(to: Mac, to_address: Ipv4Addr, ours: Ipv4Addr) -> Vec<u8> {
+    frames::ethernet(to, MAC, frames::ARP, &frames::arp(2, (MAC, ours), (to, to_address), &[]))
 }
 
 /// The answer to a neighbour solicitation: this address is here (RFC 4861 section 4.4).
 #[must_use]
-pub fn neighbour_advertisement(to: [u8; 6], to_address: Ipv6Addr, ours: Ipv6Addr) -> Vec<u8> {
+pub fn neighbour_advertisement(to: Mac, to_address: Ipv6Addr, ours: Ipv6Addr) -> Vec<u8> {
     // Router, solicited, override; the target's link-layer address.
     let body = [&[0xe0, 0, 0, 0][..], &ours.octets(), &[2, 1], &MAC].concat();
     let message = frames::icmpv6(ours, to_address, 136, 0, &body);
@@ -151,38 +140,29 @@ pub fn neighbour_advertisement(to: [u8; 6], to_address: Ipv6Addr, ours: Ipv6Addr
 pub fn router_advertisement(router: Ipv6Addr, prefix: Ipv6Addr) -> Vec<u8> {
     let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     let lifetimes = 3600_u32.to_be_bytes();
-    // Type, code, checksum, hop limit, no flags, router lifetime 1800 s, reachable and retransmission time unset.
-    let mut message = vec![134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+    // Hop limit, no flags, router lifetime 1800 s, reachable and retransmission time unset.
+    let head = [64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     // Prefix information: type, length in 8 bytes, prefix length, on-link and autonomous, valid, preferred, reserved.
-    message.extend_from_slice(&[3, 4, 64, 0xc0]);
-    message.extend_from_slice(&lifetimes);
-    message.extend_from_slice(&lifetimes);
-    message.extend_from_slice(&[0; 4]);
-    message.extend_from_slice(&prefix.octets());
+    let option = [&[3, 4, 64, 0xc0][..], &lifetimes, &lifetimes, &[0; 4], &prefix.octets()].concat();
     // Source link-layer address.
-    message.extend_from_slice(&[1, 1]);
-    message.extend_from_slice(&MAC);
-    let length = short(message.len()).to_be_bytes();
-    let pseudo = [0, 0, length[0], length[1], 0, 0, 0, 58];
-    let sum = checksum(&[&router.octets(), &all_nodes.octets(), &pseudo, &message]).to_be_bytes();
-    message.splice(2..4, sum);
-    // Version 6; next header ICMPv6; hop limit 255, or it is ignored.
-    let header = [0x60, 0, 0, 0, length[0], length[1], 58, 255];
-    let to_mac = [0x33, 0x33, 0, 0, 0, 1];
-    [&to_mac[..], &MAC, &ETHERTYPE_IPV6, &header, &router.octets(), &all_nodes.octets(), &message].concat()
+    let body = [&head[..], &option, &[1, 1], &MAC].concat();
+    let message = frames::icmpv6(router, all_nodes, 134, 0, &body);
+    // Hop limit 255, or it is ignored.
+    let packet = frames::ipv6(router, all_nodes, frames::ICMPV6, 255, &message);
+    frames::ethernet(frames::group_mac(all_nodes), MAC, frames::IPV6, &packet)
 }
 
 fn parse(frame: &[u8]) -> Option<Seen> {
     let to_mac = frame.get(..6)?.try_into().ok()?;
     let from_mac = frame.get(6..12)?.try_into().ok()?;
     let rest = frame.get(14..)?;
-    match frame.get(12..14)? {
-        kind if kind == ETHERTYPE_ARP && rest.get(6..8)? == [0, 1] => Some(Seen::ArpRequest {
+    match number(frame, 12)? {
+        frames::ARP if rest.get(6..8)? == [0, 1] => Some(Seen::ArpRequest {
             from: rest.get(8..14)?.try_into().ok()?,
             from_address: address(rest, 14)?,
             wanted: address(rest, 24)?,
         }),
-        kind if kind == ETHERTYPE_IPV4 && *rest.get(9)? == 17 => {
+        frames::IPV4 if *rest.get(9)? == 17 => {
             let start = usize::from(rest.first()? & 0xf) * 4;
             let udp = rest.get(start..usize::from(number(rest, 2)?))?;
             Some(Seen::Udp(Udp {
@@ -194,13 +174,11 @@ fn parse(frame: &[u8]) -> Option<Seen> {
             }))
         }
         // Neighbour solicitation, straight behind the header.
-        kind if kind == ETHERTYPE_IPV6 && *rest.get(6)? == 58 && *rest.get(40)? == 135 => {
-            Some(Seen::NeighbourSolicitation {
-                from: from_mac,
-                from_address: address6(rest, 8)?,
-                wanted: address6(rest, 48)?,
-            })
-        }
+        frames::IPV6 if *rest.get(6)? == 58 && *rest.get(40)? == 135 => Some(Seen::NeighbourSolicitation {
+            from: from_mac,
+            from_address: address6(rest, 8)?,
+            wanted: address6(rest, 48)?,
+        }),
         _ => None,
     }
 }
@@ -219,21 +197,6 @@ fn number(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn short(length: usize) -> u16 {
-    u16::try_from(length).unwrap_or(u16::MAX)
-}
-
-/// The Internet checksum (RFC 1071) of parts of even length each.
-pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
-    let words = parts.iter().flat_map(|part| part.chunks(2));
-    let mut sum: u32 =
-        words.map(|word| u32::from(word[0]) << 8 | word.get(1).copied().map_or(0, u32::from)).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,16 +212,7 @@ mod tests {
             to: (Ipv4Addr::BROADCAST, 68),
             payload: b"hello".to_vec(),
         };
-        let frame = udp.frame();
-        // A header with its checksum sums up to nothing.
-        assert_eq!(checksum(&[&frame[14..34]]), 0);
-        assert_eq!(parse(&frame), Some(Seen::Udp(udp)));
-    }
-
-    #[test]
-    fn the_checksum_of_the_standard_example_is_right() {
-        // RFC 1071 section 3: the sum is 0xddf2.
-        assert_eq!(!checksum(&[&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]]), 0xddf2);
+        assert_eq!(parse(&udp.frame()), Some(Seen::Udp(udp)));
     }
 
     #[test]
@@ -289,7 +243,7 @@ mod tests {
         #[test]
         fn any_frame_is_answered(frame in proptest::collection::vec(any::<u8>(), 0..100)) {
             drop(parse(&frame));
-            let mut udp = [&[0; 12][..], &ETHERTYPE_IPV4, &frame].concat();
+            let mut udp = [&[0; 12][..], &frames::IPV4.to_be_bytes(), &frame].concat();
             if let Some(protocol) = udp.get_mut(23) {
                 *protocol = 17;
             }

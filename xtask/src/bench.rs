@@ -18,10 +18,14 @@ use crate::bars::Bars;
 use crate::command::target;
 use crate::host_packages;
 use crate::programs;
+use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
 use clap::ValueEnum;
 use image::progress::Progress;
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
 
 /// How much to measure.
 #[derive(Args, Debug)]
@@ -79,20 +83,34 @@ fn boot(arguments: &BenchArguments) -> Result<()> {
     let rest = hearth::rest(&folder.join("rest"))?;
     bars.finish();
     let report = report::Report::new(&boots, rest, hearth::sizes()?)?;
-    report.write(&folder.join("boot.json"))?;
-    if !arguments.no_readme {
-        report.fill_readme()?;
-    }
-    report.show();
-    Ok(())
+    publish(&report, &folder.join("boot.json"), arguments)
 }
 
 fn network(arguments: &BenchArguments) -> Result<()> {
-    let report = net::measure()?;
-    report.write(&target().join("bench/net.json"))?;
-    if !arguments.no_readme {
-        report.fill_readme()?;
+    publish(&net::measure()?, &target().join("bench/net.json"), arguments)
+}
+
+/// What was measured.
+trait Figures: Serialize {
+    /// Where its table begins in the README.
+    const MARK: &str;
+
+    /// Medians, for people.
+    fn table(&self) -> String;
+}
+
+/// Writes the figures as JSON, puts their table into the README, and shows it.
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+fn publish<F: Figures>(figures: &F, path: &Path, arguments: &BenchArguments) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
-    report.show();
+    let text = serde_json::to_string_pretty(figures).context("writing the figures as JSON")?;
+    fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
+    let table = figures.table();
+    if !arguments.no_readme {
+        readme::fill(F::MARK, &table)?;
+    }
+    println!("{table}");
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::command::Program;
 use crate::command::cargo;
 use crate::command::repository;
 use crate::command::target;
+use crate::host_packages;
 use crate::host_packages::say;
 use anyhow::Context;
 use anyhow::Result;
@@ -41,6 +42,8 @@ const MEMORY: u32 = 512;
 const PATIENCE: u32 = 10;
 /// Finding this crash shows that the engine is led by coverage; without it, all passes mean nothing.
 const CANARY: &str = "canary";
+/// What it says when it is found (`fuzz/src/lib.rs`).
+const SONG: &str = "the canary sings";
 /// What CI spends on each target.
 const SECONDS: u32 = 20;
 /// Most bytes of a crashing input that are printed; all of it is in the file.
@@ -73,11 +76,12 @@ struct Target {
 /// # Errors
 /// Names every target that crashed, with the input.
 pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<()> {
+    host_packages::ensure(&[host_packages::IMAGE, host_packages::FUZZ])?;
     let program = build()?;
     let targets = chosen(&program, arguments.target.as_deref())?;
     let canary = Target { name: CANARY.to_owned(), longest: "64".to_owned() };
     let (_, crashed) = run(&program, &[canary], 120)?.remove(0);
-    ensure!(crashed.is_some(), "the fuzzer does not find the canary: it is not led by coverage");
+    is_found(crashed.as_deref())?;
     let mut crashes = Vec::new();
     for pair in targets.chunks(SIDE_BY_SIDE) {
         for (name, crash) in run(&program, pair, arguments.seconds)? {
@@ -89,6 +93,15 @@ pub(crate) fn fuzz(arguments: &FuzzArguments) -> Result<()> {
         return Ok(());
     }
     bail!("{} decoders broke:\n{}", crashes.len(), crashes.join("\n"))
+}
+
+/// The canary ends with its own words and not by something that would end any target.
+fn is_found(crashed: Option<&str>) -> Result<()> {
+    match crashed {
+        Some(words) if words.contains(SONG) => Ok(()),
+        Some(words) => bail!("the fuzzer does not work: {words}"),
+        None => bail!("the fuzzer does not find the canary: it is not led by coverage"),
+    }
 }
 
 fn build() -> Result<PathBuf> {
@@ -132,7 +145,7 @@ fn run(program: &Path, targets: &[Target], seconds: u32) -> Result<Vec<(String, 
         .collect::<Result<Vec<_>>>()?;
     let mut ended = Vec::new();
     for (target, (mut child, folder)) in started {
-        let status = child.wait().with_context(|| format!("waiting for the fuzzer of {}", target.name))?;
+        let status = child.0.wait().with_context(|| format!("waiting for the fuzzer of {}", target.name))?;
         let log = fs::read(folder.join("log")).context("reading the fuzzer's log")?;
         let log = String::from_utf8_lossy(&log);
         if target.name != CANARY {
@@ -143,7 +156,18 @@ fn run(program: &Path, targets: &[Target], seconds: u32) -> Result<Vec<(String, 
     Ok(ended)
 }
 
-fn start(program: &Path, target: &Target, seconds: u32) -> Result<(Child, PathBuf)> {
+/// A process that ends when nobody waits for it any more.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended cannot be ended again, which is fine.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn start(program: &Path, target: &Target, seconds: u32) -> Result<(Running, PathBuf)> {
     let folder = self::target().join("fuzz/runs").join(&target.name);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
@@ -172,7 +196,7 @@ fn start(program: &Path, target: &Target, seconds: u32) -> Result<(Child, PathBu
     command.arg(&target.name).env(ARGUMENTS, words.join(" ")).stdin(Stdio::null());
     command.stdout(log.try_clone().context("sharing the fuzzer's log")?).stderr(log);
     let child = command.spawn().with_context(|| format!("starting the fuzzer of {}", target.name))?;
-    Ok((child, folder))
+    Ok((Running(child), folder))
 }
 
 fn corpus(name: &str) -> PathBuf {
@@ -221,6 +245,14 @@ mod tests {
         let text = crash(&target, Path::new("/does/not/exist"), log);
         assert_eq!(text, "thread '<unnamed>' panicked at a.rs:7:5: index out of bounds");
         assert!(crash(&target, Path::new("/does/not/exist"), "").contains("log"));
+    }
+
+    #[test]
+    fn only_the_canarys_own_words_show_that_it_was_found() {
+        is_found(Some("thread '<unnamed>' panicked at fuzz/src/lib.rs:49:13: the canary sings")).unwrap();
+        for other in [Some("ended without a word: see log"), Some("ERROR: libFuzzer: out-of-memory"), None] {
+            is_found(other).unwrap_err();
+        }
     }
 
     #[test]

@@ -53,7 +53,6 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("knot-dnsutils", "judges the resolver over TLS (kdig)"),
     package("nftables", "counts what leaves the box"),
     package("iproute2", "network namespaces"),
-    package("g++", "builds the engine of the fuzzer"),
     package("cryptsetup-bin", "makes and reads headers of encrypted partitions"),
     package("e2fsprogs", "judges the data partition"),
     package("gdisk", "judges the partition table"),
@@ -62,6 +61,9 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("openssl", "makes keys for Secure Boot tests"),
     package("python3-venv", "holds the firmware variable editor"),
 ];
+
+/// What the fuzzer needs, on top of [`IMAGE`].
+pub(crate) const FUZZ: &[HostPackage] = &[package("g++", "builds the engine of the fuzzer")];
 
 /// What the benchmark needs, on top of [`IMAGE`] and [`MACHINE`].
 pub(crate) const BENCH: &[HostPackage] = &[

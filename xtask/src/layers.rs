@@ -1,9 +1,17 @@
 //! Who may depend on whom (STYLE: a daemon never depends on another daemon; `init` never links tokio, zbus or the
 //! network; `model` does no I/O).
+//!
+//! Of our own crates each knows those that the last column of the table in `ARCHITECTURE.md` names, and no others; what else must
+//! not be linked is listed here.
 
+use crate::command::repository;
 use crate::metadata::Metadata;
+use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
 
 /// A crate and what must not be linked into it.
 struct Rule {
@@ -64,5 +72,50 @@ pub(crate) fn check() -> Result<()> {
             faults.push(format!("`{}` links `{name}`: {}", rule.krate, rule.reason));
         }
     }
+    let map = repository().join("ARCHITECTURE.md");
+    let text = fs::read_to_string(&map).with_context(|| format!("reading {}", map.display()))?;
+    faults.extend(strays(&metadata, &table(&text)));
     if faults.is_empty() { Ok(()) } else { bail!("layering:\n  {}", faults.join("\n  ")) }
+}
+
+/// The folders of the table with what each knows of.
+fn table(text: &str) -> BTreeMap<&str, BTreeSet<&str>> {
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let ["", folder, .., known, ""] = cells.as_slice() else { return None };
+        let (_, folder) = folder.strip_suffix(')')?.split_once("](")?;
+        // Every second part stands between backticks.
+        Some((folder, known.split('`').skip(1).step_by(2).collect()))
+    });
+    rows.collect()
+}
+
+/// Crates that are not in the table, or know others than it says.
+fn strays(metadata: &Metadata, table: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<String> {
+    let own = metadata.packages.iter().filter(|package| metadata.workspace_members.contains(&package.id));
+    own.filter_map(|package| {
+        let folder = package.manifest_path.parent()?.strip_prefix(repository()).ok()?.to_str()?;
+        let name = &package.name;
+        let Some(said) = table.get(folder) else {
+            return Some(format!("`{name}` ({folder}) has no row in ARCHITECTURE.md"));
+        };
+        let known = metadata.known_to(package);
+        (known != *said).then(|| format!("`{name}` knows of {known:?}, and ARCHITECTURE.md says {said:?}"))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_column_is_read() {
+        let text = "# `x`\n| folder | what | knows of |\n|---|---|---|\n| [`a/b`](a/b) | `c` of `d` | `e`, `f-g` |\n\
+                    | [`h`](h) | | – |\n";
+        let found = table(text);
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), ["a/b", "h"]);
+        assert_eq!(found["a/b"], BTreeSet::from(["e", "f-g"]));
+        assert_eq!(found["h"], BTreeSet::new());
+    }
 }

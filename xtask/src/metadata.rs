@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// The answer of `cargo metadata`.
 #[derive(Debug, Deserialize)]
@@ -30,6 +31,8 @@ pub(crate) struct Package {
     pub(crate) license: Option<String>,
     /// Registry it comes from; none for our own.
     pub(crate) source: Option<String>,
+    /// Its `Cargo.toml`.
+    pub(crate) manifest_path: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +80,22 @@ impl Metadata {
         self.packages
             .iter()
             .find(|package| package.name == name && self.workspace_members.contains(&package.id))
+    }
+
+    /// Names of the workspace's own packages that `root` itself depends on, not for tests or builds.
+    pub(crate) fn known_to(&self, root: &Package) -> BTreeSet<&str> {
+        let node = self.resolve.nodes.iter().find(|node| node.id == root.id);
+        let normal = |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none());
+        let known: BTreeSet<&str> = node
+            .map_or(&[][..], |node| &node.deps)
+            .iter()
+            .filter(normal)
+            .map(|dependency| dependency.pkg.as_str())
+            .collect();
+        let own = self.packages.iter().filter(|package| self.workspace_members.contains(&package.id));
+        own.filter(|package| known.contains(package.id.as_str()))
+            .map(|package| package.name.as_str())
+            .collect()
     }
 
     /// Names of everything that ends up in a program built from `root`: normal dependencies, all the way down.

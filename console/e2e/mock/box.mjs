@@ -19,6 +19,8 @@ export class Box {
   /** How long a restart takes, and how slow set-up and login are. */
   rebootMs = 5000;
   hashingMs = 400;
+  /** How long each answer to a path takes, from when it is made until it is sent; by path. */
+  slow = {};
   /** Requests answered, by "METHOD path"; tests look at it. */
   seen = [];
   wrongLogins = 0;
@@ -59,7 +61,9 @@ export class Box {
     this.seen.push(key);
     const handler = this.#handlers[key];
     if (!handler) throw new Refusal(404, "not_found", "There is nothing at this address.");
-    return handler(request, query);
+    const made = await handler(request, query);
+    await sleep(this.slow[path] ?? 0);
+    return made;
   }
 
   #handlers = {
@@ -69,7 +73,7 @@ export class Box {
     "GET /session": (request) => ok({ user: this.#user(request) }),
     "DELETE /session": (request) => this.#logout(request),
     "GET /system": (request) => this.#user(request) && ok(this.#system()),
-    "GET /network": (request) => this.#user(request) && ok(this.network.report(this.hostname)),
+    "GET /network": (request, query) => this.#user(request) && ok(this.network.report(this.hostname, query)),
     "GET /network/settings": (request) => this.#user(request) && ok(this.network.show()),
     "PUT /network/settings": async (request, query) => this.#user(request) && ok(this.network.change(await readJson(request), query)),
     "POST /network/settings/confirm": (request) => this.#user(request) && (this.network.confirm(), { status: 204 }),

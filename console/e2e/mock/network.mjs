@@ -43,7 +43,14 @@ export class HomeNetwork {
     this.settings = { version: 1, links: [], resolver: { upstreams: this.upstreams, serve_lan: false, private_names: ["*.home.example"] }, time: { servers: [] } };
   }
 
-  report(hostname) {
+  report(hostname, query) {
+    const whole = this.#report(hostname);
+    if (!query.has("part")) return whole;
+    if (query.get("part") !== "links") throw invalid("part", "can only be links");
+    return { ...whole, resolver: null, time: null, firewall: null, apps: [] };
+  }
+
+  #report(hostname) {
     this.#require();
     const announced = this.rival ? `${hostname}-2` : hostname;
     return {

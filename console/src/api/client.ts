@@ -44,6 +44,8 @@ export const api = {
   logout: () => call<void>("DELETE", "/session"),
   system: () => call<System>("GET", "/system"),
   network: () => call<Network>("GET", "/network"),
+  /** Links, reasons and a trial only: what a page that looks often needs. */
+  networkLinks: () => call<Network>("GET", "/network?part=links"),
   networkSettings: () => call<NetworkSettings>("GET", "/network/settings"),
   /** The box takes the change back after a minute, unless it is confirmed. */
   tryNetworkSettings: (settings: NetworkSettings) =>

@@ -38,6 +38,15 @@ it("a link is named by its hardware, and needs no settings when all is automatic
   expect(linkDraft(settings(byName, FIXED), LINK).mtu).toBe("1400");
 });
 
+it("of several settings for one link none is left to take over", () => {
+  const byName: LinkSettings = { matching: { name: "eth0" }, ipv4: "off" };
+  const sameMac: LinkSettings = { matching: { mac: "52:54:00:12:34:56" }, ipv4: "off" };
+  const many = settings(byName, OTHER, FIXED, sameMac);
+  expect(linkDraft(many, LINK).mtu).toBe("1400");
+  expect(withLink(many, LINK, USUAL)).toEqual({ settings: settings(OTHER), at: 1 });
+  expect(withLink(many, LINK, linkDraft(many, LINK))).toEqual({ settings: settings(OTHER, FIXED), at: 1 });
+});
+
 describe("what cannot be sent", () => {
   it.each([
     [{}, []],

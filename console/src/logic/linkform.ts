@@ -26,15 +26,18 @@ export type Family = "ipv4" | "ipv6";
 export type LinkMember = `${Family}.addresses` | `${Family}.gateway` | "mtu" | "metric";
 export type LinkProblems = Partial<Record<LinkMember, string>>;
 
-/** Where the settings of this link are: those that name its hardware count before those that name it, as on the box. */
-function placeOf(settings: NetworkSettings, link: Link): number {
-  const mac = link.mac?.toLowerCase();
-  const byMac = settings.links.findIndex(({ matching }) => "mac" in matching && matching.mac.toLowerCase() === mac);
-  return byMac >= 0 ? byMac : settings.links.findIndex(({ matching }) => "name" in matching && matching.name === link.name);
+function fits({ matching }: LinkSettings, link: Link): boolean {
+  return "mac" in matching ? matching.mac.toLowerCase() === link.mac?.toLowerCase() : matching.name === link.name;
+}
+
+/** The settings of this link: those that name its hardware count before those that name it, as on the box. */
+function chosenFor(settings: NetworkSettings, link: Link): LinkSettings | undefined {
+  const fitting = settings.links.filter((each) => fits(each, link));
+  return fitting.find(({ matching }) => "mac" in matching) ?? fitting[0];
 }
 
 export function linkDraft(settings: NetworkSettings, link: Link): LinkDraft {
-  const chosen = settings.links[placeOf(settings, link)];
+  const chosen = chosenFor(settings, link);
   return {
     ipv4: familyDraft(chosen?.ipv4),
     ipv6: familyDraft(chosen?.ipv6),
@@ -50,10 +53,13 @@ function familyDraft(chosen: LinkSettings["ipv4"] | LinkSettings["ipv6"]): Famil
   return { way: chosen === "off" ? "off" : "automatic", addresses: "", gateway: "" };
 }
 
-/** The settings with this for the link, and where in `links` it is; a link that is all automatic needs none. */
+/**
+ * The settings with this for the link, and where in `links` it is; a link that is all automatic needs none. Others that fit the link
+ * go: without the first one they would count.
+ */
 export function withLink(settings: NetworkSettings, link: Link, draft: LinkDraft): { settings: NetworkSettings; at: number } {
-  const at = placeOf(settings, link);
-  const matching = settings.links[at]?.matching ?? (link.mac ? { mac: link.mac } : { name: link.name });
+  const chosen = chosenFor(settings, link);
+  const matching = chosen?.matching ?? (link.mac ? { mac: link.mac } : { name: link.name });
   const isUsual = draft.ipv4.way === "automatic" && draft.ipv6.way === "automatic" && draft.mtu.trim() === "" && draft.metric.trim() === "";
   const wanted: LinkSettings = {
     matching,
@@ -62,9 +68,10 @@ export function withLink(settings: NetworkSettings, link: Link, draft: LinkDraft
     ...(draft.mtu.trim() === "" ? {} : { mtu: Number(draft.mtu) }),
     ...(draft.metric.trim() === "" ? {} : { metric: Number(draft.metric) }),
   };
-  const links = [...settings.links];
-  links.splice(at < 0 ? links.length : at, at < 0 ? 0 : 1, ...(isUsual ? [] : [wanted]));
-  return { settings: { ...settings, links }, at: at < 0 ? settings.links.length : at };
+  const links = settings.links.filter((each) => each === chosen || !fits(each, link));
+  const at = chosen ? links.indexOf(chosen) : links.length;
+  links.splice(at, chosen ? 1 : 0, ...(isUsual ? [] : [wanted]));
+  return { settings: { ...settings, links }, at };
 }
 
 function familySettings<T extends string>(draft: FamilyDraft, automatic: T): T | "off" | FixedAddresses {

@@ -35,7 +35,7 @@ interface Box {
 }
 
 async function askBox(): Promise<Box> {
-  const network = api.network().catch((error: unknown) => {
+  const network = api.networkLinks().catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 503) return error;
     throw error;
   });

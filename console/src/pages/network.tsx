@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { Network, NetworkSettings, System, User } from "../api/types";
 import { nameConflict } from "../logic/network";
@@ -13,6 +13,7 @@ import { Notice, Progress } from "../ui/status";
 import { FirewallCard } from "./network/firewall";
 import { LinksCard } from "./network/link";
 import { NamesCard } from "./network/names";
+import type { Change } from "./network/settingsform";
 import { TimeCard } from "./network/time";
 import { Trial } from "./network/trial";
 
@@ -49,12 +50,17 @@ export function NetworkPage({ user, onHome, onLoggedOut }: Props) {
 
   const { again } = poll;
   const [elsewhere, setElsewhere] = useState<string>();
-  /** Sends settings on trial; the caller hears of what the box refuses. `to`: where the console is then. */
-  const change = useCallback(
-    async (settings: NetworkSettings, to?: string) => {
-      await api.tryNetworkSettings(settings);
-      setElsewhere(to);
-      again();
+  const before = useRef<Promise<void>>(Promise.resolve());
+  /** One change after the other, each of what the box has by then: what this page shows may be older, and is sent whole. */
+  const change = useCallback<Change>(
+    (edit, to) => {
+      const done = before.current.then(async () => {
+        await api.tryNetworkSettings(edit(await api.networkSettings()));
+        setElsewhere(to);
+        await again();
+      });
+      before.current = done.catch(() => undefined);
+      return done;
     },
     [again],
   );
@@ -111,7 +117,7 @@ function Names({ network }: { network: Network }) {
   );
 }
 
-type PartsProps = { known: Known; owner: boolean; change: (settings: NetworkSettings, elsewhere?: string) => Promise<void> };
+type PartsProps = { known: Known; owner: boolean; change: Change };
 
 function Parts({ known: { network, settings, system }, owner, change }: PartsProps) {
   const print = useFingerprint();

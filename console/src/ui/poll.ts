@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, Unreachable } from "../api/client";
+import { Turns } from "../logic/turns";
 
 export interface Polled<T> {
   data?: T;
@@ -9,7 +10,8 @@ export interface Polled<T> {
   lost: boolean;
   /** A try is under way. */
   trying: boolean;
-  again: () => void;
+  /** Tries now, and ends when a try has ended that began after this. */
+  again: () => Promise<void>;
 }
 
 /**
@@ -18,16 +20,14 @@ export interface Polled<T> {
  */
 export function usePoll<T>(ask: () => Promise<T>, everyMs: number): Polled<T> {
   const [state, setState] = useState<Omit<Polled<T>, "again">>({ lost: false, trying: true });
-  const now = useRef<() => void>(() => undefined);
+  const now = useRef<() => Promise<void>>(() => Promise.resolve());
 
   useEffect(() => {
     let timer: number | undefined;
-    let running = false;
     let ended = false;
 
     async function once() {
-      if (running || ended) return;
-      running = true;
+      if (ended) return;
       clearTimeout(timer);
       setState((old) => ({ ...old, trying: true }));
       try {
@@ -36,18 +36,22 @@ export function usePoll<T>(ask: () => Promise<T>, everyMs: number): Polled<T> {
       } catch (error) {
         if (!ended) setState((old) => after(old, error));
       }
-      running = false;
-      if (!ended && !document.hidden) timer = window.setTimeout(once, everyMs);
+      if (!ended && !document.hidden) timer = window.setTimeout(tryNow, everyMs);
+    }
+
+    const turns = new Turns(once);
+    function tryNow() {
+      void turns.again();
     }
 
     function onVisibility() {
       if (document.hidden) clearTimeout(timer);
-      else void once();
+      else tryNow();
     }
 
-    now.current = () => void once();
+    now.current = () => turns.again();
     document.addEventListener("visibilitychange", onVisibility);
-    void once();
+    tryNow();
     return () => {
       ended = true;
       clearTimeout(timer);

@@ -41,7 +41,10 @@ mod serve;
 pub use connect::ConnectError;
 pub use connect::connect;
 pub use connect::open;
-pub use documents::parse;
+pub use documents::MAX_ANSWER;
+pub use documents::MAX_DOCUMENT;
+pub use documents::StrangeAnswer;
+pub use documents::read_answer;
 pub use serve::AllowedUids;
 pub use serve::ServeError;
 pub use serve::serve;
@@ -280,7 +283,7 @@ impl<B: Net1Backend> Net1<B> {
     /// Changes the settings. With `trial_seconds` from 10 to 600 they are taken back after that time unless confirmed; 0 means
     /// that they stay.
     async fn set_settings(&self, settings: &str, trial_seconds: u32) -> Result<(), Net1Error> {
-        let settings: NetworkSettings = parse(settings)?;
+        let settings: NetworkSettings = documents::parse(settings)?;
         settings.check().map_err(|error| Net1Error::InvalidDocument(error.to_string()))?;
         let trial = match trial_seconds {
             0 => None,
@@ -297,7 +300,7 @@ impl<B: Net1Backend> Net1<B> {
 
     /// Changes who may reach what, all of it or nothing; connections that are no longer allowed are cut.
     async fn set_app_policy(&self, policy: &str) -> Result<(), Net1Error> {
-        let policy: AppPolicy = parse(policy)?;
+        let policy: AppPolicy = documents::parse(policy)?;
         policy.check().map_err(|error| Net1Error::InvalidDocument(error.to_string()))?;
         self.backend.set_app_policy(policy).await
     }

@@ -105,7 +105,7 @@ impl Failure {
             Self::NeverLoggedIn | Self::Client(ClientError::LoggedOut) => "Log in again: hearthctl login",
             Self::Client(ClientError::Stranger { .. }) => {
                 "Either the box was reset and has a new household certificate, or something else poses as it. If you reset \
-                 it, compare the new fingerprint on its set-up page and run:\n  hearthctl login https://… --fingerprint …"
+                 it, read the new fingerprint on its screen and run:\n  hearthctl login https://… --fingerprint …"
             }
             Self::Client(ClientError::OtherName { .. }) => {
                 "Use the name the box has now, such as https://hearth-2.local; it is on the box's screen."
@@ -118,7 +118,7 @@ impl Failure {
                 "The box takes settings of at most 64 KiB."
             }
             Self::NobodyCompares { .. } => {
-                "Compare it with the one on the box's set-up page, then give it: hearthctl login … --fingerprint …"
+                "Compare it with the one on the box's screen, then give it: hearthctl login … --fingerprint …"
             }
             Self::OtherFingerprint { .. } => {
                 "Do not go on unless you know why: this may be another box, or somebody between you and yours."

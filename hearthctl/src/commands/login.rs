@@ -6,6 +6,7 @@ use crate::answers::Status;
 use crate::cli::Login;
 use crate::client::Client;
 use crate::client::ClientError;
+use crate::client::MAX_CERTIFICATE;
 use crate::client::fetch_certificate;
 use crate::config::KnownBox;
 use crate::trust;
@@ -15,9 +16,6 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use zeroize::Zeroizing;
-
-/// Longest certificate file that is read, in bytes.
-const MAX_CERTIFICATE: u64 = 64 * 1024;
 
 pub(super) fn log_in(desk: &mut Desk<'_>, wish: &Login) -> Result<(), Failure> {
     let kept = desk.store.load()?;
@@ -114,7 +112,8 @@ fn compare(desk: &mut Desk<'_>, url: &str, found: Fingerprint) -> Result<(), Fai
     let [first, second] = found.lines();
     desk.terminal.complain(&format!(
         "{url} has the household certificate with the fingerprint (SHA-256)\n\n  {first}\n  {second}\n\n\
-         Compare it with the one on the box's set-up page, or on the page Network of a browser that already trusts the box."
+         Compare it with the one on the box's own screen, or on the page Network of a browser that already trusts the box.\n\
+         The box's welcome page proves nothing: it comes unencrypted, as this did."
     ));
     let ask = |source| Failure::Ask { source };
     let answer = desk.terminal.ask("Are they the same? Type yes to trust this box:").map_err(ask)?;

@@ -3,8 +3,9 @@
 use super::numbers::bytes;
 use super::numbers::count;
 use super::table::right_aligned;
-use model::network::app_policy::AppAccess;
-use model::network::app_policy::AppPolicy;
+use crate::answers::Access;
+use crate::answers::Granted;
+use crate::answers::Policy;
 use model::network::app_policy::Grant;
 use model::network::explanation::Answer;
 use model::network::explanation::Explanation;
@@ -111,24 +112,36 @@ pub fn explanation(explanation: &Explanation) -> String {
 
 /// Who may reach what.
 #[must_use]
-pub fn policy(policy: &AppPolicy) -> String {
-    if policy.apps().next().is_none() {
+pub fn policy(policy: &Policy) -> String {
+    if policy.workspaces.values().all(|workspace| workspace.apps.is_empty()) {
         return "There are no apps with a network. Nothing is granted, so everything is refused.\n"
             .to_owned();
     }
     let mut text = String::new();
-    for (workspace, app, access) in policy.apps() {
-        text.push_str(&format!("App {app} of {workspace}\n"));
-        for line in granted(access) {
-            text.push_str(&format!("  {line}\n"));
+    for (key, workspace) in &policy.workspaces {
+        for (app, access) in &workspace.apps {
+            text.push_str(&format!("App {app} of {key}\n"));
+            for line in granted(access) {
+                text.push_str(&format!("  {line}\n"));
+            }
         }
     }
     text.push_str("Everything else is refused.\n");
     text
 }
 
-fn granted(access: &AppAccess) -> Vec<String> {
+fn granted(access: &Access) -> Vec<String> {
     let grants = access.grants.iter().map(|grant| match grant {
+        Granted::Known(grant) => known(grant),
+        Granted::Unknown(grant) => format!("has a permission that a newer hearthctl can explain: {grant}"),
+    });
+    let served = access.serves.iter().map(|port| format!("serves the box at {port}"));
+    let lines: Vec<String> = grants.chain(served).collect();
+    if lines.is_empty() { vec!["may reach nothing".to_owned()] } else { lines }
+}
+
+fn known(grant: &Grant) -> String {
+    match grant {
         Grant::Lan {} => "may reach the home network".to_owned(),
         Grant::Internet {} => "may reach the Internet".to_owned(),
         Grant::Mesh {} => "may reach your other boxes".to_owned(),
@@ -140,8 +153,5 @@ fn granted(access: &AppAccess) -> Vec<String> {
             format!("may be reached from the home network at {box_port} of the box (its port {app_port})")
         }
         Grant::App { app, port } => format!("may reach {app} at {port}"),
-    });
-    let served = access.serves.iter().map(|port| format!("serves the box at {port}"));
-    let lines: Vec<String> = grants.chain(served).collect();
-    if lines.is_empty() { vec!["may reach nothing".to_owned()] } else { lines }
+    }
 }

@@ -4,6 +4,8 @@ use crate::household::Household;
 use crate::household::PASSWORD;
 use crate::person::Person;
 use crate::snapshot::compare;
+use hearthctl::answers::Policy;
+use hearthctl::show;
 use model::network::settings::NetworkSettings;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -43,6 +45,28 @@ fn json_is_the_answer_of_the_box() {
     assert_eq!(json("network rules --json")["loads"], 7);
     assert_eq!(json("network policy --json")["gateway_port"], 8443);
     assert_eq!(json("network settings get")["version"], 1);
+}
+
+#[test]
+fn without_a_report_on_the_firewall_there_are_no_rules_in_either_form() {
+    let (home, person) = logged_in();
+    home.netd.report_nothing();
+    for line in ["network rules", "--json network rules"] {
+        let answered = person.runs(line);
+        assert_eq!((answered.status, answered.printed.as_str()), (ExitCode::from(2), ""), "{line}");
+        assert!(answered.failure().contains("does not say how its firewall is"), "{line}");
+    }
+}
+
+#[test]
+fn permissions_of_a_newer_box_are_shown_as_they_are() {
+    let policy: Policy = serde_json::from_str(
+        r#"{"version": 2, "more": 1, "workspaces": {"anna": {"colour": "red", "apps": {"notes": {
+            "grants": [{"to": "lan"}, {"to": "printer", "at": "desk"}, {"to": "internet", "until": 9}],
+            "serves": ["quic/443"], "speed": 3}}}}}"#,
+    )
+    .unwrap();
+    compare("network-policy-newer", &show::policy(&policy));
 }
 
 #[test]

@@ -5,7 +5,6 @@ use crate::accounts::session::Session;
 use crate::accounts::session::Token;
 use crate::app::App;
 use crate::net::AskError;
-use crate::net::NetworkView;
 use crate::records::Role;
 use hyper::HeaderMap;
 use hyper::Method;
@@ -52,7 +51,7 @@ pub fn authorise(
             }
             if app.accounts.is_set_up() { Err(ApiError::already_set_up()) } else { Ok(None) }
         }
-        Access::HomeNetwork => require_served(&app.network.borrow(), from).map(|()| None),
+        Access::HomeNetwork => require_served(app, from).map(|()| None),
         Access::LoggedIn | Access::Owner => {
             let login = login(app, &parts.headers).ok_or_else(ApiError::not_logged_in)?;
             require_role(access, login.1.role)?;
@@ -70,9 +69,12 @@ fn require_role(access: Access, role: Role) -> Result<(), ApiError> {
     }
 }
 
-/// Somebody who reaches the box from outside, by a port that the router forwards, is not at home.
-fn require_served(network: &NetworkView, from: IpAddr) -> Result<(), ApiError> {
-    let Some(settings) = &network.settings else { return Err(AskError::Away.into()) };
+/// Somebody who reaches the box from outside, by a port that the router forwards, is not at home. What netd showed before it went
+/// is nothing to go by: it will not answer either.
+fn require_served(app: &App, from: IpAddr) -> Result<(), ApiError> {
+    let network = app.network.borrow();
+    let settings = network.settings.as_ref().filter(|_| app.netd.is_there());
+    let Some(settings) = settings else { return Err(AskError::Away.into()) };
     if !settings.resolver.serve_lan {
         let message =
             "This box answers no questions for names. Its owner can turn that on, on the page Network.";

@@ -197,6 +197,10 @@ impl From<AskError> for ApiError {
         let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, code, message);
         match error {
             AskError::Away => Self::network_unavailable(),
+            error @ AskError::Strange { .. } => {
+                tracing::error!(error = &error as &dyn Error, "netd gave an answer that does not fit");
+                Self::internal()
+            }
             AskError::Refused { source, what } => match source {
                 Net1Error::Refused(why) => conflict(
                     "network_refused",
@@ -227,5 +231,17 @@ impl From<AskError> for ApiError {
                 }
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_netd_says_wrongly_is_not_the_clients_fault() {
+        let source = hostapi::net1::read_answer::<u8>("{}").unwrap_err();
+        let error = ApiError::from(AskError::Strange { what: "explain its rules", source });
+        assert_eq!((error.status, error.detail.code), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
     }
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use std::error::Error;
 
 /// The network.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct Network {
     /// Name under which the box is found on the home network, without `.local`.
     hostname: String,
@@ -55,20 +55,23 @@ pub(crate) struct Network {
 #[utoipa::path(
     get,
     path = "/network",
+    params(("part" = Option<String>, Query, description = "`links`: without resolver, time, firewall and apps, for who asks often")),
     responses(
         (status = 200, body = Network),
         (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
         (status = 503, body = ErrorBody, description = "`network_unavailable`"),
     ),
     security(("session" = []))
 )]
 pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
+    let part = part(&call.query)?;
     let (mut report, mut reasons) = match call.app.netd.report().await {
         Ok(report) => {
             let reasons = report.reasons.clone();
             (Some(report), reasons)
         }
-        Err(AskError::Away) => return Err(AskError::Away.into()),
+        Err(error) if error.is_absence() => return Err(error.into()),
         Err(error) => {
             tracing::warn!(error = &error as &dyn Error, "there is no report on the network");
             (None, vec!["the network service does not say how names, time and firewall are".to_owned()])
@@ -80,36 +83,32 @@ pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
     let links = link::links(view.links, reported);
     let told: Vec<String> = view.reasons.into_iter().filter(|reason| !reasons.contains(reason)).collect();
     reasons.extend(told);
-    let network = match report {
-        None => Network { hostname, links, reasons, ..Network::empty() },
-        Some(report) => Network {
-            hostname,
-            links,
-            reasons,
-            name: Some(report.name),
-            resolver: Some(report.resolver),
-            time: Some(report.time),
-            firewall: Some(report.firewall),
-            apps: report.apps,
-            trial_seconds_left: report.trial_seconds_left,
-        },
-    };
+    let mut network = Network { hostname, links, reasons, ..Network::default() };
+    if let Some(report) = report {
+        network.name = Some(report.name);
+        network.trial_seconds_left = report.trial_seconds_left;
+        if part == Part::Whole {
+            network.resolver = Some(report.resolver);
+            network.time = Some(report.time);
+            network.firewall = Some(report.firewall);
+            network.apps = report.apps;
+        }
+    }
     json_reply(StatusCode::OK, &network)
 }
 
-impl Network {
-    const fn empty() -> Self {
-        Self {
-            hostname: String::new(),
-            links: Vec::new(),
-            reasons: Vec::new(),
-            name: None,
-            resolver: None,
-            time: None,
-            firewall: None,
-            apps: Vec::new(),
-            trial_seconds_left: None,
-        }
+/// How much of the network's state is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Links,
+}
+
+fn part(query: &str) -> Result<Part, ApiError> {
+    match Query::parse(query, &["part"])?.get("part") {
+        None => Ok(Part::Whole),
+        Some("links") => Ok(Part::Links),
+        Some(_) => Err(ApiError::field("part", "part can only be links.")),
     }
 }
 

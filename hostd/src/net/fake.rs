@@ -48,6 +48,7 @@ struct Memory {
     clients: Vec<IpAddr>,
     report: Option<NetworkReport>,
     trial: Option<(NetworkSettings, u32)>,
+    is_stopping: bool,
 }
 
 impl FakeNetd {
@@ -85,6 +86,30 @@ impl FakeNetd {
         if let Some(report) = &mut self.memory().report {
             report.name.rival = Some(address);
         }
+    }
+
+    /// From now on it has so many rules more.
+    pub fn add_rules(&self, count: usize) {
+        let rule = |number| Rule {
+            name: format!("rule {number}"),
+            words: "somebody may reach somebody else at some port".to_owned(),
+            allows: true,
+            packets: 0,
+            bytes: 0,
+        };
+        if let Some(report) = &mut self.memory().report {
+            report.firewall.rules.extend((0..count).map(rule));
+        }
+    }
+
+    /// From now on it refuses to report.
+    pub fn report_nothing(&self) {
+        self.memory().report = None;
+    }
+
+    /// From now on it reports nothing, because it stops.
+    pub fn stop(&self) {
+        self.memory().is_stopping = true;
     }
 
     /// As if the time of a trial had passed.
@@ -167,6 +192,9 @@ impl Net1Backend for FakeNetd {
 
     async fn report(&self) -> Result<NetworkReport, Net1Error> {
         let memory = self.memory();
+        if memory.is_stopping {
+            return Err(Net1Error::Stopping("it stops".to_owned()));
+        }
         let report = memory.report.clone();
         let mut report = report.ok_or_else(|| Net1Error::Refused("it has nothing to report".to_owned()))?;
         let status = self.status.borrow();

@@ -2,7 +2,8 @@
 
 use hostapi::net1::Net1Error;
 use hostapi::net1::Net1Proxy;
-use hostapi::net1::parse;
+use hostapi::net1::StrangeAnswer;
+use hostapi::net1::read_answer;
 use model::network::endpoint::Endpoint;
 use model::network::explanation::Explanation;
 use model::network::report::NetworkReport;
@@ -29,6 +30,27 @@ pub enum AskError {
         #[source]
         source: Net1Error,
     },
+    /// netd answered something that is not understood.
+    #[error("understand netd's answer, asked to {what}")]
+    Strange {
+        /// What it was asked.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: StrangeAnswer,
+    },
+}
+
+impl AskError {
+    /// Whether netd is away rather than unwilling: asking again in a moment may help.
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
+        match self {
+            Self::Away => true,
+            Self::Refused { source, .. } => matches!(source, Net1Error::ZBus(_) | Net1Error::Stopping(_)),
+            Self::Strange { .. } => false,
+        }
+    }
 }
 
 impl Netd {
@@ -46,8 +68,9 @@ impl Netd {
 
     /// How the network is now.
     pub async fn report(&self) -> Result<NetworkReport, AskError> {
-        let refused = |source| AskError::Refused { what: "report", source };
-        parse(&self.proxy()?.report().await.map_err(refused)?).map_err(refused)
+        let what = "report";
+        let answer = self.proxy()?.report().await.map_err(|source| AskError::Refused { what, source })?;
+        read_answer(&answer).map_err(|source| AskError::Strange { what, source })
     }
 
     /// Brings checked settings into force; with trial seconds other than 0 they are taken back unless confirmed.
@@ -66,9 +89,10 @@ impl Netd {
 
     /// Whether one end may reach another, and by which rule.
     pub async fn explain(&self, from: &Endpoint, to: &Endpoint) -> Result<Explanation, AskError> {
-        let refused = |source| AskError::Refused { what: "explain its rules", source };
-        let answer = self.proxy()?.explain(&from.to_string(), &to.to_string()).await.map_err(refused)?;
-        parse(&answer).map_err(refused)
+        let what = "explain its rules";
+        let answer = self.proxy()?.explain(&from.to_string(), &to.to_string()).await;
+        let answer = answer.map_err(|source| AskError::Refused { what, source })?;
+        read_answer(&answer).map_err(|source| AskError::Strange { what, source })
     }
 
     /// The answer to a DNS message; empty when it deserves none.

@@ -3,6 +3,8 @@
 //! When the table is full, the address with the most connections loses the one that has idled longest. So a stranger who
 //! opens a thousand displaces their own, and where everybody shares one address (behind a NAT) the oldest silence goes first.
 //! Only when a handler works for every single connection is a newcomer turned away.
+//!
+//! When the service ends, they are asked to end as well: each with the answer it is about to get.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -12,12 +14,14 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// All connections.
 #[derive(Debug)]
 pub struct Connections {
     table: Mutex<Table>,
     capacity: usize,
+    is_closing: watch::Sender<bool>,
 }
 
 /// The place of one connection; given back when dropped.
@@ -57,7 +61,7 @@ impl Connections {
     /// Room for so many.
     #[must_use]
     pub fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { table: Mutex::default(), capacity })
+        Arc::new(Self { table: Mutex::default(), capacity, is_closing: watch::Sender::new(false) })
     }
 
     /// Takes a newcomer in, displacing another if need be; `None` when everybody is busy.
@@ -83,6 +87,17 @@ impl Connections {
     #[must_use]
     pub fn count(&self) -> usize {
         self.table().places.len()
+    }
+
+    /// From now on there are no newcomers, and every connection ends after the answer it is about to get.
+    pub fn close(&self) {
+        self.is_closing.send_replace(true);
+    }
+
+    /// Ends when [`Self::close`] was called.
+    pub async fn closing(&self) {
+        // The sender lives as long as `self`, so this ends by nothing else.
+        drop(self.is_closing.subscribe().wait_for(|is_closing| *is_closing).await);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -129,6 +144,11 @@ impl Ticket {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.connections.table().places.get(&self.id).is_some_and(|place| place.state == Work::Busy)
+    }
+
+    /// Ends when the connection has to end after its next answer.
+    pub async fn closing(&self) {
+        self.connections.closing().await;
     }
 
     /// Ends when the connection has to make room.

@@ -137,7 +137,7 @@ impl Router {
 
     /// Connects a netd, as [`hostd::net::follow`] would; it is there for as long as the result lives.
     pub(crate) async fn attach(&self, netd: &Arc<FakeNetd>) -> JoinSet<()> {
-        let (proxy, tasks) = netd.connect().await;
+        let (proxy, mut tasks) = netd.connect().await;
         self.connection.send_replace(Some(proxy));
         let status = Arc::clone(&netd.status.borrow());
         self.network.send_replace(NetworkView {
@@ -146,6 +146,13 @@ impl Router {
             reasons: status.reasons.clone(),
             settings: Some(status.settings.clone()),
             app_policy: Some(status.app_policy.clone()),
+        });
+        let (mut status, network) = (netd.status.subscribe(), self.network.clone());
+        tasks.spawn(async move {
+            while status.changed().await.is_ok() {
+                let settings = status.borrow_and_update().settings.clone();
+                network.send_modify(|view| view.settings = Some(settings));
+            }
         });
         tasks
     }

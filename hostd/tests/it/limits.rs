@@ -92,6 +92,35 @@ async fn a_body_that_never_ends_is_answered_and_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_farewell_closes_idle_connections_and_waits_for_answers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = hostd::start(settings(folder.path())).await.unwrap();
+    let (http, https, client) = (running.http, running.https, Client::of(&running));
+    let mut fresh = TcpStream::connect(http).await.unwrap();
+    let mut idle = client.connect("hearth.local").await.unwrap();
+    idle.write_all(b"HEAD /api/v1/status HTTP/1.1\r\nhost: hearth.local\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    idle.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let mut asking = client.connect("hearth.local").await.unwrap();
+    let begun = b"POST /api/v1/session HTTP/1.1\r\nhost: hearth.local\r\n\
+                  content-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    asking.write_all(begun).await.unwrap();
+    wait_until("all three are there", async || running.connections.count() == 3).await;
+    // A whole exchange after it, so that its head was read.
+    assert_eq!(client.get("/api/v1/status").await.status, 200);
+    let stopping = tokio::spawn(running.stop_within(crate::harness::DEADLINE));
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(fresh.read(&mut head).await.unwrap(), 0);
+    wait_until("nobody listens", async || TcpStream::connect(https).await.is_err()).await;
+    assert!(!stopping.is_finished(), "one answer is still due");
+    asking.write_all(b"}").await.unwrap();
+    assert_eq!(read_answer(&mut asking).await.error().0, 422);
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_refused_with_an_answer() {
     let folder = tempfile::tempdir().unwrap();
     let running = hostd::start(settings(folder.path())).await.unwrap();

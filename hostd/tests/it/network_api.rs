@@ -19,7 +19,7 @@ struct Home {
     router: Router,
     cookie: String,
     netd: Arc<FakeNetd>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Home {
@@ -30,7 +30,7 @@ impl Home {
     async fn with(netd: Arc<FakeNetd>) -> Self {
         let (router, cookie) = Router::set_up().await;
         let tasks = router.attach(&netd).await;
-        Self { router, cookie, netd, _tasks: tasks }
+        Self { router, cookie, netd, tasks }
     }
 
     async fn get(&self, path: &str) -> crate::harness::Answer {
@@ -127,9 +127,55 @@ async fn links_have_nothing_for_what_is_empty_and_stay_when_netd_reports_nothing
 }
 
 #[tokio::test]
+async fn with_many_rules_everything_is_still_told_and_who_asks_for_links_is_spared_them() {
+    let home = Home::lively().await;
+    home.netd.add_rules(20_000);
+    let whole = home.get("").await;
+    assert!(whole.body.len() > 1 << 20, "{}", whole.body.len());
+    assert_eq!(whole.json()["firewall"]["rules"].as_array().unwrap().last().unwrap()["name"], "rule 19999");
+    let short = home.get("?part=links").await;
+    assert!(short.body.len() < 1 << 14, "{}", short.body.len());
+    let (whole, short) = (whole.json(), short.json());
+    assert_eq!(faults(&short, "Network"), Vec::<String>::new());
+    for member in ["hostname", "links", "reasons", "name", "trial_seconds_left"] {
+        assert_eq!(short[member], whole[member], "{member}");
+    }
+    for member in ["resolver", "time", "firewall"] {
+        assert_eq!(short[member], Value::Null, "{member}");
+    }
+    assert_eq!(short["apps"], json!([]));
+    assert_eq!(home.get("?part=rules").await.error().2.as_deref(), Some("part"));
+}
+
+#[tokio::test]
 async fn without_netd_every_question_is_refused_with_words() {
     let (router, cookie) = Router::set_up().await;
-    let cookie = [("cookie", cookie.as_str()), ("content-type", "application/json")];
+    refuses_everything(&router, &cookie).await;
+}
+
+#[tokio::test]
+async fn what_a_netd_showed_that_is_gone_is_not_told() {
+    let home = Home::lively().await;
+    home.open();
+    assert_eq!(home.get("/dns.mobileconfig").await.status, 200);
+    home.router.connection.send_replace(None);
+    refuses_everything(&home.router, &home.cookie).await;
+}
+
+#[tokio::test]
+async fn a_netd_that_stops_or_dies_during_a_question_is_away() {
+    let mut home = Home::lively().await;
+    home.netd.stop();
+    assert_eq!(home.get("").await.error().1, "network_unavailable");
+    // The connection breaks, and nobody has noticed yet.
+    home.tasks.shutdown().await;
+    for path in ["", "/explain?from=box&to=lan"] {
+        assert_eq!(home.get(path).await.error().1, "network_unavailable", "{path}");
+    }
+}
+
+async fn refuses_everything(router: &Router, cookie: &str) {
+    let cookie = [("cookie", cookie), ("content-type", "application/json")];
     for path in ["", "/settings", "/policy", "/explain?from=box&to=lan", "/dns.mobileconfig"] {
         let answer = router.get(&format!("/api/v1/network{path}"), &cookie).await;
         assert_eq!(answer.error(), (503, "network_unavailable".to_owned(), None), "{path}");
@@ -167,6 +213,17 @@ async fn a_change_is_on_trial_until_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn who_asks_after_a_change_finds_it() {
+    let home = Home::lively().await;
+    let mut wished = home.settings();
+    for serves in [true, false, true, false] {
+        wished["resolver"]["serve_lan"] = serves.into();
+        assert_eq!(home.put("", &wished).await.status, 200);
+        assert_eq!(home.get("/settings").await.json(), wished);
+    }
+}
+
+#[tokio::test]
 async fn settings_that_cannot_be_are_refused_with_the_member_at_fault() {
     let home = Home::lively().await;
     let before = home.settings();
@@ -193,6 +250,20 @@ async fn settings_that_cannot_be_are_refused_with_the_member_at_fault() {
                 r#"{"server_name":"a.example","addresses":["1.1.1.1"],"transport":{"by":"https","path":"q"}}"#,
             ),
             format!("{of}.transport.path"),
+        ),
+        // Two servers may have one name: the second one is at fault.
+        (
+            upstream(
+                r#"{"server_name":"dns.example.org","addresses":["1.1.1.1"],"transport":{"by":"https","path":"q"}}"#,
+            ),
+            format!("{of}.transport.path"),
+        ),
+        (
+            upstream(&format!(
+                r#"{{"server_name":"a.example","addresses":[{}],"transport":{{"by":"tls"}}}}"#,
+                vec![r#""1.1.1.1""#; 17].join(",")
+            )),
+            format!("{of}.addresses"),
         ),
         (
             upstream(r#"{"server_name":"example","addresses":["1.1.1.1"],"transport":{"by":"tls"}}"#),

@@ -96,11 +96,20 @@ pub fn refusing(refusal: Refusal) -> Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firewall::permission::permissions;
+    use hostapi::net1::MAX_ANSWER;
+    use model::network::app_policy::AppAccess;
+    use model::network::app_policy::AppPolicy;
+    use model::network::app_policy::Grant;
+    use model::network::app_policy::MAX_APPS;
+    use model::network::app_policy::MAX_NEIGHBOURS;
+    use model::network::app_policy::MAX_PERMISSIONS;
     use netlink::nft::Chain;
     use netlink::nft::Comment;
     use netlink::nft::Family;
     use netlink::nft::Name;
     use netlink::nft::Table;
+    use std::num::NonZeroU16;
 
     fn counter(chain: &str, comment: &str, packets: u64) -> Counter {
         Counter {
@@ -119,6 +128,31 @@ mod tests {
         let mut table = Table::new(Family::Inet, Name::new("hearth").unwrap());
         table.chains.push(Chain::new(Name::new(chain).unwrap(), [rule]));
         Ruleset { tables: vec![table] }
+    }
+
+    #[test]
+    fn the_report_on_the_longest_rules_of_the_largest_policy_fits_an_answer() {
+        let label = |length: usize| "x".repeat(length);
+        let name = |number: usize| {
+            format!("n{number:02}.{}", [label(63), label(63), label(63), label(57)].join("."))
+        };
+        let names = (0..16).map(|number| name(number).parse().unwrap()).collect();
+        let access = AppAccess { grants: [Grant::Domains { names }].into(), ..AppAccess::default() };
+        let mut policy = AppPolicy { gateway_port: NonZeroU16::new(65_535), ..AppPolicy::default() };
+        for number in 0..MAX_APPS {
+            let workspace = policy.workspaces.entry(format!("w{}", number / MAX_NEIGHBOURS).parse().unwrap());
+            let app = format!("{number:04}{}", label(60)).parse().unwrap();
+            workspace.or_default().apps.insert(app, access.clone());
+        }
+        assert_eq!(policy.check(), Ok(()));
+        let mut rules = Tally::default().rules(&permissions(&policy, true), &[]);
+        assert!(rules.len() > MAX_PERMISSIONS);
+        for rule in &mut rules {
+            (rule.packets, rule.bytes) = (u64::MAX, u64::MAX);
+        }
+        let length = serde_json::to_string(&rules).unwrap().len();
+        // A quarter is left for everything else in a report.
+        assert!(length < MAX_ANSWER / 4 * 3, "{length}");
     }
 
     #[test]

@@ -21,10 +21,10 @@ use std::net::Ipv6Addr;
 /// In the order in which they are sent.
 pub(super) const PROBES: &[Probe] = &[
     Probe {
-        name: "hardware address of another app, of the box, of nobody, of a group",
+        name: "hardware address of another app, of the one probed, of nobody, of a group",
         fate: Fate::Refused,
         frames: |ends, token| {
-            [ends.neighbour.mac, ends.to.mac, [2, 9, 9, 9, 9, 9]]
+            [ends.neighbour.mac, ends.to.mac, [2, 9, 9, 9, 9, 9], [3, 0, 0, 0, 0, 1]]
                 .into_iter()
                 .flat_map(|mac| through(ends, ends.gateway.mac, mac, token))
                 .collect()

@@ -60,8 +60,8 @@ pub(crate) fn expect_page(web: &Web) -> Result<String> {
     state(web)
 }
 
-/// The page works, and what it offers can be done: log in where our owner has set the box up, else set it up with the code that
-/// is on the console. Returns whether it was set up.
+/// The page works, and our owner can log in where they have set the box up, else a claim code is on the console. Returns whether it
+/// was set up. That the code sets the box up is for [`expect_usable`] to see.
 pub(crate) fn expect_alive(guest: &Guest, web: &mut Web) -> Result<bool> {
     match expect_page(web)?.as_str() {
         "setup" => guest.wait_claim_code(guest.mark()).map(|_| false),

@@ -1,6 +1,7 @@
 //! The plug is pulled: at random moments, and at every moment at which a disk may have stopped.
 
 use crate::household::expect_alive;
+use crate::household::expect_usable;
 use crate::household::set_up;
 use crate::household::state;
 use anyhow::Context;
@@ -24,6 +25,7 @@ use std::hash::BuildHasher;
 use std::hash::RandomState;
 use std::path::Path;
 use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Power cuts at random moments.
@@ -91,41 +93,51 @@ impl Span {
     }
 }
 
-/// Boots a new box, sets it up as soon as it can be, cuts the power, boots again. Returns whether it came back set up.
+/// Boots a new box, sets it up as soon as it can be, cuts the power, boots again. Returns whether it came back set up. A box whose
+/// set-up was cut short and forgotten must let itself be set up anew.
 fn cut_once(folder: &Path, artifacts: &Artifacts, moment: Moment) -> Result<bool> {
     let vm = VmBuilder::new(folder, artifacts).start()?;
     vm.wait_line("hearth: version=")?;
     let start = vm.cpu_seconds()?;
-    let is_acknowledged = match moment {
+    let owner = match moment {
         Moment::Booting(seconds) => {
             wait_until(BOOT, "the moment of the cut", || {
                 Ok((vm.cpu_seconds()? - start >= seconds).then_some(()))
             })?;
-            false
+            None
         }
-        Moment::SettingUp(seconds) => set_up_until(&vm, seconds)?,
+        Moment::SettingUp(seconds) => Some(set_up_until(&vm, seconds)?),
         Moment::Afterwards(pause) => {
             set_up(&vm, &mut vm.wait_web()?)?;
             thread::sleep(pause);
-            true
+            None
         }
     };
-    let vm = vm.power_cut().boot_again()?;
-    let was_set_up = expect_alive(&vm, &mut vm.wait_web()?)?;
+    let off = vm.power_cut();
+    // Only now is it known: an acknowledgement may have come at the last moment.
+    let is_acknowledged = owner.map_or(matches!(moment, Moment::Afterwards(_)), |owner| {
+        owner.join().is_ok_and(|set_up| set_up.is_ok())
+    });
+    let vm = off.boot_again()?;
+    let mut web = vm.wait_web()?;
+    let was_set_up = match moment {
+        Moment::SettingUp(_) => expect_usable(&vm, &mut web)?,
+        Moment::Booting(_) | Moment::Afterwards(_) => expect_alive(&vm, &mut web)?,
+    };
     ensure!(was_set_up || !is_acknowledged, "an acknowledged set-up is lost");
     Ok(was_set_up)
 }
 
-/// Sets the box up and returns these CPU seconds after the beginning, whether it is done or not. Returns whether it was acknowledged.
-fn set_up_until(vm: &Vm, seconds: f64) -> Result<bool> {
+/// Begins to set the box up and returns these CPU seconds later, whether it is done or not. When the power goes before the
+/// acknowledgement came, the owner ends with an error.
+fn set_up_until(vm: &Vm, seconds: f64) -> Result<JoinHandle<Result<()>>> {
     let (guest, mut web) = (vm.guest().clone(), vm.wait_web()?);
     let start = vm.cpu_seconds()?;
-    // When the power goes first this ends with an error, which nobody needs.
     let owner = thread::spawn(move || set_up(&guest, &mut web));
     wait_until(BOOT, "the moment of the cut", || {
         Ok((owner.is_finished() || vm.cpu_seconds()? - start >= seconds).then_some(()))
     })?;
-    Ok(owner.is_finished() && owner.join().is_ok_and(|set_up| set_up.is_ok()))
+    Ok(owner)
 }
 
 /// A set-up recorded write by write, as numbers of log entries.

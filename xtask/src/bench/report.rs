@@ -1,16 +1,13 @@
 //! The figures as JSON and as the README's table.
 
+use crate::bench::Figures;
 use crate::bench::hearth::Rest;
 use crate::bench::hearth::Sizes;
-use crate::bench::readme;
 use crate::bench::spread::Spread;
 use anyhow::Context;
 use anyhow::Result;
 use serde::Serialize;
-use std::fs;
-use std::path::Path;
 
-const BEGIN: &str = "<!-- bench: written by `cargo xtask bench` -->\n";
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Processor seconds of each boot.
@@ -60,32 +57,10 @@ impl Report {
             sizes,
         })
     }
+}
 
-    /// Writes the JSON.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        }
-        let text = serde_json::to_string_pretty(self).context("writing the figures as JSON")?;
-        fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))
-    }
-
-    /// Puts the table between its marks in the README.
-    ///
-    /// # Errors
-    /// When the README cannot be read or written, or has no marks.
-    pub(crate) fn fill_readme(&self) -> Result<()> {
-        readme::fill(BEGIN, &self.table())
-    }
-
-    /// Shows the table.
-    #[expect(clippy::print_stdout, reason = "the answer of the command")]
-    pub(crate) fn show(&self) {
-        println!("{}", self.table());
-    }
+impl Figures for Report {
+    const MARK: &str = "<!-- bench: written by `cargo xtask bench` -->\n";
 
     fn table(&self) -> String {
         let pss: u64 = self.rest.pss_kib.values().sum();

@@ -1,7 +1,8 @@
-import type { Firewall, Rule } from "../../api/types";
+import type { Firewall } from "../../api/types";
 import { firewallState, groupRules, packets, type RuleGroup } from "../../logic/network";
 import { StatusWord } from "../../ui/status";
 import { Question } from "./question";
+import { Rules } from "./rules";
 
 /** What the firewall lets through and stops, and the form to ask it. */
 export function FirewallCard({ firewall, apps }: { firewall: Firewall; apps: string[] }) {
@@ -32,18 +33,5 @@ function Group({ group }: { group: RuleGroup }) {
       </summary>
       <Rules rules={group.rules} />
     </details>
-  );
-}
-
-export function Rules({ rules }: { rules: Rule[] }) {
-  return (
-    <ul class="rules">
-      {rules.map((rule) => (
-        <li key={rule.name} class={rule.allows ? "rule" : "rule rule-stops"}>
-          <span>{rule.words}</span>
-          <span class="rule-count">{packets(rule.packets)}</span>
-        </li>
-      ))}
-    </ul>
   );
 }

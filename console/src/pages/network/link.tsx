@@ -1,10 +1,10 @@
-import { useState } from "preact/hooks";
 import type { Link, LinkReport, NetworkSettings } from "../../api/types";
 import { linkFacts, originWords } from "../../logic/link";
-import { linkName, linkState, reasonSentence } from "../../logic/words";
-import { StatusWord } from "../../ui/status";
+import { reasonSentence } from "../../logic/words";
+import { useEditing } from "../../ui/editing";
 import { LinkForm } from "./linkform";
-import { LinkRow, LinkSign, NoLinks } from "./links";
+import { LinkFrame, LinkRow, NoLinks } from "./links";
+import type { Change } from "./settingsform";
 
 interface Props {
   links: Link[];
@@ -12,7 +12,7 @@ interface Props {
   now: number;
   settings: NetworkSettings;
   owner: boolean;
-  change: (settings: NetworkSettings, elsewhere?: string) => Promise<void>;
+  change: Change;
 }
 
 /** Every link with all that is known of it, and the form that changes it. */
@@ -33,47 +33,40 @@ export function LinksCard({ links, now, ...rest }: Props) {
 type WholeProps = Omit<Props, "links"> & { link: Link; report: LinkReport };
 
 function WholeLink({ link, report, now, settings, owner, change }: WholeProps) {
-  const [editing, setEditing] = useState(false);
-  const { word, tone } = linkState(link);
+  const editing = useEditing();
   return (
-    <li class="row">
-      <LinkSign kind={link.kind} />
-      <div class="row-main">
-        <span class="row-name">
-          {linkName(link)} <span class="code-name">{link.name}</span>
-        </span>
-        <StatusWord tone={tone}>{word}</StatusWord>
-        <div class="link-facts">
-          {report.addresses.length > 0 ? (
-            <ul class="origins">
-              {report.addresses.map((own) => (
-                <li key={own.address}>
-                  <span class="origin-address">
-                    {own.address}/{own.prefix}
-                  </span>{" "}
-                  {originWords(own, now)}
-                </li>
-              ))}
-            </ul>
-          ) : null}
-          {report.problems.map((problem) => (
-            <p key={problem} class="link-problem">
-              {reasonSentence(problem)}
-            </p>
-          ))}
-          <ul class="plain quiet">
-            {linkFacts(link, report).map((fact) => (
-              <li key={fact}>{fact}</li>
+    <LinkFrame link={link}>
+      <div class="link-facts">
+        {report.addresses.length > 0 ? (
+          <ul class="origins">
+            {report.addresses.map((own) => (
+              <li key={own.address}>
+                <span class="origin-address">
+                  {own.address}/{own.prefix}
+                </span>{" "}
+                {originWords(own, now)}
+              </li>
             ))}
           </ul>
-          {owner && !editing ? (
-            <button type="button" class="button button-quiet button-small" onClick={() => setEditing(true)}>
-              Change address…<span class="unseen"> of {link.name}</span>
-            </button>
-          ) : null}
-          {editing ? <LinkForm link={link} settings={settings} change={change} onClose={() => setEditing(false)} /> : null}
-        </div>
+        ) : null}
+        {report.problems.map((problem) => (
+          <p key={problem} class="link-problem">
+            {reasonSentence(problem)}
+          </p>
+        ))}
+        <ul class="plain quiet">
+          {linkFacts(link, report).map((fact) => (
+            <li key={fact}>{fact}</li>
+          ))}
+        </ul>
+        {editing.isOpen ? (
+          <LinkForm link={link} settings={settings} change={change} onClose={editing.close} />
+        ) : owner ? (
+          <button type="button" class="button button-quiet button-small" ref={editing.opener} onClick={editing.open}>
+            Change address…<span class="unseen"> of {link.name}</span>
+          </button>
+        ) : null}
       </div>
-    </li>
+    </LinkFrame>
   );
 }

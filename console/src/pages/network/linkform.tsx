@@ -1,18 +1,17 @@
 import { useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { ApiError, TRIAL_SECONDS, Unreachable } from "../../api/client";
+import { TRIAL_SECONDS } from "../../api/client";
 import type { Link, NetworkSettings } from "../../api/types";
-import { explainFailure } from "../../logic/failure";
 import { consoleAfter, linkDraft, linkFault, linkProblems, withLink, type Family, type FamilyDraft, type LinkDraft, type LinkProblems, type Way } from "../../logic/linkform";
 import { Choice } from "../../ui/choice";
 import { Field } from "../../ui/field";
 import { Notice } from "../../ui/status";
+import { SettingsForm, type Change } from "./settingsform";
 
 interface Props {
   link: Link;
   settings: NetworkSettings;
-  /** `elsewhere`: where the console is after the change. */
-  change: (settings: NetworkSettings, elsewhere?: string) => Promise<void>;
+  change: Change;
   onClose: () => void;
 }
 
@@ -22,32 +21,23 @@ const PLAIN = { autocomplete: "off", autocapitalize: "none", spellcheck: false }
 export function LinkForm({ link, settings, change, onClose }: Props) {
   const [draft, setDraft] = useState<LinkDraft>(() => linkDraft(settings, link));
   const [problems, setProblems] = useState<LinkProblems>({});
-  const [trouble, setTrouble] = useState<{ words: string; isLost: boolean }>();
-  const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
+  /** Where in the list of links this one was sent. */
+  const place = useRef(-1);
   const elsewhere = consoleAfter(draft, link, location);
 
-  function show(found: LinkProblems) {
+  function show(found: LinkProblems): boolean {
     setProblems(found);
-    // After the errors are drawn: the first field at fault is where to go on.
-    setTimeout(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+    return Object.keys(found).length > 0;
   }
 
   async function save() {
-    const found = linkProblems(draft);
-    setTrouble(undefined);
-    if (Object.keys(found).length > 0) return show(found);
-    setBusy(true);
-    const wanted = withLink(settings, link, draft);
-    try {
-      await change(wanted.settings, elsewhere);
-      onClose();
-    } catch (error) {
-      setBusy(false);
-      const fault = error instanceof ApiError ? linkFault(error.field, error.message, wanted.at) : undefined;
-      if (fault) show(fault);
-      else setTrouble({ words: explainFailure(error), isLost: error instanceof Unreachable });
-    }
+    const edit = (now: NetworkSettings) => {
+      const wanted = withLink(now, link, draft);
+      place.current = wanted.at;
+      return wanted.settings;
+    };
+    await change(edit, elsewhere);
   }
 
   function edit(next: Partial<LinkDraft>) {
@@ -57,15 +47,25 @@ export function LinkForm({ link, settings, change, onClose }: Props) {
 
   const family = (which: Family) => ({ draft: draft[which], problems, which, onEdit: (next: Partial<FamilyDraft>) => edit({ [which]: { ...draft[which], ...next } }) });
   return (
-    <form
-      ref={form}
+    <SettingsForm
+      form={form}
       class="link-form"
-      aria-label={`Addresses of ${link.name}`}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!busy) void save();
-      }}
+      label={`Addresses of ${link.name}`}
+      action="Try this address"
+      isWrong={() => show(linkProblems(draft))}
+      save={save}
+      showRefusal={({ field, message }) => show(linkFault(field, message, place.current) ?? {})}
+      warning={
+        elsewhere ? (
+          <Notice kind="warn">
+            <p>
+              The console may move to <strong class="address-inline">{elsewhere}</strong>; open it there and keep the settings within {TRIAL_SECONDS} s.
+            </p>
+          </Notice>
+        ) : null
+      }
+      whenLost={elsewhere ? <Moved to={elsewhere} /> : null}
+      onClose={onClose}
     >
       <FamilyFields {...family("ipv4")} />
       <Fold title="IPv6" isOpen={draft.ipv6.way !== "automatic"} isWrong={Boolean(problems["ipv6.addresses"] ?? problems["ipv6.gateway"])}>
@@ -89,28 +89,7 @@ export function LinkForm({ link, settings, change, onClose }: Props) {
           input={PLAIN}
         />
       </Fold>
-      {trouble ? (
-        <Notice kind="bad" urgent>
-          <p>{trouble.words}</p>
-          {trouble.isLost && elsewhere ? <Moved to={elsewhere} /> : null}
-        </Notice>
-      ) : elsewhere ? (
-        <Notice kind="warn">
-          <p>
-            The console may move to <strong class="address-inline">{elsewhere}</strong>; open it there and keep the settings within {TRIAL_SECONDS} s.
-          </p>
-        </Notice>
-      ) : null}
-      <p class="quiet">The box tries the change for a minute and goes back unless you keep it, so a slip cannot lock you out.</p>
-      <div class="actions">
-        <button type="button" class="button button-quiet" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="button" aria-disabled={busy}>
-          Try this address
-        </button>
-      </div>
-    </form>
+    </SettingsForm>
   );
 }
 

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import type { Link } from "../../api/types";
 import { formatDuration } from "../../logic/format";
 import { linkName, linkState } from "../../logic/words";
@@ -20,6 +21,22 @@ export function NoLinks() {
 }
 
 export function LinkRow({ link, now }: { link: Link; now: number }) {
+  return (
+    <LinkFrame link={link}>
+      {link.addresses.length > 0 ? (
+        <ul class="addresses">
+          {link.addresses.map((address) => (
+            <li key={address}>{address}</li>
+          ))}
+        </ul>
+      ) : null}
+      <p class="row-detail">{linkDetail(link, now)}</p>
+    </LinkFrame>
+  );
+}
+
+/** The row of a link: which one it is and its state, and below what there is to say of it. */
+export function LinkFrame({ link, children }: { link: Link; children: ComponentChildren }) {
   const { word, tone } = linkState(link);
   return (
     <li class="row">
@@ -29,14 +46,7 @@ export function LinkRow({ link, now }: { link: Link; now: number }) {
           {linkName(link)} <span class="code-name">{link.name}</span>
         </span>
         <StatusWord tone={tone}>{word}</StatusWord>
-        {link.addresses.length > 0 ? (
-          <ul class="addresses">
-            {link.addresses.map((address) => (
-              <li key={address}>{address}</li>
-            ))}
-          </ul>
-        ) : null}
-        <p class="row-detail">{linkDetail(link, now)}</p>
+        {children}
       </div>
     </li>
   );
@@ -49,7 +59,7 @@ const SIGNS: Record<string, string> = {
 };
 
 /** Cable or radio. The picture says nothing that the name beside it does not say. */
-export function LinkSign({ kind }: { kind: string }) {
+function LinkSign({ kind }: { kind: string }) {
   return (
     <svg class="link-sign" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
       <path d={SIGNS[kind] ?? SIGNS["other"]} />

@@ -4,33 +4,35 @@ import type { Network, NetworkSettings, Resolver } from "../../api/types";
 import { resolverFacts, serverDetail, serverState } from "../../logic/network";
 import { explainFailure } from "../../logic/failure";
 import { withHomeAsking } from "../../logic/servers";
+import { useEditing } from "../../ui/editing";
 import { Notice, StatusWord } from "../../ui/status";
 import { Switch } from "../../ui/switch";
 import { ServersForm } from "./servers";
+import type { Change } from "./settingsform";
 
 interface Props {
   resolver: Resolver;
   network: Network;
   settings: NetworkSettings;
   owner: boolean;
-  change: (settings: NetworkSettings) => Promise<void>;
+  change: Change;
 }
 
 /** Where the box looks names up, and whether devices at home may use it for that too. */
 export function NamesCard({ resolver, network, settings, owner, change }: Props) {
-  const [editing, setEditing] = useState(false);
+  const editing = useEditing();
   return (
     <section class="card" aria-labelledby="names-title">
       <h2 id="names-title">Name servers</h2>
       <p class="quiet">They tell the box which address a name such as example.com has. It asks over encrypted connections only.</p>
-      {editing ? (
-        <ServersForm settings={settings} change={change} onClose={() => setEditing(false)} />
+      {editing.isOpen ? (
+        <ServersForm settings={settings} change={change} onClose={editing.close} />
       ) : (
         <>
           <Servers resolver={resolver} builtIn={settings.resolver.upstreams.length === 0} />
           {owner ? (
             <div class="actions actions-start">
-              <button type="button" class="button button-quiet" onClick={() => setEditing(true)}>
+              <button type="button" class="button button-quiet" ref={editing.opener} onClick={editing.open}>
                 Change name servers…
               </button>
             </div>
@@ -77,7 +79,7 @@ function HomeDevices({ network, settings, owner, change }: Omit<Props, "resolver
   async function toggle() {
     setBusy(true);
     setTrouble(undefined);
-    await change(withHomeAsking(settings, !allowed)).catch((error: unknown) => setTrouble(explainFailure(error)));
+    await change((now) => withHomeAsking(now, !allowed)).catch((error: unknown) => setTrouble(explainFailure(error)));
     setBusy(false);
   }
 

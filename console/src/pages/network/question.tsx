@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { Explanation } from "../../api/types";
 import { explainFailure } from "../../logic/failure";
@@ -6,7 +6,7 @@ import { answerWords } from "../../logic/network";
 import { Choice } from "../../ui/choice";
 import { Field } from "../../ui/field";
 import { StatusWord } from "../../ui/status";
-import { Rules } from "./firewall";
+import { Rules } from "./rules";
 
 const SITE = "site";
 const PLACES = [
@@ -25,17 +25,35 @@ export function Question({ apps }: { apps: string[] }) {
   const [answer, setAnswer] = useState<Explanation>();
   const [trouble, setTrouble] = useState<string>();
 
+  /** Which question is the latest: an answer to another one says nothing about what the form asks now. */
+  const latest = useRef(0);
+
   const ends = [...apps.map((app) => [`app:${app}`, app] as const), ...PLACES];
 
-  async function ask() {
+  /** Takes the old answer away. */
+  function begin(): number {
+    setAnswer(undefined);
     setTrouble(undefined);
+    latest.current += 1;
+    return latest.current;
+  }
+
+  function edits<T>(set: (value: T) => void) {
+    return (value: T) => {
+      begin();
+      set(value);
+    };
+  }
+
+  async function ask() {
+    const question = begin();
     const where = to === SITE ? `internet:${site.trim().toLowerCase()}` : to;
     const target = port.trim() === "" ? where : `${where} ${port.trim().toLowerCase()}`;
     try {
-      setAnswer(await api.explain(from, target));
+      const found = await api.explain(from, target);
+      if (question === latest.current) setAnswer(found);
     } catch (error) {
-      setAnswer(undefined);
-      setTrouble(explainFailure(error));
+      if (question === latest.current) setTrouble(explainFailure(error));
     }
   }
 
@@ -50,14 +68,14 @@ export function Question({ apps }: { apps: string[] }) {
       }}
     >
       <div class="question-ends">
-        <Choice label="May" value={from} options={ends} onValue={setFrom} />
-        <Choice label="reach" value={to} options={[...ends, [SITE, "A site on the Internet"]]} onValue={setTo} />
+        <Choice label="May" value={from} options={ends} onValue={edits(setFrom)} />
+        <Choice label="reach" value={to} options={[...ends, [SITE, "A site on the Internet"]]} onValue={edits(setTo)} />
       </div>
       {to === SITE ? (
-        <Field label="Site" value={site} onValue={setSite} input={{ autocomplete: "off", autocapitalize: "none", spellcheck: false, placeholder: "example.com" }} />
+        <Field label="Site" value={site} onValue={edits(setSite)} input={{ autocomplete: "off", autocapitalize: "none", spellcheck: false, placeholder: "example.com" }} />
       ) : null}
       <div class="question-ask">
-        <Field label="At port" value={port} onValue={setPort} input={{ autocomplete: "off", autocapitalize: "none", spellcheck: false, placeholder: "any, or tcp/443" }} />
+        <Field label="At port" value={port} onValue={edits(setPort)} input={{ autocomplete: "off", autocapitalize: "none", spellcheck: false, placeholder: "any, or tcp/443" }} />
         <button type="submit" class="button">
           Ask
         </button>

@@ -1,15 +1,14 @@
 import { useRef, useState } from "preact/hooks";
-import { ApiError } from "../../api/client";
+import type { ApiError } from "../../api/client";
 import type { NetworkSettings } from "../../api/types";
-import { explainFailure } from "../../logic/failure";
 import { draftsOf, emptyDraft, faultAt, MAX_SERVERS, problemsOf, withServers, type Draft, type Member } from "../../logic/servers";
 import { Field } from "../../ui/field";
 import { Choice } from "../../ui/choice";
-import { Notice } from "../../ui/status";
+import { SettingsForm, type Change } from "./settingsform";
 
 interface Props {
   settings: NetworkSettings;
-  change: (settings: NetworkSettings) => Promise<void>;
+  change: Change;
   onClose: () => void;
 }
 
@@ -19,30 +18,16 @@ type Problems = Partial<Record<Member, string>>[];
 export function ServersForm({ settings, change, onClose }: Props) {
   const [drafts, setDrafts] = useState<Draft[]>(() => draftsOf(settings));
   const [problems, setProblems] = useState<Problems>([]);
-  const [trouble, setTrouble] = useState<string>();
-  const [busy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
 
-  function show(found: Problems) {
+  function show(found: Problems): boolean {
     setProblems(found);
-    // After the errors are drawn: the first field at fault is where to go on.
-    setTimeout(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+    return found.some((each) => Object.keys(each).length > 0);
   }
 
-  async function save() {
-    const found = drafts.map(problemsOf);
-    setTrouble(undefined);
-    if (found.some((each) => Object.keys(each).length > 0)) return show(found);
-    setBusy(true);
-    try {
-      await change(withServers(settings, drafts));
-      onClose();
-    } catch (error) {
-      setBusy(false);
-      const fault = error instanceof ApiError ? faultAt(error.field) : undefined;
-      if (fault && error instanceof ApiError) show(drafts.map((_, row) => (row === fault.row ? { [fault.member]: error.message } : {})));
-      else setTrouble(explainFailure(error));
-    }
+  function showRefusal(error: ApiError): boolean {
+    const fault = faultAt(error.field);
+    return show(drafts.map((_, row) => (row === fault?.row ? { [fault.member]: error.message } : {})));
   }
 
   function edit(at: number, next: Partial<Draft>) {
@@ -50,19 +35,27 @@ export function ServersForm({ settings, change, onClose }: Props) {
     setProblems(problems.map((each, row) => (row === at ? {} : each)));
   }
 
-  function put(next: Draft[]) {
+  /** Changes the rows and goes to one of them: the button that was pressed may be gone. */
+  function put(next: Draft[], row: number, part = "input") {
     setDrafts(next);
     setProblems([]);
+    // After the rows are drawn.
+    setTimeout(() => {
+      const fields = form.current?.querySelectorAll("fieldset")[row];
+      const target = fields?.querySelector<HTMLElement>(part) ?? fields?.querySelector("input") ?? form.current?.querySelector("button");
+      target?.focus();
+    });
   }
 
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!busy) void save();
-      }}
+    <SettingsForm
+      form={form}
+      label="Name servers"
+      action="Try these settings"
+      isWrong={() => show(drafts.map(problemsOf))}
+      save={() => change((now) => withServers(now, drafts))}
+      showRefusal={showRefusal}
+      onClose={onClose}
     >
       {drafts.length === 0 ? <p>Without any of your own, the box uses its built-in name servers.</p> : null}
       {drafts.map((draft, at) => (
@@ -72,30 +65,16 @@ export function ServersForm({ settings, change, onClose }: Props) {
           at={at}
           problems={problems[at] ?? {}}
           onEdit={(next) => edit(at, next)}
-          onRemove={() => put(drafts.filter((each) => each !== draft))}
-          {...(at > 0 ? { onUp: () => put(moved(drafts, at)) } : {})}
+          onRemove={() => put(drafts.filter((each) => each !== draft), Math.min(at, drafts.length - 2))}
+          {...(at > 0 ? { onUp: () => put(moved(drafts, at), at - 1, ".server-up") } : {})}
         />
       ))}
       {drafts.length < MAX_SERVERS ? (
-        <button type="button" class="link" onClick={() => put([...drafts, emptyDraft()])}>
+        <button type="button" class="link" onClick={() => put([...drafts, emptyDraft()], drafts.length)}>
           Add a name server
         </button>
       ) : null}
-      {trouble ? (
-        <Notice kind="bad" urgent>
-          <p>{trouble}</p>
-        </Notice>
-      ) : null}
-      <p class="quiet">The box tries the change for a minute and goes back unless you keep it, so a slip cannot lock you out.</p>
-      <div class="actions">
-        <button type="button" class="button button-quiet" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" class="button" aria-disabled={busy}>
-          Try these settings
-        </button>
-      </div>
-    </form>
+    </SettingsForm>
   );
 }
 
@@ -149,7 +128,7 @@ function ServerFields({ draft, at, problems, onEdit, onRemove, onUp }: FieldsPro
       ) : null}
       <div class="server-acts">
         {onUp ? (
-          <button type="button" class="link" onClick={onUp}>
+          <button type="button" class="link server-up" onClick={onUp}>
             Ask this one earlier<span class="unseen">: {draft.name || title}</span>
           </button>
         ) : null}

@@ -39,41 +39,47 @@ export function Trial({ left, at, elsewhere, onKept }: Props) {
 
   return (
     <div class="trial-place">
-      {left !== null ? (
-        <section class="trial" aria-label="Change on trial">
-          <div class="trial-words">
-            <p role="status">
-              <strong>The new settings are on trial.</strong> Does everything still work? Then keep them.
-            </p>
+      <section class={left === null ? undefined : "trial"} aria-label={left === null ? undefined : "Change on trial"}>
+        <div class="trial-words">
+          {/* Always in the page: of an element that comes with its words, screen readers often say nothing. */}
+          <div role="status" class="trial-news">
+            {left !== null ? (
+              <p>
+                <strong>The new settings are on trial.</strong> Does everything still work? Then keep them.
+              </p>
+            ) : ended.how ? (
+              <Notice kind="info">
+                <p>{ended.how === "kept" ? "The new settings stay." : "Nobody kept the new settings, so the box went back to those from before."}</p>
+              </Notice>
+            ) : null}
+          </div>
+          {left !== null ? (
             <p role="timer" class="trial-timer">
               {seconds > 0 ? `Will go back in ${seconds} s` : "Going back…"}
             </p>
-          </div>
-          <div class="trial-track" aria-hidden="true">
-            <div class="trial-fill" style={{ width: `${Math.min(100, (seconds / TRIAL_SECONDS) * 100)}%` }} />
-          </div>
-          {elsewhere ? (
-            <div class="trial-moved">
-              <Moved to={elsewhere} />
-            </div>
           ) : null}
-          {trouble ? (
-            <p class="trial-trouble" role="alert">
-              {trouble}
-            </p>
-          ) : null}
-          <button type="button" class="button" aria-disabled={busy} onClick={() => (busy ? undefined : void keep())}>
-            Keep these settings
-          </button>
-        </section>
-      ) : null}
-      {left === null && ended.how ? (
-        <div role="status">
-          <Notice kind="info">
-            <p>{ended.how === "kept" ? "The new settings stay." : "Nobody kept the new settings, so the box went back to those from before."}</p>
-          </Notice>
         </div>
-      ) : null}
+        {left !== null ? (
+          <>
+            <div class="trial-track" aria-hidden="true">
+              <div class="trial-fill" style={{ width: `${Math.min(100, (seconds / TRIAL_SECONDS) * 100)}%` }} />
+            </div>
+            {elsewhere ? (
+              <div class="trial-moved">
+                <Moved to={elsewhere} />
+              </div>
+            ) : null}
+            {trouble ? (
+              <p class="trial-trouble" role="alert">
+                {trouble}
+              </p>
+            ) : null}
+            <button type="button" class="button" aria-disabled={busy} onClick={() => (busy ? undefined : void keep())}>
+              Keep these settings
+            </button>
+          </>
+        ) : null}
+      </section>
     </div>
   );
 }

@@ -41,6 +41,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct FakeNetd {
     status: watch::Sender<Arc<Status>>,
     renewals: Mutex<u32>,
+    rules: Mutex<Vec<Rule>>,
     /// What was asked, in words.
     asked: Mutex<Vec<String>>,
 }
@@ -59,6 +60,7 @@ impl FakeNetd {
         Arc::new(Self {
             status: watch::Sender::new(Arc::new(status)),
             renewals: Mutex::new(0),
+            rules: Mutex::default(),
             asked: Mutex::default(),
         })
     }
@@ -92,7 +94,9 @@ impl Net1Backend for FakeNetd {
     }
 
     async fn report(&self) -> Result<NetworkReport, Net1Error> {
-        Ok(NetworkReport { trial_seconds_left: Some(7), ..NetworkReport::default() })
+        let mut report = NetworkReport { trial_seconds_left: Some(7), ..NetworkReport::default() };
+        report.firewall.rules.clone_from(&self.rules.lock().unwrap());
+        Ok(report)
     }
 
     async fn set_settings(
@@ -270,7 +274,7 @@ async fn an_app_is_attached_with_the_descriptors_that_were_sent() {
     let netd = FakeNetd::new();
     let (proxy, _served) = proxy_to(&netd).await;
     let answer = proxy.attach_app("notes", descriptor("one "), descriptor("two")).await.unwrap();
-    assert_eq!(net1::parse::<Attachment>(&answer).unwrap(), attachment());
+    assert_eq!(net1::read_answer::<Attachment>(&answer).unwrap(), attachment());
     proxy.detach_app("notes").await.unwrap();
     assert!(matches!(proxy.detach_app("No Key").await, Err(Net1Error::UnknownApp(_))));
     assert_eq!(netd.asked(), ["attach notes: one two", "detach notes"]);
@@ -280,9 +284,9 @@ async fn an_app_is_attached_with_the_descriptors_that_were_sent() {
 async fn questions_are_answered_as_documents() {
     let netd = FakeNetd::new();
     let (proxy, _served) = proxy_to(&netd).await;
-    let report: NetworkReport = net1::parse(&proxy.report().await.unwrap()).unwrap();
+    let report: NetworkReport = net1::read_answer(&proxy.report().await.unwrap()).unwrap();
     assert_eq!(report.trial_seconds_left, Some(7));
-    let answer: Explanation = net1::parse(&proxy.explain("app:a", "box tcp/1").await.unwrap()).unwrap();
+    let answer: Explanation = net1::read_answer(&proxy.explain("app:a", "box tcp/1").await.unwrap()).unwrap();
     assert_eq!((answer.to.to_string().as_str(), answer.answer), ("box tcp/1", Answer::No));
     assert!(matches!(proxy.explain("app:a", "nowhere").await, Err(Net1Error::InvalidDocument(_))));
     assert!(matches!(proxy.confirm_settings().await, Err(Net1Error::NothingOnTrial(_))));
@@ -291,6 +295,23 @@ async fn questions_are_answered_as_documents() {
     proxy.set_dns_certificate("chain".to_owned(), "secret".to_owned()).await.unwrap();
     let asked = netd.asked().join("\n");
     assert!(asked.contains("chain") && !asked.contains("secret"), "a key is never shown: {asked}");
+}
+
+#[tokio::test]
+async fn a_report_on_very_many_rules_arrives_whole() {
+    let netd = FakeNetd::new();
+    let rule = Rule {
+        name: "app notes to app db tcp/5432".to_owned(),
+        words: "notes may reach db at tcp/5432".to_owned(),
+        allows: true,
+        packets: u64::MAX,
+        bytes: u64::MAX,
+    };
+    *netd.rules.lock().unwrap() = vec![rule; 80_000];
+    let (proxy, _served) = proxy_to(&netd).await;
+    let text = proxy.report().await.unwrap();
+    assert!(text.len() > 12 << 20, "{}", text.len());
+    assert_eq!(net1::read_answer::<NetworkReport>(&text).unwrap().firewall.rules.len(), 80_000);
 }
 
 #[tokio::test]

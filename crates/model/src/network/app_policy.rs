@@ -22,6 +22,9 @@ pub const MAX_APPS: usize = 1024;
 pub const MAX_GRANTS: usize = 64;
 /// Most domains in one grant.
 pub const MAX_DOMAINS: usize = 64;
+/// Most permissions on one box, where each domain and each port served counts: every one is a rule in the kernel and two lines of
+/// the report on them, which must fit an answer of netd. A dozen for each of [`MAX_APPS`], with room.
+pub const MAX_PERMISSIONS: usize = 16_384;
 /// Ports of the box that no app may take: the console, name service, DHCP, time, mDNS, DNS over TLS.
 pub const RESERVED_PORTS: [u16; 10] = [53, 67, 68, 80, 123, 443, 546, 547, 853, 5353];
 
@@ -234,6 +237,20 @@ pub enum InvalidPolicy {
     NoDomain(AppKey),
 }
 
+impl AppAccess {
+    fn permissions(&self) -> usize {
+        let of = |grant: &Grant| match grant {
+            Grant::Domains { names } => names.len(),
+            Grant::Lan {}
+            | Grant::Internet {}
+            | Grant::Mesh {}
+            | Grant::Inbound { .. }
+            | Grant::App { .. } => 1,
+        };
+        self.grants.iter().map(of).sum::<usize>() + self.serves.len()
+    }
+}
+
 impl AppPolicy {
     /// Every app with its workspace.
     pub fn apps(&self) -> impl Iterator<Item = (&WorkspaceKey, &AppKey, &AppAccess)> {
@@ -255,6 +272,8 @@ impl AppPolicy {
     pub fn check(&self) -> Result<(), InvalidPolicy> {
         at_most("the box", self.workspaces.len(), "workspaces", MAX_WORKSPACES)?;
         at_most("the box", self.apps().count(), "apps", MAX_APPS)?;
+        let permissions = self.apps().map(|(_, _, access)| access.permissions()).sum();
+        at_most("the box", permissions, "permissions", MAX_PERMISSIONS)?;
         for (key, workspace) in &self.workspaces {
             at_most(key.as_str(), workspace.apps.len(), "apps", MAX_NEIGHBOURS)?;
         }

@@ -6,6 +6,7 @@ use super::names::Domain;
 use super::names::DomainPattern;
 use serde::Deserialize;
 use serde::Serialize;
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
@@ -99,31 +100,73 @@ pub struct TimeServer {
     pub authenticated: bool,
 }
 
-/// Why settings are refused as a whole.
+/// A list in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Links.
+    Links,
+    /// Name servers.
+    Upstreams,
+    /// Addresses of the name server at this place.
+    Addresses {
+        /// In the list of name servers.
+        upstream: usize,
+    },
+    /// Public names that may have private addresses.
+    PrivateNames,
+    /// Time servers.
+    TimeServers,
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Links => "links",
+            Self::Upstreams => "name servers",
+            Self::Addresses { .. } => "addresses of one name server",
+            Self::PrivateNames => "private names",
+            Self::TimeServers => "time servers",
+        })
+    }
+}
+
+/// Why settings are refused as a whole. A name server is named by its place: two may have one name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSettings {
     /// Too many entries.
-    #[error("there are {count} {of}; at most 16 are possible")]
+    #[error("there are {count} {of}; at most {MAX_ENTRIES} are possible")]
     TooMany {
         /// Of what.
-        of: &'static str,
+        of: List,
         /// How many there are.
         count: usize,
     },
     /// A name server without an address.
-    #[error("name server {0} has no address")]
-    NoAddress(Domain),
+    #[error("name server {server} has no address")]
+    NoAddress {
+        /// Its place.
+        upstream: usize,
+        /// Its name.
+        server: Domain,
+    },
     /// An address that no server can have.
     #[error("name server {server} cannot have the address {address}")]
     Address {
-        /// Which.
+        /// Its place.
+        upstream: usize,
+        /// Its name.
         server: Domain,
         /// Its address.
         address: IpAddr,
     },
     /// A path that no URL has.
-    #[error("name server {0}: a path starts with / and has up to 128 visible ASCII characters")]
-    Path(Domain),
+    #[error("name server {server}: a path starts with / and has up to 128 visible ASCII characters")]
+    Path {
+        /// Its place.
+        upstream: usize,
+        /// Its name.
+        server: Domain,
+    },
 }
 
 impl NetworkSettings {
@@ -132,37 +175,39 @@ impl NetworkSettings {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), InvalidSettings> {
-        at_most(self.links.len(), "links")?;
-        at_most(self.resolver.upstreams.len(), "name servers")?;
-        at_most(self.resolver.private_names.len(), "private names")?;
-        at_most(self.time.servers.len(), "time servers")?;
-        self.resolver.upstreams.iter().try_for_each(Upstream::check)
+        let upstreams = &self.resolver.upstreams;
+        at_most(self.links.len(), List::Links)?;
+        at_most(upstreams.len(), List::Upstreams)?;
+        at_most(self.resolver.private_names.len(), List::PrivateNames)?;
+        at_most(self.time.servers.len(), List::TimeServers)?;
+        upstreams.iter().enumerate().try_for_each(|(place, upstream)| upstream.check(place))
     }
 }
 
 impl Upstream {
-    fn check(&self) -> Result<(), InvalidSettings> {
-        at_most(self.addresses.len(), "addresses of one name server")?;
+    fn check(&self, upstream: usize) -> Result<(), InvalidSettings> {
+        let server = || self.server_name.clone();
+        at_most(self.addresses.len(), List::Addresses { upstream })?;
         if self.addresses.is_empty() {
-            return Err(InvalidSettings::NoAddress(self.server_name.clone()));
+            return Err(InvalidSettings::NoAddress { upstream, server: server() });
         }
         let strange = |address: &&IpAddr| address.is_unspecified() || address.is_multicast();
         if let Some(&address) = self.addresses.iter().find(strange) {
-            return Err(InvalidSettings::Address { server: self.server_name.clone(), address });
+            return Err(InvalidSettings::Address { upstream, server: server(), address });
         }
         let is_path = |path: &String| {
             path.starts_with('/') && path.len() <= 128 && path.bytes().all(|b| b.is_ascii_graphic())
         };
         match &self.transport {
             Transport::Https { path: Some(path), .. } if !is_path(path) => {
-                Err(InvalidSettings::Path(self.server_name.clone()))
+                Err(InvalidSettings::Path { upstream, server: server() })
             }
             Transport::Https { .. } | Transport::Tls { .. } => Ok(()),
         }
     }
 }
 
-fn at_most(count: usize, of: &'static str) -> Result<(), InvalidSettings> {
+const fn at_most(count: usize, of: List) -> Result<(), InvalidSettings> {
     if count <= MAX_ENTRIES { Ok(()) } else { Err(InvalidSettings::TooMany { of, count }) }
 }
 

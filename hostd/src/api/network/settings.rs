@@ -13,12 +13,17 @@ use crate::web::Reply;
 use crate::web::empty_reply;
 use hyper::StatusCode;
 use model::network::settings::InvalidSettings;
+use model::network::settings::List;
 use model::network::settings::NetworkSettings;
 use model::network::settings::TRIAL_SECONDS;
 use serde::Serialize;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a change is on trial unless the owner says otherwise.
 const USUAL_TRIAL_SECONDS: u32 = 60;
+/// How long it may take from when netd took settings until it shows them.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// A change was made.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -66,9 +71,15 @@ pub(crate) async fn show_settings(call: Call) -> Result<Reply, ApiError> {
 pub(crate) async fn change_settings(call: Call) -> Result<Reply, ApiError> {
     let trial = trial_seconds(&call.query)?;
     let settings: NetworkSettings = call.json()?;
-    settings.check().map_err(|error| invalid(&settings, &error))?;
+    settings.check().map_err(|error| invalid(&error))?;
     call.app.netd.set_settings(&settings, trial).await?;
     tracing::info!(trial_seconds = trial, "the owner changed the network's settings");
+    // Whoever asks for the settings from now on is to find these, not the ones that netd showed before.
+    let mut network = call.app.network.clone();
+    let shown = network.wait_for(|view| view.settings.as_ref() == Some(&settings));
+    if !matches!(timeout(SHOWN_WITHIN, shown).await, Ok(Ok(_))) {
+        tracing::warn!("netd took settings and does not show them yet");
+    }
     json_reply(
         StatusCode::OK,
         &SettingsChanged { trial_seconds_left: Some(trial).filter(|&trial| trial > 0) },
@@ -104,21 +115,20 @@ fn trial_seconds(query: &str) -> Result<u32, ApiError> {
 }
 
 /// Names the member at fault, as [`crate::api::body::decode`] does for what the types refuse.
-fn invalid(settings: &NetworkSettings, error: &InvalidSettings) -> ApiError {
-    let upstreams = &settings.resolver.upstreams;
-    let of_upstream = |name, member: &str| match upstreams.iter().position(|each| each.server_name == name) {
-        Some(at) => format!("resolver.upstreams[{at}].{member}"),
-        None => "resolver.upstreams".to_owned(),
-    };
+fn invalid(error: &InvalidSettings) -> ApiError {
+    let of_upstream = |place: &usize, member: &str| format!("resolver.upstreams[{place}].{member}");
     let field = match error {
-        InvalidSettings::TooMany { of: "links", .. } => "links".to_owned(),
-        InvalidSettings::TooMany { of: "time servers", .. } => "time.servers".to_owned(),
-        InvalidSettings::TooMany { of: "private names", .. } => "resolver.private_names".to_owned(),
-        InvalidSettings::TooMany { .. } => "resolver.upstreams".to_owned(),
-        InvalidSettings::NoAddress(server) | InvalidSettings::Address { server, .. } => {
-            of_upstream(server.clone(), "addresses")
+        InvalidSettings::TooMany { of, .. } => match of {
+            List::Links => "links".to_owned(),
+            List::Upstreams => "resolver.upstreams".to_owned(),
+            List::Addresses { upstream } => of_upstream(upstream, "addresses"),
+            List::PrivateNames => "resolver.private_names".to_owned(),
+            List::TimeServers => "time.servers".to_owned(),
+        },
+        InvalidSettings::NoAddress { upstream, .. } | InvalidSettings::Address { upstream, .. } => {
+            of_upstream(upstream, "addresses")
         }
-        InvalidSettings::Path(server) => of_upstream(server.clone(), "transport.path"),
+        InvalidSettings::Path { upstream, .. } => of_upstream(upstream, "transport.path"),
     };
     ApiError::field(field, sentence(&error.to_string()))
 }

@@ -15,7 +15,7 @@ use model::network::report::NetworkReport;
 use std::net::UdpSocket;
 
 async fn eth0(net1: &Net1Proxy<'_>) -> Option<LinkReport> {
-    let report: NetworkReport = net1::parse(&net1.report().await.unwrap()).unwrap();
+    let report: NetworkReport = net1::read_answer(&net1.report().await.unwrap()).unwrap();
     report.links.into_iter().find(|link| link.name == "eth0")
 }
 

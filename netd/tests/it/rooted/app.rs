@@ -47,7 +47,7 @@ impl App {
     pub(crate) async fn attach(net1: &Net1Proxy<'_>, key: &str) -> Self {
         let namespace = Namespace::new(key);
         let (file, socket) = descriptors(&namespace);
-        let network = net1::parse(&net1.attach_app(key, file, socket).await.unwrap()).unwrap();
+        let network = net1::read_answer(&net1.attach_app(key, file, socket).await.unwrap()).unwrap();
         Self { key: key.to_owned(), namespace, network }
     }
 
@@ -138,7 +138,8 @@ pub(crate) fn policy(apps: &str) -> String {
 
 /// How often a rule was met.
 pub(crate) async fn packets(net1: &Net1Proxy<'_>, rule: &str) -> u64 {
-    let report: model::network::report::NetworkReport = net1::parse(&net1.report().await.unwrap()).unwrap();
+    let report: model::network::report::NetworkReport =
+        net1::read_answer(&net1.report().await.unwrap()).unwrap();
     let rules = &report.firewall.rules;
     rules
         .iter()

@@ -66,7 +66,7 @@ async fn apps_are_apart_until_a_link_opens_one_port_and_its_end_cuts_what_lives_
     let (mut server, _) = servers[0].accept();
     assert!(packets(&net1, "app a to app b tcp/5432").await >= 3);
     let explained: Explanation =
-        net1::parse(&net1.explain("app:a", "app:b tcp/5432").await.unwrap()).unwrap();
+        net1::read_answer(&net1.explain("app:a", "app:b tcp/5432").await.unwrap()).unwrap();
     assert_eq!(explained.answer, Answer::Yes);
     assert!(explained.rules[0].packets >= 3, "{explained:?}");
 
@@ -302,8 +302,8 @@ async fn netd_killed_leaves_the_rules_and_a_new_one_cuts_nothing() {
         never_reaches(&a.namespace, b.addresses()[0], 5433);
         lab.start_netd_again();
         let net1 = lab.net1().await;
-        let kept: AppPolicy = net1::parse(&net1.app_policy().await.unwrap()).unwrap();
-        assert_eq!(kept, net1::parse(&wish).unwrap());
+        let kept: AppPolicy = net1::read_answer(&net1.app_policy().await.unwrap()).unwrap();
+        assert_eq!(kept, net1::read_answer(&wish).unwrap());
         assert!(carries(&mut client, &mut inside, true), "a new netd cuts nothing");
         assert!(carries(&mut inside, &mut client, true));
         never_reaches(&a.namespace, b.addresses()[0], 5433);

@@ -212,7 +212,7 @@ async fn what_is_explained_is_what_the_kernel_does() {
         for (from, to, port) in ways() {
             let question = (format!("app:{}", APPS[from]), format!("app:{} tcp/{port}", APPS[to]));
             let answer = net1.explain(&question.0, &question.1).await.unwrap();
-            let answer: Explanation = net1::parse(&answer).unwrap();
+            let answer: Explanation = net1::read_answer(&answer).unwrap();
             assert_eq!(answer.answer == Answer::Yes, open.contains(&(from, to, port)), "{answer:?}");
             for address in apps[to].addresses() {
                 let patience = if answer.answer == Answer::Yes { Duration::from_secs(30) } else { IN_VAIN };

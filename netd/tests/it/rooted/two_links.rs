@@ -64,7 +64,7 @@ async fn a_router_that_falls_silent_is_left_for_the_other_and_taken_again() {
     let net1 = lab.net1().await;
     lab.home.ip("link set lan0 arp off");
     way_out(&lab, "eth1").await;
-    let report: NetworkReport = net1::parse(&net1.report().await.unwrap()).unwrap();
+    let report: NetworkReport = net1::read_answer(&net1.report().await.unwrap()).unwrap();
     let eth0 = report.links.iter().find(|link| link.name == "eth0").unwrap();
     assert!(!eth0.gateways[0].answers, "{eth0:?}");
     assert_eq!(eth0.problems, ["the router 192.168.77.1 does not answer"]);

@@ -209,6 +209,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn what_is_sent_arrives_and_is_timed() {
@@ -217,9 +218,11 @@ mod tests {
             let address = probe.local_addr().unwrap();
             drop(probe);
             let flow = Flow::start(transport, &None, &None, address).unwrap();
+            let deadline = Instant::now() + Duration::from_secs(60);
             let mut progress = flow.progress();
             while progress.received < 80 {
-                thread::yield_now();
+                assert!(Instant::now() < deadline, "nothing arrives: {progress:?}");
+                thread::sleep(PAUSE);
                 progress = flow.progress();
             }
             flow.note_call();

@@ -1,17 +1,11 @@
 //! The figures of the network as JSON and as the README's table.
 
+use crate::bench::Figures;
 use crate::bench::net::figures::Apps;
 use crate::bench::net::figures::Firewall;
 use crate::bench::net::figures::Names;
 use crate::bench::net::figures::Turns;
-use crate::bench::readme;
-use anyhow::Context;
-use anyhow::Result;
 use serde::Serialize;
-use std::fs;
-use std::path::Path;
-
-const BEGIN: &str = "<!-- bench: written by `cargo xtask bench --only net` -->\n";
 
 /// Everything measured.
 #[derive(Debug, Serialize)]
@@ -24,32 +18,8 @@ pub(crate) struct Report {
     pub(crate) names: Names,
 }
 
-impl Report {
-    /// Writes the JSON.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        }
-        let text = serde_json::to_string_pretty(self).context("writing the figures as JSON")?;
-        fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))
-    }
-
-    /// Puts the table into the README.
-    ///
-    /// # Errors
-    /// When the README cannot be read or written, or has no marks.
-    pub(crate) fn fill_readme(&self) -> Result<()> {
-        readme::fill(BEGIN, &self.table())
-    }
-
-    /// Shows the table.
-    #[expect(clippy::print_stdout, reason = "the answer of the command")]
-    pub(crate) fn show(&self) {
-        println!("{}", self.table());
-    }
+impl Figures for Report {
+    const MARK: &str = "<!-- bench: written by `cargo xtask bench --only net` -->\n";
 
     /// Medians, with the lowest and the highest round behind some.
     fn table(&self) -> String {

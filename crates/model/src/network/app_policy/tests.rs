@@ -58,3 +58,24 @@ fn what_contradicts_itself_is_refused() {
     let text = format!(r#"{{"a":{{"apps":{{"x":{{"serves":[{}]}}}}}}}}"#, many.join(","));
     assert!(matches!(apps(&text), Err(InvalidPolicy::TooMany { count: 65, .. })));
 }
+
+#[test]
+fn every_domain_and_every_port_counts_among_the_permissions_of_the_box() {
+    // 256 apps with 63 domains and a port each.
+    let domains: Vec<String> = (0..63).map(|n| format!(r#""n{n}.example.org""#)).collect();
+    let app =
+        format!(r#"{{"grants":[{{"to":"domains","names":[{}]}}],"serves":["tcp/80"]}}"#, domains.join(","));
+    let with = |more: &str| {
+        let apps: Vec<String> = (0..128).map(|n| format!(r#""x{n}":{app}"#)).collect();
+        let others: Vec<String> = (0..128).map(|n| format!(r#""y{n}":{app}"#)).collect();
+        policy(&format!(
+            r#"{{"version":1,"workspaces":{{"a":{{"apps":{{{}}}}},"b":{{"apps":{{{}{more}}}}}}}}}"#,
+            apps.join(","),
+            others.join(",")
+        ))
+        .check()
+    };
+    assert_eq!(with(""), Ok(()));
+    let error = with(r#","z":{"grants":[{"to":"lan"}]}"#).unwrap_err();
+    assert_eq!(error.to_string(), "the box has 16385 permissions; at most 16384 are possible");
+}
