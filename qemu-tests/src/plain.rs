@@ -79,9 +79,11 @@ impl Plain {
         ]);
         dumped.context("the key does not open the data partition")?;
         let metadata = cryptsetup(&["luksDump".as_ref(), "--dump-json-metadata".as_ref(), &header])?;
-        let metadata: serde_json::Value = serde_json::from_slice(&metadata).context("the header's description")?;
+        let metadata: serde_json::Value =
+            serde_json::from_slice(&metadata).context("the header's description")?;
         let segment = &metadata["segments"]["0"];
-        ensure!(segment["encryption"] == "aes-xts-plain64" && segment["offset"] == HEADER.to_string(), "{segment}");
+        ensure!(segment["encryption"] == "aes-xts-plain64", "{segment}");
+        ensure!(segment["offset"].as_str().and_then(|text| text.parse().ok()) == Some(HEADER), "{segment}");
         let sector = segment["sector_size"].as_u64().context("no sector size")?;
         let volume = fs::read(&volume)?;
         let (first, second) = volume.split_at_checked(32).context("a short volume key")?;
@@ -136,7 +138,12 @@ impl Plain {
     }
 
     /// Calls for each sector of the range that holds data, with its place from the range's start.
-    fn each(&self, file: &File, range: Range<u64>, mut act: impl FnMut(u64, &mut [u8]) -> Result<()>) -> Result<()> {
+    fn each(
+        &self,
+        file: &File,
+        range: Range<u64>,
+        mut act: impl FnMut(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
         let step = u64::try_from(self.sector)?;
         let mut buffer = vec![0; self.sector];
         let mut place = range.start;

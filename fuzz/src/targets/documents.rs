@@ -76,9 +76,9 @@ pub(super) const TARGETS: &[Target] = &[
 
 /// Reads a document; what was read is written and read the same again.
 fn document<T: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) -> Option<T> {
-    let document: T = net1::parse(text(bytes)?).ok()?;
+    let document: T = net1::read_answer(text(bytes)?).ok()?;
     let written = serde_json::to_string(&document).ok()?;
-    let again: T = net1::parse(&written).expect("what was written can be read");
+    let again: T = net1::read_answer(&written).expect("what was written can be read");
     assert_eq!(again, document, "{written}");
     Some(document)
 }

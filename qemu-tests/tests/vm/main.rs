@@ -19,6 +19,8 @@ mod network;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod secure_boot;
 #[cfg(test)]
 mod services;
