@@ -115,6 +115,7 @@ mod tests {
             version: version.to_owned(),
             license: Some(license.to_owned()),
             source: Some("registry".to_owned()),
+            manifest_path: "Cargo.toml".into(),
         }
     }
 
