@@ -38,7 +38,7 @@ impl Sealer for Fake {
     fn unseal(&mut self, sealed: &Value) -> Result<Key, SealError> {
         self.check()?;
         let number = usize::try_from(sealed.as_u64().unwrap()).unwrap();
-        self.kept.get(number).cloned().ok_or(SealError::Refused("another TPM".to_owned()))
+        self.kept.get(number).cloned().ok_or_else(|| SealError::Refused("another TPM".to_owned()))
     }
 
     fn close(&mut self) -> Result<(), SealError> {
