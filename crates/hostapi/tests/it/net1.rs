@@ -310,7 +310,7 @@ async fn a_report_on_very_many_rules_arrives_whole() {
     *netd.rules.lock().unwrap() = vec![rule; 80_000];
     let (proxy, _served) = proxy_to(&netd).await;
     let text = proxy.report().await.unwrap();
-    assert!(text.len() > 12 << 20, "{}", text.len());
+    assert!(text.len() > 12_000_000, "{}", text.len());
     assert_eq!(net1::read_answer::<NetworkReport>(&text).unwrap().firewall.rules.len(), 80_000);
 }
 
