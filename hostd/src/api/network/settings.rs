@@ -118,6 +118,7 @@ fn invalid(settings: &NetworkSettings, error: &InvalidSettings) -> ApiError {
         InvalidSettings::NoAddress(server) | InvalidSettings::Address { server, .. } => {
             of_upstream(server.clone(), "addresses")
         }
+        InvalidSettings::Port(server) => of_upstream(server.clone(), "transport.port"),
         InvalidSettings::Path(server) => of_upstream(server.clone(), "transport.path"),
     };
     ApiError::field(field, sentence(&error.to_string()))
