@@ -293,4 +293,5 @@ fn pool_of(settings: &Settings, clock: &ClockState, timing: Timing) -> Result<Po
         .and_then(|trust| trust.client_config())
         .map_err(|source| SettingsError::Tls { source })?;
     Pool::new(&settings.upstreams, &tls, timing).map_err(|source| SettingsError::Upstream { source })
+    settings.check().map_err(|source| SettingsError::Upstream { source })?;
 }

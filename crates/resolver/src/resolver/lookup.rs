@@ -283,7 +283,7 @@ impl Core {
 
     fn may_lead_inside(&self, name: &DomainName) -> bool {
         let settings = Arc::clone(&self.state().settings);
-        settings.rebinding_allowed.iter().any(|domain| name.is_within(domain))
+        settings.rebinding_allowed.iter().any(|pattern| pattern.matches(name))
     }
 }
 

@@ -43,11 +43,17 @@ async fn public_names_do_not_lead_inside() {
     assert!(matches!(resolver.resolve(&name).await, Err(ResolveError::Blocked { .. })));
     assert_eq!(ask(&resolver, "service.plain.", RecordType::HTTPS).await.answers.len(), 1);
 
-    // The owner trusts this domain.
+    // The owner trusts this name, and no other.
     settings.rebinding_allowed = vec!["inside.plain".parse().unwrap()];
-    resolver.set_settings(settings).unwrap();
+    resolver.set_settings(settings.clone()).unwrap();
     assert_eq!(addresses(&ask(&resolver, "inside.plain.", RecordType::A).await), ["192.168.1.1"]);
     assert_eq!(ask(&resolver, "mixed.plain.", RecordType::A).await.answers.len(), 0);
+    assert_eq!(ask(&resolver, "below.inside.plain.", RecordType::A).await.answers.len(), 0);
+    // The names below, and not itself.
+    settings.rebinding_allowed = vec!["*.inside.plain".parse().unwrap()];
+    resolver.set_settings(settings).unwrap();
+    assert_eq!(addresses(&ask(&resolver, "below.inside.plain.", RecordType::A).await), ["192.168.1.2"]);
+    assert_eq!(ask(&resolver, "inside.plain.", RecordType::A).await.answers.len(), 0);
 }
 
 #[tokio::test]
