@@ -193,6 +193,11 @@ pub struct Limits {
     pub questions: usize,
     /// The same of one client.
     pub questions_per_client: usize,
+    /// Of these, those that wait for multicast DNS. Each is two questions to the home network, of which `mdns` takes 128; the box
+    /// itself has to find names too.
+    pub multicast: usize,
+    /// The same of one client: a name that nobody has holds its place for seconds.
+    pub multicast_per_client: usize,
     /// Connections of clients (TCP and TLS).
     pub connections: usize,
     /// The same of one client.
@@ -212,6 +217,8 @@ impl Default for Limits {
         Self {
             questions: 256,
             questions_per_client: 64,
+            multicast: 48,
+            multicast_per_client: 8,
             connections: 64,
             connections_per_client: 8,
             cache: CacheLimits { entries: 4096, bytes: 1 << 20 },
@@ -286,7 +293,6 @@ mod tests {
         assert!(matches!(with(&|u| u.protocol = path("/a\r\nb")), Err(UpstreamError::Path { .. })));
         with(&|u| u.protocol = path("/dns-query")).unwrap();
     }
-}
 
     #[test]
     fn settings_are_checked_as_a_whole() {
@@ -300,3 +306,4 @@ mod tests {
         let bad = Upstream { server_name: "a.1".to_owned(), ..good.clone() };
         assert!(matches!(of(vec![good, bad]).check(), Err(UpstreamError::ServerName { .. })));
     }
+}

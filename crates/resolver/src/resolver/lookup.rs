@@ -62,6 +62,12 @@ pub enum ResolveError {
         /// The name.
         name: DomainName,
     },
+    /// Multicast DNS is busy or does not run.
+    #[error("the home network could not be asked for {name}")]
+    HomeNotAsked {
+        /// The name.
+        name: DomainName,
+    },
     /// It could not be found out.
     #[error("look up {name}")]
     Lookup {
@@ -71,15 +77,6 @@ pub enum ResolveError {
         #[source]
         source: LookupError,
     },
-}
-
-/// Addresses of a time server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeServer {
-    /// Where it is.
-    pub addresses: Vec<IpAddr>,
-    /// DNSSEC was asked; false while the clock is not set.
-    pub validated: bool,
 }
 
 impl Resolver {
@@ -95,8 +92,11 @@ impl Resolver {
             }
             Some(Special::Mdns) => {
                 let found = match &core.mdns {
-                    Some(mdns) => timeout(core.timing.helper, mdns.resolve(name)).await.unwrap_or_default(),
-                    None => Vec::new(),
+                    Some(mdns) => timeout(core.timing.helper, mdns.resolve(name)).await,
+                    None => Ok(Ok(Vec::new())),
+                };
+                let Ok(Ok(found)) = found else {
+                    return Err(ResolveError::HomeNotAsked { name: name.clone() });
                 };
                 return if found.is_empty() { Err(no_address(name)) } else { Ok(found) };
             }
@@ -135,10 +135,10 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
-    pub async fn resolve_for_time(&self, name: &DomainName) -> Result<TimeServer, ResolveError> {
+    pub async fn resolve_for_time(&self, name: &DomainName) -> Result<Vec<IpAddr>, ResolveError> {
         let core = self.core();
         if core.clock.is_synchronised() || special::classify(name, qtype::A).is_some() {
-            return Ok(TimeServer { addresses: self.resolve(name).await?, validated: true });
+            return self.resolve(name).await;
         }
         let validator = core.state().validator.clone();
         let ask = |kind| {
@@ -157,7 +157,7 @@ impl Resolver {
                 core.counters.count(|stats| stats.rebinding_blocked += 1);
                 Err(ResolveError::Blocked { name: name.clone() })
             }
-            _ => Ok(TimeServer { addresses, validated: false }),
+            _ => Ok(addresses),
         }
     }
 }
