@@ -109,6 +109,12 @@ proptest! {
 }
 
 #[test]
+fn a_caller_waits_longer_than_a_name_may_take() {
+    let timing = resolver::config::Timing::default();
+    assert!(hostapi::net1::METHOD_TIMEOUT > timing.whole_question + timing.helper);
+}
+
+#[test]
 fn a_certificate_that_is_none_is_refused() {
     let certificate = DnsCertificate { chain_pem: "x".to_owned(), key_pem: "y".to_owned() };
     assert!(matches!(check(&certificate), Err(Net1Error::InvalidDocument(_))));
