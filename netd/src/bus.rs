@@ -107,6 +107,7 @@ impl Net1Backend for Backend {
         settings: NetworkSettings,
         trial: Option<Duration>,
     ) -> Result<(), Net1Error> {
+        crate::names::check_settings(&settings.resolver)?;
         let (answer, answered) = oneshot::channel();
         self.wishes.send(Wish::Set(settings, trial, answer)).await.map_err(|_closed| stopping())?;
         let kept = answered.await.map_err(|_gone| stopping())?;

@@ -80,7 +80,6 @@ use crate::trial::Trial;
 use hostapi::activation;
 use hostapi::net1::Status;
 use model::network::link_report::LinkReport;
-use resolver::Resolver;
 use resolver::Surroundings;
 use std::error::Error;
 use std::io;
@@ -176,7 +175,6 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         Keeper::start(filter, KernelWiring::open()?, settings.keeper_files, serves_home, clock.now());
     let view = watch::Sender::new(View::default());
 
-    let upstreams = names::translate(&trial.borrow().in_force().resolver);
     let teacher = Arc::new(Teacher { keeper: asks.clone() });
     let surroundings = Surroundings {
         observer: Some(teacher),
@@ -184,7 +182,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         clock_synchronised: *clock_is_right.borrow(),
         ..Surroundings::default()
     };
-    let resolver = Resolver::new(upstreams, surroundings)?;
+    let (resolver, resolver_problem) = names::begin(&trial.borrow().in_force().resolver, surroundings)?;
     let name_inputs = names::Inputs {
         trial: trial.subscribe(),
         keeper: view.subscribe(),
@@ -237,7 +235,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         links: links.subscribe(),
         keeper: view.subscribe(),
         trial: trial.subscribe(),
-        settings_problem,
+        settings_problem: settings_problem.or(resolver_problem),
     };
     let timekeeper = tokio::spawn(time::run(resolver.clone(), started, time_inputs, time_outputs));
     // What DHCP offers as names is left out: a name that has to be looked up is no help while there is no time.

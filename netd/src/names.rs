@@ -27,10 +27,12 @@ use resolver::Granted;
 use resolver::Listeners;
 use resolver::Observer;
 use resolver::Resolver;
+use resolver::Surroundings;
 use resolver::config::HTTPS_PORT;
 use resolver::config::Protocol;
 use resolver::config::TLS_PORT;
 use resolver::config::Upstream;
+use resolver::resolver::SettingsError;
 use resolver::view::Permission;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -123,7 +125,7 @@ pub async fn run(resolver: Resolver, mut inputs: Inputs) {
         let wanted = inputs.trial.borrow_and_update().in_force().resolver.clone();
         if settings.as_ref() != Some(&wanted) {
             if let Err(error) = resolver.set_settings(translate(&wanted)) {
-                // They were checked before: this is a mistake of ours, and the upstreams before are as encrypted.
+                // They were checked before they were kept: this is a mistake of ours, and the upstreams before are as encrypted.
                 tracing::error!(error = &error as &dyn Error, "settings of the resolver not taken");
             }
             settings = Some(wanted.clone());
@@ -191,15 +193,40 @@ pub fn translate(settings: &ResolverSettings) -> resolver::Settings {
     });
     let upstreams: Vec<Upstream> = upstreams.collect();
     let defaults = resolver::Settings::default();
-    let allowed = settings.private_names.iter().filter_map(|name| {
-        let text = name.as_str();
-        text.strip_prefix("*.").unwrap_or(text).parse().ok()
-    });
+    // Every pattern of the model is one of the resolver; one that were not would allow nothing.
+    let allowed = settings.private_names.iter().filter_map(|name| name.as_str().parse().ok());
     resolver::Settings {
         upstreams: if upstreams.is_empty() { defaults.upstreams } else { upstreams },
         extra_roots: Vec::new(),
         rebinding_allowed: allowed.collect(),
     }
+}
+
+/// The resolver with the owner's settings. With settings that it does not take (they are checked before they are kept, but a file
+/// may be of another version) it has the built-in ones, and the reason comes with it: names are better found so than not at all.
+///
+/// # Errors
+/// When it cannot be made with the built-in ones either.
+pub fn begin(
+    settings: &ResolverSettings,
+    surroundings: Surroundings,
+) -> Result<(Resolver, Option<String>), SettingsError> {
+    match Resolver::new(translate(settings), surroundings.clone()) {
+        Ok(resolver) => Ok((resolver, None)),
+        Err(error) => {
+            let problem = crate::words::chain(&error);
+            let problem = format!("the chosen name servers are not used, the built-in ones are: {problem}");
+            Ok((Resolver::new(resolver::Settings::default(), surroundings)?, Some(problem)))
+        }
+    }
+}
+
+/// Whether the resolver takes these settings. Asked before they are kept: it must start with them at the next boot.
+///
+/// # Errors
+/// [`Net1Error::InvalidDocument`] with the reason.
+pub fn check_settings(settings: &ResolverSettings) -> Result<(), Net1Error> {
+    translate(settings).check().map_err(|error| Net1Error::InvalidDocument(crate::words::chain(&error)))
 }
 
 /// Whether a certificate can be used.

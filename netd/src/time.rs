@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use timesync::CertificateDates;
 use timesync::LinuxClock;
-use timesync::Protocol;
 use timesync::Resolve;
 use timesync::ResolveError;
 use timesync::Server;
@@ -121,10 +120,9 @@ pub async fn run(resolver: Resolver, started: Started, mut inputs: Inputs, outpu
 
 /// From the owner's words to the time keeper's.
 fn translate(trial: &Trial) -> TimeSettings {
-    let server = |server: &settings::TimeServer| Server {
-        name: server.name.to_string(),
-        protocol: if server.authenticated { Protocol::Nts } else { Protocol::Plain },
-        port: None,
+    let server = |server: &settings::TimeServer| match server.authenticated {
+        true => Server::nts(server.name.as_str()),
+        false => Server::plain(server.name.as_str()),
     };
     TimeSettings { enabled: true, servers: trial.in_force().time.servers.iter().map(server).collect() }
 }
@@ -137,7 +135,7 @@ impl Resolve for Names {
         let name = name.parse().map_err(|error| ResolveError(Box::new(error)))?;
         let found = match dates {
             CertificateDates::Count => self.0.resolve(&name).await,
-            CertificateDates::Doubtful => self.0.resolve_for_time(&name).await.map(|server| server.addresses),
+            CertificateDates::Doubtful => self.0.resolve_for_time(&name).await,
         };
         found.map_err(|error| ResolveError(Box::new(error)))
     }

@@ -51,8 +51,9 @@ pub use serve::serve;
 
 /// Where the interface lives on every connection.
 pub const PATH: &str = "/org/hearthos/Net1";
-/// How long a caller waits for an answer; netd answers from memory, so a longer wait means that it hangs.
-pub const METHOD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller waits for an answer; a longer wait means that netd hangs. Most is answered from memory or by the kernel;
+/// `AnswerDns` takes longest: 8 s for the name servers, and 3 s to let the addresses through the firewall.
+pub const METHOD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the D-Bus handshake of one stream may take, so that a silent peer does not hold its place for ever.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

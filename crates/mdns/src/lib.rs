@@ -32,6 +32,7 @@ pub use crate::node::Node;
 pub use crate::querier::Ask;
 pub use crate::querier::LONGEST;
 pub use crate::querier::MAX_WAITING;
+pub use crate::querier::NotAsked;
 pub use crate::responder::answer::PORT;
 pub use crate::run::Inputs;
 pub use crate::run::Querier;

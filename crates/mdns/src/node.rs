@@ -4,6 +4,7 @@
 use crate::budget::Budget;
 use crate::packet;
 use crate::querier::Ask;
+use crate::querier::NotAsked;
 use crate::querier::Querier;
 use crate::responder::Responder;
 use crate::responder::answer::PORT;
@@ -117,12 +118,15 @@ impl Node {
     }
 
     /// Asks for a name; [`Self::take_answers`] has the answer some time. The box's own names are answered from memory.
-    pub fn ask(&mut self, now: Instant, ask: Ask) -> Option<Vec<Record>> {
+    ///
+    /// # Errors
+    /// When too many others wait: there will be no answer.
+    pub fn ask(&mut self, now: Instant, ask: Ask) -> Result<Option<Vec<Record>>, NotAsked> {
         let own = self.responder.own(&ask.name, ask.record_type);
         if own.is_none() {
-            self.querier.ask(now, ask);
+            self.querier.ask(now, ask)?;
         }
-        own
+        Ok(own)
     }
 
     /// Nobody waits for this answer any more.

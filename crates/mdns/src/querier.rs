@@ -24,7 +24,7 @@ use std::time::Instant;
 
 mod cache;
 
-/// Most questions that wait for an answer; more are answered with nothing at once.
+/// Most questions that wait for an answer; more are refused.
 pub const MAX_WAITING: usize = 128;
 /// Longest time that a question may take.
 pub const LONGEST: Duration = Duration::from_secs(30);
@@ -49,6 +49,17 @@ pub struct Ask {
     pub record_type: RecordType,
     /// How long to wait at most.
     pub timeout: Duration,
+}
+
+/// Why a question is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// [`MAX_WAITING`] others wait. Whether the name exists is not known.
+    #[error("too many questions to the home network wait for an answer")]
+    Busy,
+    /// Nobody runs the node any more.
+    #[error("multicast DNS has ended")]
+    Ended,
 }
 
 #[derive(Clone, Debug)]
@@ -99,16 +110,19 @@ impl Querier {
         self.links = links;
     }
 
-    pub(crate) fn ask(&mut self, now: Instant, ask: Ask) {
+    pub(crate) fn ask(&mut self, now: Instant, ask: Ask) -> Result<(), NotAsked> {
         let Ask { id, name, record_type, timeout } = ask;
-        let waiting: usize = self.asking.values().map(|asking| asking.waiting.len()).sum();
-        if !names::is_multicast(&name) || waiting >= MAX_WAITING {
+        if !names::is_multicast(&name) {
             self.answers.push((id, Vec::new()));
-            return;
+            return Ok(());
         }
         match self.cache.find(now, &name, record_type) {
             Found::All(records) => self.answers.push((id, records)),
             Found::Some(_) | Found::Nothing => {
+                let waiting: usize = self.asking.values().map(|asking| asking.waiting.len()).sum();
+                if waiting >= MAX_WAITING {
+                    return Err(NotAsked::Busy);
+                }
                 let until = now + timeout.min(LONGEST);
                 let first = now + self.jitter.millis(FIRST_DELAY.0, FIRST_DELAY.1);
                 let asking = self.asking.entry((name, record_type)).or_insert_with(|| Asking {
@@ -124,6 +138,7 @@ impl Querier {
                 asking.waiting.push(Waiting { id, until, settled_at: None });
             }
         }
+        Ok(())
     }
 
     /// Nobody waits for this answer any more.

@@ -4,6 +4,7 @@ use crate::budget::Bucket;
 use crate::budget::Rate;
 use crate::node::Node;
 use crate::querier::Ask;
+use crate::querier::NotAsked;
 use crate::socket;
 use crate::socket::Family;
 use crate::wanted::Announced;
@@ -53,8 +54,10 @@ struct Question {
     name: Name,
     record_type: RecordType,
     timeout: Duration,
-    answer: oneshot::Sender<Vec<Record>>,
+    answer: oneshot::Sender<Answer>,
 }
+
+type Answer = Result<Vec<Record>, NotAsked>;
 
 /// The other end of a [`Querier`].
 #[derive(Debug)]
@@ -71,44 +74,62 @@ pub fn querier() -> (Querier, Questions) {
 
 impl Querier {
     /// Records of a name that ends in `.local` (or is a reverse name of a link-local address), the box's own names
-    /// included (in lists of services the box itself is missing). Returns as soon as their owner has answered, and otherwise with what was heard within the time; nothing for other names.
+    /// included (in lists of services the box itself is missing). Returns as soon as their owner has answered, and otherwise with
+    /// what was heard within the time; nothing for other names.
     ///
     /// Times to live are what is left of them. A link-local IPv6 address comes without its link, and is of use only where that is
     /// known.
-    pub async fn query(&self, name: Name, record_type: RecordType, timeout: Duration) -> Vec<Record> {
+    ///
+    /// # Errors
+    /// When the question is not asked: that is no word on whether the name exists.
+    pub async fn query(
+        &self,
+        name: Name,
+        record_type: RecordType,
+        timeout: Duration,
+    ) -> Result<Vec<Record>, NotAsked> {
         let (answer, answered) = oneshot::channel();
         let question = Question { name, record_type, timeout, answer };
-        if self.questions.send(question).await.is_err() {
-            return Vec::new();
-        }
-        answered.await.unwrap_or_default()
+        self.questions.send(question).await.map_err(|_closed| NotAsked::Ended)?;
+        answered.await.map_err(|_gone| NotAsked::Ended)?
     }
 
     /// Addresses of a name that can be used without knowing the link they are on. Asks for both kinds at once; a device that has
     /// answered for one is not waited for long for the other, which it may not have.
-    pub async fn addresses(&self, name: &Name, timeout: Duration) -> Vec<IpAddr> {
+    ///
+    /// # Errors
+    /// When none was found and one of the questions was not asked.
+    pub async fn addresses(&self, name: &Name, timeout: Duration) -> Result<Vec<IpAddr>, NotAsked> {
         let v4 = self.query(name.clone(), RecordType::A, timeout);
         let v6 = self.query(name.clone(), RecordType::AAAA, timeout);
         tokio::pin!(v4, v6);
         let mut found = Vec::new();
+        let mut not_asked = None;
         let (mut has_v4, mut has_v6) = (false, false);
         let mut patience = None;
         while !(has_v4 && has_v6) {
             // A query may be dropped at any time: its answer is then dropped too.
-            tokio::select! {
-                records = &mut v4, if !has_v4 => {
+            let answer = tokio::select! {
+                answer = &mut v4, if !has_v4 => {
                     has_v4 = true;
-                    found.extend(usable(&records));
+                    answer
                 }
-                records = &mut v6, if !has_v6 => {
+                answer = &mut v6, if !has_v6 => {
                     has_v6 = true;
-                    found.extend(usable(&records));
+                    answer
                 }
                 () = at(patience) => break,
+            };
+            match answer {
+                Ok(records) => found.extend(usable(&records)),
+                Err(error) => not_asked = Some(error),
             }
             patience = (!found.is_empty()).then(|| Instant::now() + PATIENCE);
         }
-        found
+        match not_asked {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
     }
 }
 
@@ -186,7 +207,7 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-/// Only delays depend on it; without randomness the time since the start of the machine must do.
+/// Only delays depend on it: without randomness all boxes wait alike, and their packets may collide.
 fn seed() -> u64 {
     let mut seed = [0; 8];
     if let Err(error) = getrandom::fill(&mut seed) {
@@ -209,7 +230,7 @@ fn publish(announced: &watch::Sender<Announced>, node: &Node, sockets: &Sockets)
 #[derive(Debug, Default)]
 struct Answers {
     last_id: u64,
-    waiting: BTreeMap<u64, oneshot::Sender<Vec<Record>>>,
+    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
 }
 
 impl Answers {
@@ -224,17 +245,21 @@ impl Answers {
         self.last_id = self.last_id.wrapping_add(1);
         let id = self.last_id;
         self.waiting.insert(id, answer);
-        if let Some(own) = node.ask(now(), Ask { id, name, record_type, timeout }) {
-            self.deliver(vec![(id, own)]);
+        if let Some(answer) = node.ask(now(), Ask { id, name, record_type, timeout }).transpose() {
+            self.answer(id, answer);
         }
     }
 
     fn deliver(&mut self, answers: Vec<(u64, Vec<Record>)>) {
         for (id, records) in answers {
-            if let Some(answer) = self.waiting.remove(&id) {
-                // Whoever asked may have gone.
-                drop(answer.send(records));
-            }
+            self.answer(id, Ok(records));
+        }
+    }
+
+    fn answer(&mut self, id: u64, answer: Answer) {
+        if let Some(asker) = self.waiting.remove(&id) {
+            // Whoever asked may have gone.
+            drop(asker.send(answer));
         }
     }
 }

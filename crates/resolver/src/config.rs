@@ -1,8 +1,8 @@
 //! What the owner may set: who is asked, and how much the resolver may hold.
 
 use crate::cache::CacheLimits;
-use crate::name::DomainName;
 use crate::reply::TtlBounds;
+use crate::view::Pattern;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
 use std::fmt;
@@ -193,6 +193,11 @@ pub struct Limits {
     pub questions: usize,
     /// The same of one client.
     pub questions_per_client: usize,
+    /// Of these, those that wait for multicast DNS. Each is two questions to the home network, of which `mdns` takes 128; the box
+    /// itself has to find names too.
+    pub multicast: usize,
+    /// The same of one client: a name that nobody has holds its place for seconds.
+    pub multicast_per_client: usize,
     /// Connections of clients (TCP and TLS).
     pub connections: usize,
     /// The same of one client.
@@ -212,6 +217,8 @@ impl Default for Limits {
         Self {
             questions: 256,
             questions_per_client: 64,
+            multicast: 48,
+            multicast_per_client: 8,
             connections: 64,
             connections_per_client: 8,
             cache: CacheLimits { entries: 4096, bytes: 1 << 20 },
@@ -229,8 +236,21 @@ pub struct Settings {
     pub upstreams: Vec<Upstream>,
     /// Issuers whose certificates upstreams may bear beside the public ones: an owner's own resolver.
     pub extra_roots: Vec<CertificateDer<'static>>,
-    /// Domains whose names may have addresses inside the home, and all names below them.
-    pub rebinding_allowed: Vec<DomainName>,
+    /// Names that may have addresses inside the home.
+    pub rebinding_allowed: Vec<Pattern>,
+}
+
+impl Settings {
+    /// Whether a resolver takes these upstreams. Whoever keeps settings asks this first: a resolver does not start with others.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), UpstreamError> {
+        if self.upstreams.len() > MAX_UPSTREAMS {
+            return Err(UpstreamError::Count { count: self.upstreams.len() });
+        }
+        self.upstreams.iter().try_for_each(|upstream| upstream.check().map(drop))
+    }
 }
 
 impl Default for Settings {
@@ -272,5 +292,18 @@ mod tests {
         assert!(matches!(with(&|u| u.protocol = path("dns-query")), Err(UpstreamError::Path { .. })));
         assert!(matches!(with(&|u| u.protocol = path("/a\r\nb")), Err(UpstreamError::Path { .. })));
         with(&|u| u.protocol = path("/dns-query")).unwrap();
+    }
+
+    #[test]
+    fn settings_are_checked_as_a_whole() {
+        let of = |upstreams| Settings { upstreams, ..Settings::default() };
+        let good = Upstream::defaults().remove(0);
+        of(vec![good.clone(); MAX_UPSTREAMS]).check().unwrap();
+        assert_eq!(
+            of(vec![good.clone(); MAX_UPSTREAMS + 1]).check(),
+            Err(UpstreamError::Count { count: MAX_UPSTREAMS + 1 })
+        );
+        let bad = Upstream { server_name: "a.1".to_owned(), ..good.clone() };
+        assert!(matches!(of(vec![good, bad]).check(), Err(UpstreamError::ServerName { .. })));
     }
 }

@@ -25,7 +25,6 @@ pub(crate) use answering::Over;
 use futures_util::future::BoxFuture;
 use hickory_proto::dnssec::TrustAnchors;
 pub use lookup::ResolveError;
-pub use lookup::TimeServer;
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
@@ -64,8 +63,11 @@ pub trait Observer: Send + Sync {
 
 /// Looks up `.local` names on the home network.
 pub trait MdnsResolver: Send + Sync {
-    /// The addresses of a name; empty when nobody on the network has it.
-    fn resolve<'a>(&'a self, name: &'a DomainName) -> BoxFuture<'a, Vec<IpAddr>>;
+    /// The addresses of a name; empty when nobody on the network has it, an error when the network could not be asked.
+    fn resolve<'a>(
+        &'a self,
+        name: &'a DomainName,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>>>;
 }
 
 /// What the resolver is given once, at the start.
@@ -152,6 +154,7 @@ pub(crate) struct Core {
     cache: Mutex<Cache<Kept>>,
     under_way: lookup::UnderWay,
     questions: Arc<Quota>,
+    multicast: Arc<Quota>,
     pub(crate) connections: Arc<Quota>,
     pub(crate) counters: Counters,
 }
@@ -194,6 +197,7 @@ impl Resolver {
                 cache: Mutex::new(Cache::new(limits.cache)),
                 under_way: lookup::UnderWay::default(),
                 questions: Quota::new(limits.questions, limits.questions_per_client),
+                multicast: Quota::new(limits.multicast, limits.multicast_per_client),
                 connections: Quota::new(limits.connections, limits.connections_per_client),
                 counters: Counters::default(),
             }),
@@ -289,6 +293,7 @@ impl Core {
 }
 
 fn pool_of(settings: &Settings, clock: &ClockState, timing: Timing) -> Result<Pool, SettingsError> {
+    settings.check().map_err(|source| SettingsError::Upstream { source })?;
     let tls = Trust::new(&settings.extra_roots, clock.clone())
         .and_then(|trust| trust.client_config())
         .map_err(|source| SettingsError::Tls { source })?;

@@ -58,16 +58,17 @@ pub(crate) fn classify(name: &DomainName, kind: u16) -> Option<Special> {
 /// The address a reverse name stands for, when it stands for exactly one (RFC 1035 section 3.5, RFC 3596 section 2.5).
 pub(crate) fn reverse_address(name: &DomainName) -> Option<IpAddr> {
     let labels: Vec<&[u8]> = name.labels().collect();
-    match reverse_prefix(&labels)? {
-        (IpAddr::V4(address), 32) => Some(IpAddr::V4(address)),
-        (IpAddr::V6(address), 128) => Some(IpAddr::V6(address)),
+    match reverse_range(&labels)? {
+        ReverseRange { first, bits: 32, labels_below: 0 } if first.is_ipv4() => Some(first),
+        ReverseRange { first, bits: 128, labels_below: 0 } => Some(first),
         _ => None,
     }
 }
 
-/// True of a reverse name in, or above nothing but, a range that only means something inside.
+/// True of a reverse name in, or above nothing but, a range that only means something inside. What stands below the range does not
+/// matter: browsing by DNS-SD (RFC 6763 section 11) and classless delegation (RFC 2317) put words there.
 fn is_inside_reverse(labels: &[&[u8]]) -> bool {
-    let Some((first, bits)) = reverse_prefix(labels) else { return false };
+    let Some(ReverseRange { first, bits, .. }) = reverse_range(labels) else { return false };
     let last = match first {
         IpAddr::V4(address) => {
             IpAddr::V4((u32::from(address) | u32::MAX.checked_shr(bits).unwrap_or(0)).into())
@@ -80,29 +81,41 @@ fn is_inside_reverse(labels: &[&[u8]]) -> bool {
     bits >= 8 && rebinding::is_inside(first) && rebinding::is_inside(last)
 }
 
-/// The address range of a reverse name: its first address and the bits that are given.
-fn reverse_prefix(labels: &[&[u8]]) -> Option<(IpAddr, u32)> {
-    let (digits, family) = labels.split_at_checked(labels.len().checked_sub(2)?)?;
-    match family {
-        [b"in-addr", b"arpa"] if digits.len() <= 4 => {
+/// The addresses of a reverse name.
+struct ReverseRange {
+    first: IpAddr,
+    /// Leading bits that are given.
+    bits: u32,
+    /// Labels on the left that give none.
+    labels_below: usize,
+}
+
+/// Reads a reverse name from the right, up to the first label that is no part of an address.
+fn reverse_range(labels: &[&[u8]]) -> Option<ReverseRange> {
+    let (labels, family) = labels.split_at_checked(labels.len().checked_sub(2)?)?;
+    let from_right = labels.iter().rev();
+    let (first, bits, given) = match family {
+        [b"in-addr", b"arpa"] => {
+            let octet = |label: &&[u8]| std::str::from_utf8(label).ok()?.parse::<u8>().ok();
+            let given: Vec<u8> = from_right.map_while(octet).take(4).collect();
             let mut octets = [0; 4];
-            for (octet, label) in octets.iter_mut().zip(digits.iter().rev()) {
-                *octet = std::str::from_utf8(label).ok()?.parse().ok()?;
-            }
-            Some((IpAddr::V4(Ipv4Addr::from(octets)), u32::try_from(digits.len()).ok()? * 8))
+            octets.iter_mut().zip(&given).for_each(|(octet, label)| *octet = *label);
+            (IpAddr::V4(Ipv4Addr::from(octets)), 8, given.len())
         }
-        [b"ip6", b"arpa"] if digits.len() <= 32 => {
-            let mut bits = 0_u128;
-            for label in digits.iter().rev() {
-                let [digit] = label else { return None };
-                bits = bits << 4 | u128::from(char::from(*digit).to_digit(16)?);
-            }
-            let given = u32::try_from(digits.len()).ok()? * 4;
-            let first = bits.checked_shl(128 - given).unwrap_or(0);
-            Some((IpAddr::V6(Ipv6Addr::from(first)), given))
+        [b"ip6", b"arpa"] => {
+            let digit = |label: &&[u8]| match label {
+                [digit] => char::from(*digit).to_digit(16),
+                _ => None,
+            };
+            let given: Vec<u32> = from_right.map_while(digit).take(32).collect();
+            let padded = given.iter().copied().chain(std::iter::repeat(0)).take(32);
+            let bits = padded.fold(0_u128, |bits, digit| bits << 4 | u128::from(digit));
+            (IpAddr::V6(Ipv6Addr::from(bits)), 4, given.len())
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    let bits = bits * u32::try_from(given).ok()?;
+    Some(ReverseRange { first, bits, labels_below: labels.len() - given })
 }
 
 #[cfg(test)]
@@ -138,6 +151,15 @@ mod tests {
             "8.e.f.ip6.arpa",
             "b.e.f.ip6.arpa",
             "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+            // Browsing (RFC 6763 section 11), classless delegation (RFC 2317), and nonsense: below an inside range all the same.
+            "b._dns-sd._udp.0.1.168.192.in-addr.arpa",
+            "lb._dns-sd._udp.1.168.192.in-addr.arpa",
+            "dr._dns-sd._udp.10.in-addr.arpa",
+            "b._dns-sd._udp.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa",
+            "x.8.e.f.ip6.arpa",
+            "7.0-25.1.168.192.in-addr.arpa",
+            "9.1.1.168.192.in-addr.arpa",
+            "300.1.168.192.in-addr.arpa",
         ] {
             assert_eq!(special(text), Some(Special::NoName), "{text}");
         }
@@ -161,6 +183,10 @@ mod tests {
             "2.ip6.arpa",
             "8.b.d.0.1.0.0.2.ip6.arpa",
             "x.168.192.in-addr.arpa.example.com",
+            "b._dns-sd._udp.0.9.9.9.in-addr.arpa",
+            "x.in-addr.arpa",
+            "168.192.x.in-addr.arpa",
+            "d.f.x.ip6.arpa",
             "localhost.example.com",
         ] {
             assert_eq!(special(text), None, "{text}");
@@ -176,8 +202,12 @@ mod tests {
         assert_eq!(of("4.3.2.1.in-addr.arpa"), Some("1.2.3.4".parse().unwrap()));
         assert_eq!(of("3.2.1.in-addr.arpa"), None);
         assert_eq!(of("256.2.1.1.in-addr.arpa"), None);
+        assert_eq!(of("x.4.3.2.1.in-addr.arpa"), None);
+        assert_eq!(of("5.4.3.2.1.in-addr.arpa"), None);
         let long = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
         assert_eq!(of(long), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(of(&format!("x.{long}")), None);
+        assert_eq!(of(&format!("0.{long}")), None);
     }
 
     proptest! {

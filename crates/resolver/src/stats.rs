@@ -16,9 +16,9 @@ pub struct Stats {
     pub refused: u64,
     /// Public names that had an address inside the home.
     pub rebinding_blocked: u64,
-    /// Answers that DNSSEC showed to be false, or that could not be proved.
+    /// Answers of upstreams that DNSSEC showed to be false, or that could not be proved; many clients may have asked for one.
     pub bogus: u64,
-    /// Questions that could not be answered, those two included.
+    /// Questions of clients that were answered with "server failure": nobody could say, it could not be proved, or the observer refused.
     pub failed: u64,
     /// Answers in the cache, and the bytes they take.
     pub cached: (usize, usize),

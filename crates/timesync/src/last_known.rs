@@ -96,7 +96,11 @@ fn push(text: &mut String, key: &str, value: impl std::fmt::Display) {
     writeln!(text, "{key}={value}").unwrap_or_default();
 }
 
-fn parse(bytes: &[u8]) -> Result<LastKnown, &'static str> {
+/// Reads the bytes of the file.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse(bytes: &[u8]) -> Result<LastKnown, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_not_text| "it is not text")?;
     let (body, sum) = text
         .strip_suffix('\n')

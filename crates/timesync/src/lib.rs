@@ -41,6 +41,7 @@ pub use run::Inputs;
 pub use run::Outputs;
 pub use run::Tools;
 pub use run::run;
+pub use settings::Origin;
 pub use settings::Protocol;
 pub use settings::Server;
 pub use settings::TimeSettings;

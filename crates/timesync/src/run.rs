@@ -44,6 +44,7 @@ use crate::settings::Server;
 use crate::settings::TimeSettings;
 use crate::status::TimeStatus;
 use crate::time::Moment;
+use crate::time::Timestamp;
 
 /// Wait when nothing is due; the loop is woken by news anyway.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -100,16 +101,7 @@ pub async fn run<R: Resolve, C: SystemClock>(mut inputs: Inputs, outputs: Output
         roots: tools.roots,
         built: inputs.started.built,
     };
-    let mut keeper = Keeper {
-        machine: Discipline::new(&inputs.started),
-        means: Arc::new(means),
-        outputs,
-        began: Instant::now(),
-        servers: Vec::new(),
-        peers: HashMap::new(),
-        questions: FuturesUnordered::new(),
-        clock_problem: None,
-    };
+    let mut keeper = Keeper::new(&inputs.started, means, outputs);
     let crystal_ppm = keeper.machine.crystal_ppm();
     keeper.report(keeper.means.clock.slew(crystal_ppm));
     keeper.choose_servers(&mut inputs).await;
@@ -143,11 +135,27 @@ struct Keeper<R, C> {
     /// By place in the list; gone while its question is out.
     peers: HashMap<usize, Peer>,
     questions: FuturesUnordered<Question>,
+    /// What the clock showed when it was last read; the build time before.
+    shown: Timestamp,
     /// Why the clock could not be set; the same failure is logged once.
     clock_problem: Option<String>,
 }
 
 impl<R: Resolve, C: SystemClock> Keeper<R, C> {
+    fn new(started: &Started, means: Means<R, C>, outputs: Outputs) -> Self {
+        Self {
+            machine: Discipline::new(started),
+            means: Arc::new(means),
+            outputs,
+            began: Instant::now(),
+            servers: Vec::new(),
+            peers: HashMap::new(),
+            questions: FuturesUnordered::new(),
+            shown: started.built,
+            clock_problem: None,
+        }
+    }
+
     async fn choose_servers(&mut self, inputs: &mut Inputs) {
         let settings = inputs.settings.borrow_and_update().clone();
         let servers = settings.effective(&inputs.offered.borrow_and_update());
@@ -167,36 +175,46 @@ impl<R: Resolve, C: SystemClock> Keeper<R, C> {
     }
 
     async fn take(&mut self, event: Event) {
-        let shown = match self.means.clock.read() {
-            Ok(shown) => shown,
-            Err(error) => return self.report(Err(error)),
-        };
+        // The machine hears of everything: a lost answer would be awaited for ever.
+        match self.means.clock.read() {
+            Ok(shown) => self.shown = shown,
+            Err(error) => self.report(Err(error)),
+        }
         let mut random = [0; 8];
         // Only spreads questions over time; without it they are not spread.
         getrandom::fill(&mut random).unwrap_or_default();
-        let around = Circumstances { now: self.now(), shown, random: u64::from_le_bytes(random) };
+        let around = Circumstances { now: self.now(), shown: self.shown, random: u64::from_le_bytes(random) };
         let effects = self.machine.step(event, around);
         let done = self.carry_out(effects).await;
         self.report(done);
         self.publish();
     }
 
-    /// Stops at the first failure: a clock that was not set is neither right nor worth writing down.
+    /// After the first failure only questions are asked: a clock that was not set is neither right nor worth writing down, but a
+    /// question that is not asked is never answered, and no round would begin again.
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), ClockError> {
+        let mut done = Ok(());
         for effect in effects {
-            match effect {
-                Effect::Ask { source, dates } => self.ask(source, dates),
-                Effect::Step(by) => {
-                    info!(%by, "the clock is set from the network");
-                    self.means.clock.step(by)?;
-                }
-                Effect::Slew(ppm) => self.means.clock.slew(ppm)?,
-                Effect::MarkSynchronised(certainty) => {
-                    self.means.clock.mark_synchronised(certainty)?;
-                    self.clock_problem = None;
-                }
-                Effect::Save(known) => self.save(known).await,
+            if done.is_ok() || matches!(effect, Effect::Ask { .. }) {
+                done = done.and(self.carry_out_one(effect).await);
             }
+        }
+        done
+    }
+
+    async fn carry_out_one(&mut self, effect: Effect) -> Result<(), ClockError> {
+        match effect {
+            Effect::Ask { source, dates } => self.ask(source, dates),
+            Effect::Step(by) => {
+                info!(%by, "the clock is set from the network");
+                self.means.clock.step(by)?;
+            }
+            Effect::Slew(ppm) => self.means.clock.slew(ppm)?,
+            Effect::MarkSynchronised(certainty) => {
+                self.means.clock.mark_synchronised(certainty)?;
+                self.clock_problem = None;
+            }
+            Effect::Save(known) => self.save(known).await,
         }
         Ok(())
     }

@@ -34,6 +34,17 @@ pub struct Server {
     pub protocol: Protocol,
     /// Another port than the usual one: of the key exchange with NTS (4460), else of NTP (123).
     pub port: Option<NonZeroU16>,
+    /// Who named it.
+    pub origin: Origin,
+}
+
+/// Who named a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The owner, or this program.
+    Chosen,
+    /// The home network. Whoever answers DHCP names all of these, and may be all of them.
+    Offered,
 }
 
 /// How a server is asked.
@@ -49,13 +60,19 @@ impl Server {
     /// A server that proves who it is.
     #[must_use]
     pub fn nts(name: &str) -> Self {
-        Self { name: name.to_owned(), protocol: Protocol::Nts, port: None }
+        Self { name: name.to_owned(), protocol: Protocol::Nts, port: None, origin: Origin::Chosen }
     }
 
     /// A server that does not.
     #[must_use]
     pub fn plain(name: &str) -> Self {
-        Self { name: name.to_owned(), protocol: Protocol::Plain, port: None }
+        Self { name: name.to_owned(), protocol: Protocol::Plain, port: None, origin: Origin::Chosen }
+    }
+
+    /// A server of the home network.
+    #[must_use]
+    pub fn offered(address: IpAddr) -> Self {
+        Self { origin: Origin::Offered, ..Self::plain(&address.to_string()) }
     }
 }
 
@@ -69,7 +86,7 @@ impl TimeSettings {
         if !self.servers.is_empty() {
             return distinct(self.servers.iter().cloned());
         }
-        let offered = offered.iter().take(MOST_OFFERED).map(|address| Server::plain(&address.to_string()));
+        let offered = offered.iter().copied().take(MOST_OFFERED).map(Server::offered);
         distinct(BUILT_IN.into_iter().map(Server::nts).chain(offered))
     }
 }
@@ -110,8 +127,12 @@ mod tests {
 
     #[test]
     fn what_the_home_network_offers_proves_nothing() {
-        let servers = TimeSettings::default().effective(&["192.0.2.1".parse().unwrap()]);
-        let plain: Vec<_> = servers.iter().filter(|server| server.protocol == Protocol::Plain).collect();
-        assert_eq!(plain, [&Server::plain("192.0.2.1")]);
+        let address = "192.0.2.1".parse().unwrap();
+        let servers = TimeSettings::default().effective(&[address]);
+        let (offered, chosen): (Vec<_>, Vec<_>) =
+            servers.into_iter().partition(|server| server.origin == Origin::Offered);
+        assert_eq!(offered, [Server::offered(address)]);
+        assert_eq!(offered[0].protocol, Protocol::Plain);
+        assert!(chosen.iter().all(|server| server.protocol == Protocol::Nts));
     }
 }

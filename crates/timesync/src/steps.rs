@@ -26,7 +26,7 @@ pub struct Situation {
     pub last_known: Option<Timestamp>,
     /// How the clock came to show what it shows.
     pub standing: Standing,
-    /// How many different machines say so.
+    /// How many independent witnesses say so.
     pub witnesses: usize,
     /// Whether they proved who they are.
     pub authenticated: bool,

@@ -2,11 +2,15 @@
 
 use super::ignore;
 use crate::Target;
+use rustls::pki_types::CertificateDer;
 use timesync::Timestamp;
+use timesync::last_known;
 use timesync::nts;
+use timesync::nts::certificate::Validity;
 use timesync::packet;
 use timesync::reply;
 use timesync::reply::Asked;
+use timesync::steps::END;
 
 /// The nonce stands in the first eight bytes, as who answers knows it from the question.
 const NONCE: usize = 8;
@@ -43,4 +47,31 @@ pub(super) const TARGETS: &[Target] = &[
             assert!(is_complete || nts::records::parse(bytes).is_err(), "read although it is not complete");
         },
     },
+    Target {
+        name: "nts-certificate",
+        source: "a server of time, before its certificate is checked",
+        longest: 4096,
+        run: |bytes| ignore(Validity::of(&CertificateDer::from(bytes))),
+    },
+    Target {
+        name: "last-known-time",
+        source: "the data partition, of which a bit may have changed",
+        longest: 512,
+        run: |bytes| {
+            let parsed = last_known::parse(bytes).ok();
+            // Of most changes the checksum takes care; what lies behind it is looked at as well.
+            let repaired = last_known::parse(&with_checksum(bytes)).ok();
+            for known in parsed.into_iter().chain(repaired) {
+                assert!(known.time < END && known.frequency_ppm.is_finite(), "{known:?} was read");
+            }
+        },
+    },
 ];
+
+/// The same lines with the checksum that they should have.
+fn with_checksum(bytes: &[u8]) -> Vec<u8> {
+    const KEY: &[u8] = b"crc32=";
+    let end = bytes.windows(KEY.len()).rposition(|window| window == KEY);
+    let body = end.and_then(|end| bytes.get(..end)).unwrap_or(bytes);
+    [body, KEY, format!("{:08x}\n", crc32fast::hash(body)).as_bytes()].concat()
+}

@@ -266,7 +266,17 @@ async fn settings_that_cannot_be_are_refused_with_the_member_at_fault() {
             format!("{of}.addresses"),
         ),
         (
+            upstream(
+                r#"{"server_name":"a.example","addresses":["1.1.1.1"],"transport":{"by":"tls","port":53}}"#,
+            ),
+            format!("{of}.transport.port"),
+        ),
+        (
             upstream(r#"{"server_name":"example","addresses":["1.1.1.1"],"transport":{"by":"tls"}}"#),
+            format!("{of}.server_name"),
+        ),
+        (
+            upstream(r#"{"server_name":"a.1","addresses":["1.1.1.1"],"transport":{"by":"tls"}}"#),
             format!("{of}.server_name"),
         ),
         (
@@ -294,6 +304,10 @@ async fn settings_that_cannot_be_are_refused_with_the_member_at_fault() {
         (
             json!({"version": 1, "time": {"servers": vec![json!({"name": "a.example"}); 17]}}),
             "time.servers".to_owned(),
+        ),
+        (
+            json!({"version": 1, "resolver": {"upstreams": vec![before["resolver"]["upstreams"][0].clone(); 9]}}),
+            "resolver.upstreams".to_owned(),
         ),
     ] {
         let (status, code, at) = home.put("", &body).await.error();

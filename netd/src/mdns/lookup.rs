@@ -6,6 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use resolver::DomainName;
 use resolver::MdnsResolver;
+use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,14 +18,17 @@ const LONGEST: Duration = Duration::from_millis(2500);
 pub struct Lookup(pub Querier);
 
 impl MdnsResolver for Lookup {
-    fn resolve<'a>(&'a self, name: &'a DomainName) -> BoxFuture<'a, Vec<IpAddr>> {
+    fn resolve<'a>(
+        &'a self,
+        name: &'a DomainName,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>>> {
         async move {
             // Only a name of odd bytes is none here; no device has it.
             let Ok(mut name) = Name::from_ascii(name.to_string()) else {
-                return Vec::new();
+                return Ok(Vec::new());
             };
             name.set_fqdn(true);
-            self.0.addresses(&name, LONGEST).await
+            Ok(self.0.addresses(&name, LONGEST).await?)
         }
         .boxed()
     }

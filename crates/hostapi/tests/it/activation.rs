@@ -1,4 +1,4 @@
-//! Sockets handed to a real child process, the program in `tests/takes_socket`.
+//! Sockets handed to a real child process, the program in `tests/programs/takes_socket.rs`.
 
 use std::io::Read;
 use std::net::TcpListener;

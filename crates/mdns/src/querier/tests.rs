@@ -31,8 +31,8 @@ fn querier() -> (Querier, Instant) {
 fn the_same_question_of_several_is_sent_once_a_second_on_each_link() {
     let (mut querier, start) = querier();
     let at = |millis| start + Duration::from_millis(millis);
-    querier.ask(start, ask(1, "a", RecordType::A));
-    querier.ask(start, ask(2, "a", RecordType::A));
+    querier.ask(start, ask(1, "a", RecordType::A)).unwrap();
+    querier.ask(start, ask(2, "a", RecordType::A)).unwrap();
     querier.elapse(at(100));
     assert_eq!(querier.take_transmits().iter().map(|sent| sent.link).collect::<Vec<_>>(), [2, 3]);
     querier.response(at(200), 2, &response(address("a")));
@@ -43,12 +43,12 @@ fn the_same_question_of_several_is_sent_once_a_second_on_each_link() {
         [(1, 1), (2, 1)]
     );
     // Another type of the same name is another question; the same one soon after has to wait.
-    querier.ask(at(300), ask(3, "a", RecordType::AAAA));
-    querier.ask(at(300), ask(4, "b", RecordType::A));
+    querier.ask(at(300), ask(3, "a", RecordType::AAAA)).unwrap();
+    querier.ask(at(300), ask(4, "b", RecordType::A)).unwrap();
     querier.elapse(at(400));
     assert_eq!(querier.take_transmits().len(), 4);
     querier.forget(4);
-    querier.ask(at(500), ask(5, "b", RecordType::A));
+    querier.ask(at(500), ask(5, "b", RecordType::A)).unwrap();
     querier.elapse(at(600));
     assert!(querier.take_transmits().is_empty());
     querier.elapse(at(1500));
@@ -58,7 +58,7 @@ fn the_same_question_of_several_is_sent_once_a_second_on_each_link() {
 #[test]
 fn a_list_is_collected_until_the_time_is_over() {
     let (mut querier, start) = querier();
-    querier.ask(start, ask(1, "_http", RecordType::PTR));
+    querier.ask(start, ask(1, "_http", RecordType::PTR)).unwrap();
     querier.elapse(start + Duration::from_millis(100));
     for target in ["a", "b"] {
         let record = Record::from_rdata(name("_http"), 4500, RData::PTR(PTR(name(target))));
@@ -86,13 +86,21 @@ fn what_nobody_asked_for_is_not_kept() {
 #[test]
 fn questions_are_bounded() {
     let (mut querier, start) = querier();
+    querier.ask(start, ask(1000, "known", RecordType::A)).unwrap();
+    querier.response(start, 2, &response(address("known")));
+    querier.forget(1000);
     for id in 0..1000 {
-        querier.ask(start, ask(id, &format!("n{id}"), RecordType::A));
+        let asked = querier.ask(start, ask(id, &format!("n{id}"), RecordType::A));
+        assert_eq!(asked, if id < 128 { Ok(()) } else { Err(NotAsked::Busy) }, "{id}");
     }
-    assert_eq!(querier.take_answers().len(), 1000 - MAX_WAITING, "the rest is answered with nothing");
+    assert!(querier.take_answers().is_empty(), "to be busy is no answer");
+    querier.ask(start, ask(1001, "known", RecordType::A)).unwrap();
+    assert_eq!(querier.take_answers()[0].1.len(), 1, "what is known is answered all the same");
     querier.elapse(start + Duration::from_millis(100));
     assert_eq!(querier.take_transmits().len(), 2 * 50, "no more at once");
-    querier.ask(start, Ask { name: Name::from_ascii("example.org.").unwrap(), ..ask(0, "a", RecordType::A) });
+    querier
+        .ask(start, Ask { name: Name::from_ascii("example.org.").unwrap(), ..ask(0, "a", RecordType::A) })
+        .unwrap();
     assert_eq!(querier.take_answers(), [(0, Vec::new())], "not a name for multicast");
     querier.elapse(start + Duration::from_secs(5));
     assert_eq!(querier.take_answers().len(), MAX_WAITING);

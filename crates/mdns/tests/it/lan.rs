@@ -151,7 +151,8 @@ impl Lan {
         let machine = &mut self.machines[machine];
         machine.next_id += 1;
         let id = machine.next_id;
-        if let Some(own) = machine.node.ask(now, Ask { id, name: name(text), record_type, timeout }) {
+        if let Some(own) = machine.node.ask(now, Ask { id, name: name(text), record_type, timeout }).unwrap()
+        {
             machine.answers.insert(id, own);
         }
         id

@@ -5,14 +5,14 @@ use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest key of an app or a workspace.
-const MAX_KEY: usize = 64;
+/// Longest key of an app or a workspace: it is a label of a name (RFC 1035 section 2.3.4).
+const MAX_KEY: usize = 63;
 /// Longest domain name in text form (RFC 1035 section 2.3.4: 255 octets on the wire).
 const MAX_DOMAIN: usize = 253;
 
 /// Why a text is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key has 1 to 64 of the characters a-z, 0-9 and -, and no - at an end; {0:?} is none")]
+#[error("a key has 1 to 63 of the characters a-z, 0-9 and -, and no - at an end; {0:?} is none")]
 pub struct InvalidKey(String);
 
 /// Makes a text type whose every value was checked.
@@ -104,6 +104,9 @@ pub enum InvalidDomain {
     /// An address.
     #[error("{0:?} is an address, not a domain")]
     Address(String),
+    /// A number at the end, as only addresses have (RFC 3696 section 2).
+    #[error("{0:?} ends in a number, as no domain does")]
+    Number(String),
 }
 
 fn check_key(text: &str) -> Result<(), InvalidKey> {
@@ -133,6 +136,9 @@ fn check_domain(text: &str) -> Result<(), InvalidDomain> {
     if !text.contains('.') {
         return Err(InvalidDomain::OneLabel(text.to_owned()));
     }
+    if text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(InvalidDomain::Number(text.to_owned()));
+    }
     Ok(())
 }
 
@@ -154,24 +160,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_dns_labels_of_64() {
-        for good in ["a", "notes", "0b5c-1", &"a".repeat(64)] {
+    fn keys_are_dns_labels() {
+        for good in ["a", "notes", "0b5c-1", &"a".repeat(63)] {
             assert_eq!(good.parse::<AppKey>().unwrap().as_str(), good);
         }
-        for bad in ["", "A", "a.b", "-a", "a-", "a b", &"a".repeat(65), "\u{e9}"] {
+        for bad in ["", "A", "a.b", "-a", "a-", "a b", &"a".repeat(64), "\u{e9}"] {
             assert!(bad.parse::<WorkspaceKey>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn domains_have_two_labels_and_are_no_addresses() {
-        for good in ["example.com", "_dmarc.example.com", "a.b.c.d.e", "xn--bcher-kva.example"] {
+        for good in ["example.com", "_dmarc.example.com", "a.b.c.d.e", "xn--bcher-kva.example", "1.2.3.a4"] {
             assert!(good.parse::<Domain>().is_ok(), "{good}");
         }
-        for bad in ["", "com", "Example.com", "a..b", ".a.b", "a.b.", "192.0.2.1", "::1", "-a.b", "*.a.b"] {
+        for bad in [
+            "",
+            "com",
+            "Example.com",
+            "a..b",
+            ".a.b",
+            "a.b.",
+            "192.0.2.1",
+            "::1",
+            "-a.b",
+            "*.a.b",
+            "a.1",
+            "1.2.3.4.5",
+        ] {
             assert!(bad.parse::<Domain>().is_err(), "{bad}");
         }
-        for bad in ["*", "*.", "*.com", "a.*.b", "**.a.b"] {
+        for bad in ["*", "*.", "*.com", "a.*.b", "**.a.b", "*.a.1"] {
             assert!(bad.parse::<DomainPattern>().is_err(), "{bad}");
         }
     }

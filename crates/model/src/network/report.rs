@@ -59,7 +59,7 @@ pub struct ResolverReport {
     pub rebinding_blocked: u64,
     /// Answers whose signature was wrong.
     pub bogus: u64,
-    /// No upstream answered.
+    /// Not answered: no upstream could say, the answer was not proved, or its addresses were not let through.
     pub failed: u64,
 }
 
@@ -81,7 +81,7 @@ pub struct UpstreamReport {
 /// The clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeReport {
-    /// Whether the clock was set from the network since the start.
+    /// Whether the clock was set or confirmed from the network within the last day, and could be.
     pub synchronised: bool,
     /// Whether the source proved who it is.
     pub authenticated: bool,

@@ -10,8 +10,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-/// Most entries of each list.
+/// Most entries of each list but that of name servers.
 pub const MAX_ENTRIES: usize = 16;
+/// Most name servers.
+pub const MAX_UPSTREAMS: usize = 8;
+/// The port of DNS without encryption: no name server is asked there.
+const PLAINTEXT_PORT: u16 = 53;
 /// How long a change may be on trial, in seconds: a change that cuts the owner off is taken back by itself.
 pub const TRIAL_SECONDS: std::ops::RangeInclusive<u32> = 10..=600;
 
@@ -21,7 +25,8 @@ pub const TRIAL_SECONDS: std::ops::RangeInclusive<u32> = 10..=600;
 pub struct NetworkSettings {
     /// Version of this document; 1.
     pub version: Version,
-    /// Links with other wishes than DHCP and router advertisements; the first one that fits a link counts.
+    /// Links with other wishes than DHCP and router advertisements. What names a link's hardware address goes before what names the
+    /// link; of several that do, the first one counts.
     #[serde(default)]
     pub links: Vec<LinkSettings>,
     /// Name servers.
@@ -134,12 +139,14 @@ impl fmt::Display for List {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSettings {
     /// Too many entries.
-    #[error("there are {count} {of}; at most {MAX_ENTRIES} are possible")]
+    #[error("there are {count} {of}; at most {most} are possible")]
     TooMany {
         /// Of what.
         of: List,
         /// How many there are.
         count: usize,
+        /// How many there may be.
+        most: usize,
     },
     /// A name server without an address.
     #[error("name server {server} has no address")]
@@ -159,6 +166,14 @@ pub enum InvalidSettings {
         /// Its address.
         address: IpAddr,
     },
+    /// The port of DNS without encryption.
+    #[error("name server {server} cannot be on port 53, which is not encrypted")]
+    Port {
+        /// Its place.
+        upstream: usize,
+        /// Its name.
+        server: Domain,
+    },
     /// A path that no URL has.
     #[error("name server {server}: a path starts with / and has up to 128 visible ASCII characters")]
     Path {
@@ -176,10 +191,10 @@ impl NetworkSettings {
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), InvalidSettings> {
         let upstreams = &self.resolver.upstreams;
-        at_most(self.links.len(), List::Links)?;
-        at_most(upstreams.len(), List::Upstreams)?;
-        at_most(self.resolver.private_names.len(), List::PrivateNames)?;
-        at_most(self.time.servers.len(), List::TimeServers)?;
+        at_most(MAX_ENTRIES, self.links.len(), List::Links)?;
+        at_most(MAX_UPSTREAMS, upstreams.len(), List::Upstreams)?;
+        at_most(MAX_ENTRIES, self.resolver.private_names.len(), List::PrivateNames)?;
+        at_most(MAX_ENTRIES, self.time.servers.len(), List::TimeServers)?;
         upstreams.iter().enumerate().try_for_each(|(place, upstream)| upstream.check(place))
     }
 }
@@ -187,13 +202,17 @@ impl NetworkSettings {
 impl Upstream {
     fn check(&self, upstream: usize) -> Result<(), InvalidSettings> {
         let server = || self.server_name.clone();
-        at_most(self.addresses.len(), List::Addresses { upstream })?;
+        at_most(MAX_ENTRIES, self.addresses.len(), List::Addresses { upstream })?;
         if self.addresses.is_empty() {
             return Err(InvalidSettings::NoAddress { upstream, server: server() });
         }
         let strange = |address: &&IpAddr| address.is_unspecified() || address.is_multicast();
         if let Some(&address) = self.addresses.iter().find(strange) {
             return Err(InvalidSettings::Address { upstream, server: server(), address });
+        }
+        let (Transport::Tls { port } | Transport::Https { port, .. }) = &self.transport;
+        if port.is_some_and(|port| port.get() == PLAINTEXT_PORT) {
+            return Err(InvalidSettings::Port { upstream, server: server() });
         }
         let is_path = |path: &String| {
             path.starts_with('/') && path.len() <= 128 && path.bytes().all(|b| b.is_ascii_graphic())
@@ -207,8 +226,8 @@ impl Upstream {
     }
 }
 
-const fn at_most(count: usize, of: List) -> Result<(), InvalidSettings> {
-    if count <= MAX_ENTRIES { Ok(()) } else { Err(InvalidSettings::TooMany { of, count }) }
+const fn at_most(most: usize, count: usize, of: List) -> Result<(), InvalidSettings> {
+    if count <= most { Ok(()) } else { Err(InvalidSettings::TooMany { of, count, most }) }
 }
 
 #[cfg(test)]
@@ -243,10 +262,38 @@ mod tests {
             r#""addresses":["0.0.0.0"],"transport":{"by":"tls"}"#,
             r#""addresses":["ff02::fb"],"transport":{"by":"tls"}"#,
             r#""addresses":["192.0.2.1"],"transport":{"by":"tls","port":0}"#,
+            r#""addresses":["192.0.2.1"],"transport":{"by":"tls","port":53}"#,
+            r#""addresses":["192.0.2.1"],"transport":{"by":"https","port":53}"#,
             r#""addresses":["192.0.2.1"],"transport":{"by":"https","path":"q"}"#,
             r#""addresses":["192.0.2.1"]"#,
         ] {
             assert!(upstream(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lists_end() {
+        let name: Domain = "a.example".parse().unwrap();
+        let upstream = Upstream {
+            server_name: name.clone(),
+            addresses: vec![[192, 0, 2, 1].into()],
+            transport: Transport::Tls { port: None },
+        };
+        let with = |upstreams, names, servers| NetworkSettings {
+            resolver: ResolverSettings {
+                upstreams: vec![upstream.clone(); upstreams],
+                private_names: vec!["a.example".parse().unwrap(); names],
+                ..ResolverSettings::default()
+            },
+            time: TimeSettings {
+                servers: vec![TimeServer { name: name.clone(), authenticated: true }; servers],
+            },
+            ..NetworkSettings::default()
+        };
+        assert_eq!(with(8, 16, 16).check(), Ok(()));
+        let too_many = |of, count, most| Err(InvalidSettings::TooMany { of, count, most });
+        assert_eq!(with(9, 0, 0).check(), too_many(List::Upstreams, 9, 8));
+        assert_eq!(with(0, 17, 0).check(), too_many(List::PrivateNames, 17, 16));
+        assert_eq!(with(0, 0, 17).check(), too_many(List::TimeServers, 17, 16));
     }
 }

@@ -118,7 +118,15 @@ impl Core {
                 Begun::Now(reply.write(&request, 0, limit))
             }
             Answerer::Granted(reply) => self.later(view, request, client, limit, Work::Granted(reply)),
-            Answerer::Mdns => self.later(view, request, client, limit, Work::Mdns),
+            Answerer::Mdns => match self.multicast.take(client) {
+                Some(place) => self.later(view, request, client, limit, Work::Mdns(place)),
+                // "There is none" would be a lie; this says that asking again may help.
+                None => {
+                    let reply = Reply::empty(Code::ServFail, None);
+                    self.count_failure(&reply);
+                    Begun::Now(reply.write(&request, 0, limit))
+                }
+            },
         }
     }
 
@@ -154,7 +162,7 @@ impl Core {
         let Question { view, request, client, limit, _place } = &question;
         let (reply, age, permission) = match work {
             Work::Granted(reply) => (Arc::new(reply), 0, Some(Permission::Local)),
-            Work::Mdns => (Arc::new(self.ask_mdns(request).await), 0, Some(Permission::Mdns)),
+            Work::Mdns(_place) => (Arc::new(self.ask_mdns(request).await), 0, Some(Permission::Mdns)),
             Work::Public { kept: Some((reply, age)) } => (reply, age, view.permission(&request.name)),
             Work::Public { kept: None } => {
                 let reply = Arc::clone(&self).lookup(&request.name, request.kind, request.dnssec_ok()).await;
@@ -207,8 +215,13 @@ impl Core {
             return Reply::empty(Code::NoError, None);
         }
         match timeout(self.timing.helper, mdns.resolve(&request.name)).await {
-            Ok(addresses) if !addresses.is_empty() => of_addresses(request, &addresses, MDNS_TTL),
-            Ok(_) | Err(_) => Reply::empty(Code::NxDomain, None),
+            Ok(Ok(addresses)) if addresses.is_empty() => Reply::empty(Code::NxDomain, None),
+            Ok(Ok(addresses)) => of_addresses(request, &addresses, MDNS_TTL),
+            Ok(Err(error)) => {
+                tracing::debug!(error = &*error as &dyn Error, "the home network was not asked");
+                Reply::empty(Code::ServFail, None)
+            }
+            Err(_elapsed) => Reply::empty(Code::ServFail, None),
         }
     }
 }
@@ -217,11 +230,10 @@ impl Core {
 enum Work {
     /// The observer, with this name of the box.
     Granted(Reply),
-    Mdns,
+    /// Multicast DNS, with the client's place there.
+    Mdns(Place),
     /// The observer and, unless the answer was kept, the upstreams.
-    Public {
-        kept: Option<(Arc<Reply>, u32)>,
-    },
+    Public { kept: Option<(Arc<Reply>, u32)> },
 }
 
 /// A question under way.

@@ -42,7 +42,9 @@ const FAILURE_AGE: u32 = 1;
 const FALSE_AGE: u32 = 5;
 
 /// Questions that upstreams are being asked.
-pub(super) type UnderWay = Mutex<HashMap<Box<[u8]>, WeakShared<Answering>>>;
+pub(super) type UnderWay = Mutex<HashMap<UnderWayKey, WeakShared<Answering>>>;
+/// The generation of the box's state goes before the question: who asks after a change does not wait for what was asked before it.
+type UnderWayKey = (u64, Box<[u8]>);
 type Answering = BoxFuture<'static, Arc<Reply>>;
 
 /// Why a name has no addresses.
@@ -60,6 +62,12 @@ pub enum ResolveError {
         /// The name.
         name: DomainName,
     },
+    /// Multicast DNS is busy or does not run.
+    #[error("the home network could not be asked for {name}")]
+    HomeNotAsked {
+        /// The name.
+        name: DomainName,
+    },
     /// It could not be found out.
     #[error("look up {name}")]
     Lookup {
@@ -69,15 +77,6 @@ pub enum ResolveError {
         #[source]
         source: LookupError,
     },
-}
-
-/// Addresses of a time server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeServer {
-    /// Where it is.
-    pub addresses: Vec<IpAddr>,
-    /// DNSSEC was asked; false while the clock is not set.
-    pub validated: bool,
 }
 
 impl Resolver {
@@ -93,8 +92,11 @@ impl Resolver {
             }
             Some(Special::Mdns) => {
                 let found = match &core.mdns {
-                    Some(mdns) => timeout(core.timing.helper, mdns.resolve(name)).await.unwrap_or_default(),
-                    None => Vec::new(),
+                    Some(mdns) => timeout(core.timing.helper, mdns.resolve(name)).await,
+                    None => Ok(Ok(Vec::new())),
+                };
+                let Ok(Ok(found)) = found else {
+                    return Err(ResolveError::HomeNotAsked { name: name.clone() });
                 };
                 return if found.is_empty() { Err(no_address(name)) } else { Ok(found) };
             }
@@ -133,10 +135,10 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
-    pub async fn resolve_for_time(&self, name: &DomainName) -> Result<TimeServer, ResolveError> {
+    pub async fn resolve_for_time(&self, name: &DomainName) -> Result<Vec<IpAddr>, ResolveError> {
         let core = self.core();
         if core.clock.is_synchronised() || special::classify(name, qtype::A).is_some() {
-            return Ok(TimeServer { addresses: self.resolve(name).await?, validated: true });
+            return self.resolve(name).await;
         }
         let validator = core.state().validator.clone();
         let ask = |kind| {
@@ -155,7 +157,7 @@ impl Resolver {
                 core.counters.count(|stats| stats.rebinding_blocked += 1);
                 Err(ResolveError::Blocked { name: name.clone() })
             }
-            _ => Ok(TimeServer { addresses, validated: false }),
+            _ => Ok(addresses),
         }
     }
 }
@@ -202,6 +204,11 @@ impl Core {
         kind: u16,
         dnssec_ok: bool,
     ) -> Shared<Answering> {
+        let (validator, generation) = {
+            let state = self.state();
+            (state.validator.clone(), state.generation)
+        };
+        let key = (generation, key);
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = under_way.get(&key).and_then(WeakShared::upgrade) {
             return shared;
@@ -210,7 +217,11 @@ impl Core {
         let core = Arc::clone(&self);
         let name = name.clone();
         let asking: Answering = async move {
-            let reply = core.ask(&entry.key, &name, kind, dnssec_ok).await;
+            let answer = validator.resolve(name.to_hickory(), RecordType::from(kind), Proving::Required);
+            let answer = timeout(core.timing.whole_question, answer).await;
+            let answer = answer.unwrap_or(Err(LookupError::Unreachable));
+            let reply = Arc::new(core.reply_of(&name, kind, dnssec_ok, answer));
+            core.keep(&entry.key, &reply);
             drop(entry);
             reply
         }
@@ -222,23 +233,14 @@ impl Core {
         shared
     }
 
-    async fn ask(&self, key: &[u8], name: &DomainName, kind: u16, dnssec_ok: bool) -> Arc<Reply> {
-        let (validator, generation) = {
-            let state = self.state();
-            (state.validator.clone(), state.generation)
-        };
-        let answer = validator.resolve(name.to_hickory(), RecordType::from(kind), Proving::Required);
-        let answer =
-            timeout(self.timing.whole_question, answer).await.unwrap_or(Err(LookupError::Unreachable));
-        let reply = Arc::new(self.reply_of(name, kind, dnssec_ok, answer));
-        // An answer that was asked for under other settings is given to who waits for it, and not kept.
-        if self.state().generation == generation {
+    /// An answer that was asked for under other settings is given to who waits for it, and not kept.
+    fn keep(&self, (generation, key): &UnderWayKey, reply: &Arc<Reply>) {
+        if self.state().generation == *generation {
             let since = Instant::now();
             let expires = since + Duration::from_secs(reply.lifetime.into());
             let size = reply.size();
-            self.cache().insert(key, Kept { reply: Arc::clone(&reply), since }, size, expires);
+            self.cache().insert(key, Kept { reply: Arc::clone(reply), since }, size, expires);
         }
-        reply
     }
 
     fn reply_of(
@@ -283,7 +285,7 @@ impl Core {
 
     fn may_lead_inside(&self, name: &DomainName) -> bool {
         let settings = Arc::clone(&self.state().settings);
-        settings.rebinding_allowed.iter().any(|domain| name.is_within(domain))
+        settings.rebinding_allowed.iter().any(|pattern| pattern.matches(name))
     }
 }
 
@@ -294,7 +296,7 @@ fn is_proof(record: &Record) -> bool {
 /// A question under way, taken off the list however it ends.
 struct Entry {
     core: Arc<Core>,
-    key: Box<[u8]>,
+    key: UnderWayKey,
 }
 
 impl Drop for Entry {

@@ -71,9 +71,6 @@ impl Pool {
         tls: &Arc<ClientConfig>,
         timing: Timing,
     ) -> Result<Self, UpstreamError> {
-        if upstreams.len() > crate::config::MAX_UPSTREAMS {
-            return Err(UpstreamError::Count { count: upstreams.len() });
-        }
         let member = |upstream: &Upstream| Member::new(upstream, Arc::clone(tls)).map(Arc::new);
         Ok(Self { members: upstreams.iter().map(member).collect::<Result<_, _>>()?, timing })
     }

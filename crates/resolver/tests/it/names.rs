@@ -43,11 +43,17 @@ async fn public_names_do_not_lead_inside() {
     assert!(matches!(resolver.resolve(&name).await, Err(ResolveError::Blocked { .. })));
     assert_eq!(ask(&resolver, "service.plain.", RecordType::HTTPS).await.answers.len(), 1);
 
-    // The owner trusts this domain.
+    // The owner trusts this name, and no other.
     settings.rebinding_allowed = vec!["inside.plain".parse().unwrap()];
-    resolver.set_settings(settings).unwrap();
+    resolver.set_settings(settings.clone()).unwrap();
     assert_eq!(addresses(&ask(&resolver, "inside.plain.", RecordType::A).await), ["192.168.1.1"]);
     assert_eq!(ask(&resolver, "mixed.plain.", RecordType::A).await.answers.len(), 0);
+    assert_eq!(ask(&resolver, "below.inside.plain.", RecordType::A).await.answers.len(), 0);
+    // The names below, and not itself.
+    settings.rebinding_allowed = vec!["*.inside.plain".parse().unwrap()];
+    resolver.set_settings(settings).unwrap();
+    assert_eq!(addresses(&ask(&resolver, "below.inside.plain.", RecordType::A).await), ["192.168.1.2"]);
+    assert_eq!(ask(&resolver, "inside.plain.", RecordType::A).await.answers.len(), 0);
 }
 
 #[tokio::test]
@@ -62,6 +68,7 @@ async fn special_names_never_leave_the_box() {
         "x.test.",
         "use-application-dns.net.",
         "1.1.168.192.in-addr.arpa.",
+        "b._dns-sd._udp.0.1.168.192.in-addr.arpa.",
     ] {
         assert_eq!(ask(&resolver, name, RecordType::A).await.metadata.response_code, NXDomain, "{name}");
     }
@@ -124,6 +131,5 @@ async fn the_box_itself_resolves_both_families() {
     assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.123", "2001:db8::123"]);
     assert!(matches!(of("missing.plain").await, Err(ResolveError::NoAddress { .. })));
     assert!(matches!(of("nas").await, Err(ResolveError::NoAddress { .. })));
-    let server = resolver.resolve_for_time(&"time.plain".parse().unwrap()).await.unwrap();
-    assert!(server.validated);
+    assert_eq!(resolver.resolve_for_time(&"time.plain".parse().unwrap()).await.unwrap(), found);
 }

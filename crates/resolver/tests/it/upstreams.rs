@@ -223,6 +223,25 @@ async fn a_connection_that_the_other_side_closed_is_replaced_without_failure() {
 }
 
 #[tokio::test]
+async fn who_asks_after_a_change_does_not_wait_for_what_was_asked_before_it() {
+    let unbound = Unbound::start().await;
+    let mute = Fake::start("mute", &unbound.authority, Manner::Mute).await;
+    let dead = settings(&unbound.authority, vec![mute.upstream.clone()]);
+    let resolver = open_resolver(dead, &unbound.zones.anchors);
+    let before = tokio::spawn({
+        let resolver = resolver.clone();
+        async move { ask_plainly(&resolver, "host.plain.", RecordType::A).await }
+    });
+    wait_until("the dead one is asked", || mute.connections.load(Ordering::SeqCst) > 0).await;
+    resolver.set_settings(settings(&unbound.authority, vec![unbound.over_tls()])).unwrap();
+    assert_eq!(addresses(&ask_plainly(&resolver, "host.plain.", RecordType::A).await), ["192.0.2.4"]);
+    assert_eq!(resolver.stats().cached.0, 1);
+    // What the dead one did not say is not kept either.
+    assert_eq!(before.await.unwrap().metadata.response_code, ResponseCode::ServFail);
+    assert_eq!(addresses(&ask_plainly(&resolver, "host.plain.", RecordType::A).await), ["192.0.2.4"]);
+}
+
+#[tokio::test]
 async fn settings_that_make_no_sense_change_nothing() {
     let unbound = Unbound::start().await;
     let good = settings(&unbound.authority, vec![unbound.over_tls()]);

@@ -8,6 +8,7 @@ use crate::clients::surroundings;
 use crate::clients::view;
 use crate::support::settings;
 use crate::support::timing;
+use crate::support::wait_until;
 use crate::unbound::Unbound;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -30,6 +31,7 @@ use resolver::Surroundings;
 use resolver::Views;
 use resolver::config::Limits;
 use resolver::config::Timing;
+use resolver::resolver::ResolveError;
 use resolver::view::Allow;
 use resolver::view::Prefix;
 use resolver::view::View;
@@ -190,13 +192,23 @@ async fn the_observer_hears_of_every_address_before_the_client() {
     }
 }
 
-/// A home network with one printer.
+/// A home network with one printer. Some names are never answered, and some cannot be asked for.
 struct Home;
 
 impl MdnsResolver for Home {
-    fn resolve<'a>(&'a self, name: &'a DomainName) -> BoxFuture<'a, Vec<IpAddr>> {
-        let known = name.to_string() == "printer.local";
-        async move { if known { vec![IpAddr::from([192, 168, 1, 20])] } else { Vec::new() } }.boxed()
+    fn resolve<'a>(
+        &'a self,
+        name: &'a DomainName,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>>> {
+        async move {
+            match name.to_string().split('.').next() {
+                Some("printer") => Ok(vec![IpAddr::from([192, 168, 1, 20])]),
+                Some("crowd") => Err("too many ask already".into()),
+                Some(slow) if slow.starts_with("slow") => std::future::pending().await,
+                _ => Ok(Vec::new()),
+            }
+        }
+        .boxed()
     }
 }
 
@@ -218,6 +230,37 @@ async fn names_of_the_home_are_found_by_who_may() {
         resolver.resolve(&"printer.local".parse().unwrap()).await.unwrap(),
         [IpAddr::from([192, 168, 1, 20])]
     );
+    // Not asked is not "there is none".
+    assert_eq!(code(&resolver, home, "crowd.local.").await, ServFail);
+    let asked = resolver.resolve(&"crowd.local".parse().unwrap()).await;
+    assert!(matches!(asked, Err(ResolveError::HomeNotAsked { .. })), "{asked:?}");
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_of_multicast_dns() {
+    let limits = Limits { multicast: 5, multicast_per_client: 2, ..Limits::default() };
+    let timing = Timing { helper: Duration::from_secs(600), ..timing() };
+    let surroundings = Surroundings { mdns: Some(Arc::new(Home)), limits, timing, ..Surroundings::default() };
+    let resolver =
+        Resolver::new(Settings { upstreams: Vec::new(), ..Settings::default() }, surroundings).unwrap();
+    resolver.set_views(views());
+    let client = |last| [192, 168, 1, last];
+    let slow: Vec<_> = (0..5)
+        .map(|number| {
+            let (resolver, name) = (resolver.clone(), format!("slow{number}.local."));
+            tokio::spawn(async move { code(&resolver, client(number / 2), &name).await })
+        })
+        .collect();
+    wait_until("all places are taken", || resolver.stats().queries == 5).await;
+    // The third of one client, and any beyond the whole, are told at once to ask again.
+    assert_eq!(code(&resolver, client(0), "printer.local.").await, ServFail);
+    assert_eq!(code(&resolver, client(9), "printer.local.").await, ServFail);
+    slow[4].abort();
+    wait_until("a place is given back", || slow[4].is_finished()).await;
+    assert_eq!(code(&resolver, client(9), "printer.local.").await, NoError);
+    assert_eq!(code(&resolver, client(0), "printer.local.").await, ServFail);
+    // Names of the Internet have places of their own.
+    assert_eq!(code(&resolver, client(0), "localhost.").await, NoError);
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ host 300 IN A 192.0.2.4
 time 300 IN A 192.0.2.123
 time 300 IN AAAA 2001:db8::123
 inside 300 IN A 192.168.1.1
+below.inside 300 IN A 192.168.1.2
 mixed 300 IN A 192.0.2.5
 mixed 300 IN A 10.0.0.1
 inside6 300 IN AAAA fd00::1

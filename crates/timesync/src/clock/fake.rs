@@ -28,6 +28,7 @@ struct State {
     steps: Vec<Span>,
     marks: Vec<Certainty>,
     refuses: bool,
+    unreadable: bool,
 }
 
 impl FakeClock {
@@ -41,6 +42,7 @@ impl FakeClock {
             steps: Vec::new(),
             marks: Vec::new(),
             refuses: false,
+            unreadable: false,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -66,6 +68,11 @@ impl FakeClock {
     /// From now on it cannot be set, as without the right to.
     pub fn refuse(&self) {
         self.state().refuses = true;
+    }
+
+    /// Whether reading it fails from now on.
+    pub fn make_unreadable(&self, unreadable: bool) {
+        self.state().unreadable = unreadable;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,6 +102,9 @@ impl State {
 impl SystemClock for FakeClock {
     fn read(&self) -> Result<Timestamp, ClockError> {
         let mut state = self.state();
+        if state.unreadable {
+            return Err(ClockError { doing: "reading the clock", source: io::ErrorKind::Other.into() });
+        }
         state.settle();
         Ok(state.shown)
     }

@@ -141,6 +141,7 @@ impl Source {
             source: place,
             address: self.address?,
             authenticated: self.server.protocol == Protocol::Nts,
+            origin: self.server.origin,
             estimate,
         })
     }

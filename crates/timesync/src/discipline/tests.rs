@@ -9,6 +9,7 @@ use crate::discipline::tests::world::BUILT;
 use crate::discipline::tests::world::Behaviour;
 use crate::discipline::tests::world::Network;
 use crate::discipline::tests::world::World;
+use crate::settings::Origin;
 use crate::settings::Protocol;
 
 const MINUTE: u64 = 60;
@@ -134,6 +135,22 @@ fn a_lone_stranger_cannot_move_a_possible_clock_by_years() {
         world.run(HOUR);
         assert!(world.steps.is_empty() && !world.status().synchronised, "{lie}");
     }
+}
+
+/// A router that answers DHCP and NTP, while nobody on the Internet can be reached.
+#[test]
+fn the_home_network_cannot_move_a_possible_clock_by_years_with_many_servers() {
+    let lie = Span::from_secs(-YEAR);
+    let offered = Behaviour { lie, origin: Origin::Offered, ..honest(Protocol::Plain) };
+    let nts = Behaviour::silent(Protocol::Nts);
+    let mut world = World::new(LINE, Span::ZERO, 0.0, &[nts, nts, nts, offered, offered, offered, offered]);
+    world.run(HOUR);
+    assert!(world.steps.is_empty() && !world.status().synchronised, "{:?}", world.status());
+    // The same number of servers that the owner chose would do.
+    let chosen = Behaviour { origin: Origin::Chosen, ..offered };
+    let mut world = World::new(LINE, Span::ZERO, 0.0, &[chosen; 4]);
+    world.run(HOUR);
+    assert_eq!(world.steps.len(), 1);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use crate::nts::COOKIES;
 use crate::nts::Key;
 use crate::packet;
 use crate::packet::HEADER;
-use crate::reply::Kiss;
 
 /// Longest answer that is read.
 pub const LONGEST_ANSWER: usize = 2_048;
@@ -93,14 +92,6 @@ pub fn open(bytes: &[u8], identifier: &[u8; IDENTIFIER], key: &Key) -> Result<Ve
     }
     let kiss = (header.stratum == 0).then_some(header.reference);
     if identified && kiss == Some(*b"NTSN") { Err(FieldError::Nak) } else { Err(FieldError::Forged) }
-}
-
-impl FieldError {
-    /// The same as a kiss, for the status.
-    #[must_use]
-    pub fn as_kiss(self) -> Option<Kiss> {
-        (self == Self::Nak).then_some(Kiss::NtsNak)
-    }
 }
 
 fn cipher(key: &Key) -> Aes128Siv {

@@ -2,25 +2,55 @@
 
 pub(crate) mod lab;
 
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use rustls::RootCertStore;
+use tokio::sync::watch;
 
 use crate::CertificateDates;
+use crate::Outputs;
 use crate::Server;
 use crate::TimeSettings;
 use crate::Timestamp;
 use crate::clock::fake::FakeClock;
+use crate::discipline::Effect;
+use crate::nts::certificate::Dates;
 use crate::packet;
+use crate::query::Means;
+use crate::run::Keeper;
 use crate::run::tests::lab::Lab;
 use crate::run::tests::lab::Names;
 use crate::run::tests::lab::Truth;
 use crate::run::tests::lab::honest;
 use crate::run::tests::lab::serve;
+use crate::start;
 use crate::time::Span;
 
 const EPOCH: Timestamp = Timestamp::from_secs(0);
 
 fn lab(clock: FakeClock, servers: Vec<Server>) -> Lab {
     Lab::start(clock, servers, Names::default(), RootCertStore::empty())
+}
+
+/// The inside of a loop with one server.
+fn keeper(clock: FakeClock) -> Keeper<Names, FakeClock> {
+    let started = start(&clock, lab::BUILT, Path::new("/nonexistent")).unwrap();
+    let means = Means {
+        resolver: Names::default(),
+        clock,
+        roots: Arc::new(RootCertStore::empty()),
+        built: started.built,
+    };
+    let outputs = Outputs {
+        status: watch::Sender::default(),
+        synchronised: watch::Sender::default(),
+        state_file: PathBuf::default(),
+    };
+    let mut keeper = Keeper::new(&started, means, outputs);
+    keeper.servers = vec![Server::plain("a.example")];
+    keeper
 }
 
 fn kiss(question: &[u8], code: &[u8; 4]) -> Vec<Vec<u8>> {
@@ -120,6 +150,34 @@ async fn a_clock_that_cannot_be_set_is_never_called_right() {
     let status = lab.wait_until("told", |status| status.reason.as_deref() == Some(problem)).await;
     assert!(!status.synchronised && !*lab.synchronised.borrow());
     assert_eq!(lab.stop().await, None);
+}
+
+#[tokio::test]
+async fn a_clock_that_cannot_be_read_for_a_while_is_kept_again_afterwards() {
+    let truth = Truth::begin();
+    let servers = vec![serve("127.0.0.1", truth, Span::ZERO, honest).await];
+    let mut lab = lab(FakeClock::new(truth.now()), servers);
+    lab.clock.make_unreadable(true);
+    // A question was under way or is asked meanwhile, and fails.
+    let problem = "reading the clock: other error";
+    lab.wait_until("told", |status| {
+        status.reason.as_deref() == Some(problem) && status.sources[0].state.contains("clock")
+    })
+    .await;
+    lab.clock.make_unreadable(false);
+    lab.wait_until("synchronised", |status| status.synchronised).await;
+    lab.stop().await;
+}
+
+#[tokio::test]
+async fn servers_are_asked_although_the_clock_refuses() {
+    let clock = FakeClock::new(lab::BUILT);
+    clock.refuse();
+    let mut keeper = keeper(clock);
+    let ask = Effect::Ask { source: 0, dates: Dates::Known(lab::BUILT) };
+    let effects = vec![Effect::Slew(7.0), ask, Effect::Step(Span::ZERO), ask];
+    assert_eq!(keeper.carry_out(effects).await.unwrap_err().doing, "changing the speed of the clock");
+    assert_eq!(keeper.questions.len(), 2);
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ pub(crate) struct NetworkSettings {
 #[derive(Default, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResolverSettings {
-    /// Encrypted name servers in the order they are tried, at most 16; empty means the built-in ones.
+    /// Encrypted name servers in the order they are tried, at most 8; empty means the built-in ones.
     #[serde(default)]
     upstreams: Vec<Upstream>,
     /// Whether devices in the home network may ask the box for names.

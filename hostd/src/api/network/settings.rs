@@ -128,6 +128,7 @@ fn invalid(error: &InvalidSettings) -> ApiError {
         InvalidSettings::NoAddress { upstream, .. } | InvalidSettings::Address { upstream, .. } => {
             of_upstream(upstream, "addresses")
         }
+        InvalidSettings::Port { upstream, .. } => of_upstream(upstream, "transport.port"),
         InvalidSettings::Path { upstream, .. } => of_upstream(upstream, "transport.path"),
     };
     ApiError::field(field, sentence(&error.to_string()))

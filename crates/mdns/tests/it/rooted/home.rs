@@ -168,12 +168,12 @@ impl Hearth {
 
     pub(crate) fn query(&self, text: &str, record_type: RecordType, timeout: Duration) -> Vec<Record> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(self.querier.query(crate::lan::name(text), record_type, timeout))
+        runtime.block_on(self.querier.query(crate::lan::name(text), record_type, timeout)).unwrap()
     }
 
     pub(crate) fn addresses(&self, text: &str, timeout: Duration) -> Vec<std::net::IpAddr> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(self.querier.addresses(&crate::lan::name(text), timeout))
+        runtime.block_on(self.querier.addresses(&crate::lan::name(text), timeout)).unwrap()
     }
 
     /// Says goodbye and ends.

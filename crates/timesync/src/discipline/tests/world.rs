@@ -13,6 +13,7 @@ use crate::discipline::Outcome;
 use crate::discipline::Pause;
 use crate::last_known::LastKnown;
 use crate::reply::Sample;
+use crate::settings::Origin;
 use crate::settings::Protocol;
 use crate::settings::Server;
 use crate::status::TimeStatus;
@@ -37,6 +38,7 @@ pub(super) struct Network {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Behaviour {
     pub(super) protocol: Protocol,
+    pub(super) origin: Origin,
     pub(super) lie: Span,
     pub(super) loss_percent: u64,
     pub(super) kiss: Option<Pause>,
@@ -44,7 +46,7 @@ pub(super) struct Behaviour {
 
 impl Behaviour {
     pub(super) fn honest(protocol: Protocol) -> Self {
-        Self { protocol, lie: Span::ZERO, loss_percent: 0, kiss: None }
+        Self { protocol, origin: Origin::Chosen, lie: Span::ZERO, loss_percent: 0, kiss: None }
     }
 
     pub(super) fn silent(protocol: Protocol) -> Self {
@@ -106,6 +108,7 @@ impl World {
             name: place.to_string(),
             protocol: server.protocol,
             port: None,
+            origin: server.origin,
         });
         world.event(Event::Servers(list.collect()));
         world

@@ -34,7 +34,6 @@ use crate::clock::fake::FakeClock;
 use crate::last_known;
 use crate::last_known::LastKnown;
 use crate::packet;
-use crate::settings::Protocol;
 use crate::start;
 use crate::time::Span;
 
@@ -163,11 +162,7 @@ pub(crate) async fn serve(address: &str, truth: Truth, ahead: Span, behaviour: B
 }
 
 pub(crate) fn at(address: SocketAddr) -> Server {
-    Server {
-        name: address.ip().to_string(),
-        protocol: Protocol::Plain,
-        port: NonZeroU16::new(address.port()),
-    }
+    Server { port: NonZeroU16::new(address.port()), ..Server::plain(&address.ip().to_string()) }
 }
 
 /// What an honest server answers.
