@@ -22,7 +22,7 @@ use crate::source::SourceError;
 use crate::tally::LeftOut;
 use crate::tally::Tally;
 use crate::tally::Totals;
-use crate::target::Target;
+use crate::targets::Target;
 use crate::walk::Walk;
 use crate::walk::What;
 use rustic_core::BackupOptions;

@@ -9,7 +9,7 @@ use crate::repository::Owner;
 use crate::repository::Site;
 use crate::snapshot;
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::targets::Target;
 use crate::tree;
 use crate::tree::Blobs;
 use crate::tree::Sink;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::secret::Secret;
-use crate::target::S3Target;
+use crate::targets::S3Target;
 use proptest::prelude::any;
 use proptest::prop_assert;
 use proptest::proptest;

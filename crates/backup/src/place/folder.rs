@@ -3,7 +3,7 @@
 use super::Place;
 use super::PlaceError;
 use super::layout;
-use crate::target::FolderTarget;
+use crate::targets::FolderTarget;
 use bytes::Bytes;
 use rustix::io::Errno;
 use std::fs;
