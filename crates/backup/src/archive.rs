@@ -87,8 +87,17 @@ pub(crate) enum Opener {
 }
 
 pub(crate) enum Contents {
-    File { file: File, ticket: Ticket, hash: Sha256, size: u64 },
+    /// Boxed: hash and ticket are far larger than the other variant.
+    File(Box<Reading>),
     Manifest(File),
+}
+
+/// A file that rustic reads, hashed on the way.
+pub(crate) struct Reading {
+    file: File,
+    ticket: Ticket,
+    hash: Sha256,
+    size: u64,
 }
 
 impl ReadSource for Archive {
@@ -245,7 +254,8 @@ impl ReadSourceOpen for Opener {
                 match opened {
                     Ok(file) if is_file(&file) => {
                         ticket.reading();
-                        Ok(Contents::File { file: file.into(), ticket, hash: Sha256::new(), size: 0 })
+                        let reading = Reading { file: file.into(), ticket, hash: Sha256::new(), size: 0 };
+                        Ok(Contents::File(Box::new(reading)))
                     }
                     Ok(_) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => {
                         ticket.leave_out(LeftOut::Vanished);
@@ -269,28 +279,34 @@ impl Read for Contents {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Manifest(file) => file.read(buffer),
+            Self::File(reading) => reading.read(buffer),
+        }
+    }
+}
+
+impl Read for Reading {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ticket.cancelled() {
             // Not `Interrupted`: that is tried again.
-            Self::File { ticket, .. } if ticket.cancelled() => {
-                Err(io::Error::other("the task was cancelled"))
+            return Err(io::Error::other("the task was cancelled"));
+        }
+        match self.file.read(buffer) {
+            Ok(0) => {
+                self.ticket.read_all(self.size, hex(&self.hash.clone().finalize()));
+                Ok(0)
             }
-            Self::File { file, ticket, hash, size } => match file.read(buffer) {
-                Ok(0) => {
-                    ticket.read_all(*size, hex(&hash.clone().finalize()));
-                    Ok(0)
+            Ok(length) => {
+                self.hash.update(&buffer[..length]);
+                self.size += length as u64;
+                self.ticket.read_some(length as u64);
+                Ok(length)
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    self.ticket.leave_out(LeftOut::Unreadable);
                 }
-                Ok(length) => {
-                    hash.update(&buffer[..length]);
-                    *size += length as u64;
-                    ticket.read_some(length as u64);
-                    Ok(length)
-                }
-                Err(error) => {
-                    if error.kind() != io::ErrorKind::Interrupted {
-                        ticket.leave_out(LeftOut::Unreadable);
-                    }
-                    Err(error)
-                }
-            },
+                Err(error)
+            }
         }
     }
 }

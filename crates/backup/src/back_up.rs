@@ -22,7 +22,7 @@ use crate::source::SourceError;
 use crate::tally::LeftOut;
 use crate::tally::Tally;
 use crate::tally::Totals;
-use crate::target::Target;
+use crate::targets::Target;
 use crate::walk::Walk;
 use crate::walk::What;
 use rustic_core::BackupOptions;
@@ -94,8 +94,8 @@ pub enum BackUpError {
 
 /// Saves the sources as a new snapshot and removes old ones.
 ///
-/// Files that are as in the last snapshot are not read. Memory: about 100 MiB and 100 bytes a chunk in the
-/// repository; figures in docs/adr/0018-backup.md.
+/// Files that are as in the last snapshot are not read. Memory grows with the index, which holds every chunk of the
+/// repository.
 ///
 /// # Errors
 /// When no snapshot was made. What was uploaded until then is used by the next backup.
@@ -129,10 +129,12 @@ fn attempt(
     let newest = found.files.last();
     let repository = site.engine(|| repository.to_indexed()).map_err(BackUpError::Repository)?;
 
-    let mut draft = SnapshotFile::default();
-    draft.time = retention::taken(request.now, newest);
-    draft.label = owner.household.to_string();
-    "hearth".clone_into(&mut draft.hostname);
+    let draft = SnapshotFile {
+        time: retention::taken(request.now, newest),
+        label: owner.household.to_string(),
+        hostname: "hearth".to_owned(),
+        ..SnapshotFile::default()
+    };
     let seconds = snapshot::taken(&draft);
 
     let mut parent = newest;
@@ -141,7 +143,7 @@ fn attempt(
         let mut options = BackupOptions::default().no_scan(true);
         match (parent, &known) {
             (Some(snapshot), Some(_)) => {
-                options.parent_opts.parents = vec![snapshot.id.to_hex().as_str().to_owned()]
+                options.parent_opts.parents = vec![snapshot.id.to_hex().as_str().to_owned()];
             }
             (Some(_) | None, _) => options.parent_opts.force = true,
         }

@@ -45,7 +45,7 @@ impl Progress {
     }
 }
 
-/// Hears how far a task is; called once a file and about once a MiB, from any thread.
+/// Hears how far a task is; called after each file and each further MiB, from any thread.
 pub trait Observer: Send + Sync {
     /// The state now.
     fn progress(&self, progress: &Progress);

@@ -15,7 +15,7 @@ use crate::restore::restore;
 use crate::scratch::Scratch;
 use crate::snapshot;
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::targets::Target;
 use crate::tree::Blobs;
 use crate::tree::TreeError;
 use rustic_core::repofile::SnapshotFile;

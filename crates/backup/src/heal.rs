@@ -10,7 +10,7 @@ use crate::repository::Opened;
 use crate::repository::Owner;
 use crate::repository::Site;
 use crate::snapshot::is_damage;
-use crate::target::Target;
+use crate::targets::Target;
 use rustic_core::RepairIndexOptions;
 use rustic_core::repofile::IndexFile;
 use rustic_core::repofile::IndexId;

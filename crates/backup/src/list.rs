@@ -7,7 +7,7 @@ use crate::repository::Site;
 use crate::snapshot;
 use crate::snapshot::Listing;
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::targets::Target;
 
 /// Lists the household's snapshots.
 ///

@@ -33,7 +33,7 @@ pub(crate) fn known(
     };
     copy()
         .inspect_err(|error| {
-            tracing::warn!(error = &**error, "the last manifest cannot be used; all files are read")
+            tracing::warn!(error = &**error, "the last manifest cannot be used; all files are read");
         })
         .ok()
 }

@@ -4,7 +4,7 @@ mod folder;
 #[cfg(feature = "s3")]
 mod s3;
 
-use crate::target::Target;
+use crate::targets::Target;
 use bytes::Bytes;
 use std::error::Error;
 use std::sync::Arc;

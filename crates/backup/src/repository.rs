@@ -16,8 +16,8 @@ use crate::key::sha256_hex;
 use crate::place;
 use crate::place::Place;
 use crate::place::PlaceError;
-use crate::target::Target;
-use crate::target::TargetError;
+use crate::targets::Target;
+use crate::targets::TargetError;
 use bytesize::ByteSize;
 use rustic_core::ConfigOptions;
 use rustic_core::Credentials;
@@ -267,7 +267,7 @@ impl Site {
     }
 }
 
-/// scrypt takes 128·N·r bytes (RFC 7914); rustic and restic make key files with 32 to 128 MiB.
+/// scrypt takes 128·N·r bytes (RFC 7914): 128 MiB with the N = 2^17 and r = 8 of rustic's key files.
 fn is_affordable(file: &KeyFile) -> bool {
     let memory = u64::from(file.n) * u64::from(file.r) * 128;
     file.kdf == "scrypt"

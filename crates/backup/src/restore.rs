@@ -9,7 +9,7 @@ use crate::repository::Owner;
 use crate::repository::Site;
 use crate::snapshot;
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::targets::Target;
 use crate::tree;
 use crate::tree::Blobs;
 use crate::tree::Sink;
@@ -100,7 +100,7 @@ pub enum RestoreError {
 
 /// Restores a snapshot: wholly and proved, or not at all.
 ///
-/// Memory: the index (about 100 bytes a chunk), one chunk of at most 8 MiB, and the lists of the folders on the way.
+/// Memory: the index, one chunk, and the lists of the folders on the way.
 ///
 /// # Errors
 /// When the repository or the snapshot is refused; what was written until then is removed.
@@ -163,9 +163,9 @@ pub(crate) fn empty(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?
+            fs::remove_dir_all(entry.path())?;
         } else {
-            fs::remove_file(entry.path())?
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -193,7 +193,7 @@ impl Disk {
         rustix::fs::fchmod(&made, Mode::from_raw_mode(meta.mode.unwrap_or(0o600) & 0o777))?;
         let Some(time) = meta.mtime else { return Ok(()) };
         let modified = Timespec { tv_sec: time.as_second(), tv_nsec: time.subsec_nanosecond().into() };
-        let untouched = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT.into() };
+        let untouched = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
         Ok(rustix::fs::futimens(&made, &Timestamps { last_access: untouched, last_modification: modified })?)
     }
 }

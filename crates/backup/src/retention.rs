@@ -130,11 +130,8 @@ mod tests {
     const DAY: u64 = 86_400;
 
     fn at(seconds: u64) -> SnapshotFile {
-        let mut file = SnapshotFile::default();
-        file.time = time(seconds).to_zoned(TimeZone::UTC);
-        let id = format!("{seconds:064x}");
-        file.id = id.parse().unwrap();
-        file
+        let id = format!("{seconds:064x}").parse().unwrap();
+        SnapshotFile { time: time(seconds).to_zoned(TimeZone::UTC), id, ..SnapshotFile::default() }
     }
 
     fn left(times: &[u64], keep: Keep) -> Vec<u64> {

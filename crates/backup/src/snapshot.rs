@@ -67,7 +67,7 @@ pub(crate) fn find(site: &Site, repository: &Opened, owner: &Owner) -> Result<Fo
                 found.files.push(file);
             }
             Err(error) if is_damage(&error) => {
-                found.damaged.push(format!("snapshots/{}", id.to_hex().as_str()))
+                found.damaged.push(format!("snapshots/{}", id.to_hex().as_str()));
             }
             Err(error) => return Err(error),
         }

@@ -223,19 +223,19 @@ pub(crate) fn read(
 ) -> Result<Progress, TreeError> {
     let (files, node) = blobs.top(root)?;
     let (manifest, household) =
-        manifest::Reader::new(BufReader::new(blobs.stream(&node))).map_err(damaged)?;
+        manifest::Reader::new(BufReader::new(blobs.stream(&node))).map_err(|error| damaged(&error))?;
     if household != owner.household {
         return Err(TreeError::Manifest { problem: format!("it is of household {household}") });
     }
     let mut pass = Pass { blobs, manifest, sink, control, progress };
     pass.visit(&files, Path::new(""), 0)?;
-    match pass.manifest.entry().map_err(damaged)? {
+    match pass.manifest.entry().map_err(|error| damaged(&error))? {
         None => Ok(pass.progress),
         Some(line) => Err(TreeError::Differs { path: line_path(&line).into() }),
     }
 }
 
-fn damaged(error: ManifestError) -> TreeError {
+fn damaged(error: &ManifestError) -> TreeError {
     use std::error::Error as _;
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     TreeError::Manifest { problem: format!("{error}{cause}") }
@@ -259,7 +259,7 @@ impl Pass<'_, '_> {
             return Err(TreeError::Cancelled);
         }
         let text = path_text(&path);
-        let line = self.manifest.entry().map_err(damaged)?;
+        let line = self.manifest.entry().map_err(|error| damaged(&error))?;
         match (&node.node_type, line) {
             (NodeType::Dir, Some(Line::Folder { path: expected })) if expected == text => {
                 self.folder(node, &path, depth)

@@ -8,7 +8,7 @@ use crate::repository::OpenError;
 use crate::repository::Owner;
 use crate::repository::Site;
 use crate::snapshot;
-use crate::target::Target;
+use crate::targets::Target;
 use crate::tree;
 use crate::tree::Blobs;
 use crate::tree::Nowhere;

@@ -5,7 +5,7 @@ use super::RecoveryKit;
 use super::VERSION;
 use super::code;
 use crate::snapshot::time;
-use crate::target::Target;
+use crate::targets::Target;
 use qrcodegen::QrCode;
 use qrcodegen::QrCodeEcc;
 use std::fmt::Write;

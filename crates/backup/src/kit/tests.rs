@@ -1,6 +1,6 @@
 use super::*;
 use crate::secret::Secret;
-use crate::target::S3Target;
+use crate::targets::S3Target;
 use proptest::prelude::any;
 use proptest::prop_assert;
 use proptest::proptest;
@@ -62,16 +62,15 @@ fn slips_are_named_by_line() {
         let mut wrong = lines.clone();
         let slip = if wrong[number - 1].contains('7') { ("7", "8") } else { ("-", "-2") };
         wrong[number - 1] = wrong[number - 1].replacen(slip.0, slip.1, 1);
-        match RecoveryKit::parse(&wrong.join("\n")).unwrap_err() {
-            KitError::Line { number: found } => assert_eq!(found, number),
-            other => panic!("line {number}: {other}"),
-        }
+        let error = RecoveryKit::parse(&wrong.join("\n")).unwrap_err();
+        assert!(matches!(error, KitError::Line { number: found } if found == number), "{number}: {error}");
         let mut missing = lines.clone();
         missing.remove(number - 1);
-        match RecoveryKit::parse(&missing.join("\n")).unwrap_err() {
-            KitError::MissingLine { number: found } => assert_eq!(found, number),
-            other => panic!("line {number} missing: {other}"),
-        }
+        let error = RecoveryKit::parse(&missing.join("\n")).unwrap_err();
+        assert!(
+            matches!(error, KitError::MissingLine { number: found } if found == number),
+            "{number}: {error}"
+        );
     }
 }
 

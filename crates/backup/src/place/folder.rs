@@ -3,7 +3,7 @@
 use super::Place;
 use super::PlaceError;
 use super::layout;
-use crate::target::FolderTarget;
+use crate::targets::FolderTarget;
 use bytes::Bytes;
 use rustix::io::Errno;
 use std::fs;
@@ -43,13 +43,15 @@ impl Folder {
 
     fn failed(&self, doing: &'static str, name: &str, source: io::Error) -> PlaceError {
         let place = self.describe();
-        match source.kind() {
-            io::ErrorKind::NotFound => PlaceError::Missing { name: name.to_owned() },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PlaceError::Full { place },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                PlaceError::Refused { place, source: source.into() }
-            }
-            _ => PlaceError::Failed { doing, name: name.to_owned(), source: source.into() },
+        let kind = source.kind();
+        if kind == io::ErrorKind::NotFound {
+            PlaceError::Missing { name: name.to_owned() }
+        } else if kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded {
+            PlaceError::Full { place }
+        } else if kind == io::ErrorKind::PermissionDenied || kind == io::ErrorKind::ReadOnlyFilesystem {
+            PlaceError::Refused { place, source: source.into() }
+        } else {
+            PlaceError::Failed { doing, name: name.to_owned(), source: source.into() }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Place;
 use super::PlaceError;
 use super::layout;
-use crate::target::S3Target;
+use crate::targets::S3Target;
 use bytes::Bytes;
 use rusty_s3::Bucket;
 use rusty_s3::Credentials;

@@ -22,19 +22,13 @@ fn another_household_and_another_key_are_told_apart() {
     world.back_up(NOON);
     let stranger =
         Owner { household: HouseholdId::new("birch").unwrap(), key: BackupKey::from_bytes([4; 32]) };
-    match refusal(&world, &stranger) {
-        OpenError::OtherHousehold { found, ours, .. } => {
-            assert_eq!((found.as_str(), ours.as_str()), ("maple", "birch"))
-        }
-        other => panic!("{other}"),
-    }
+    let error = refusal(&world, &stranger);
+    let OpenError::OtherHousehold { found, ours, .. } = error else { panic!("{error}") };
+    assert_eq!((found.as_str(), ours.as_str()), ("maple", "birch"));
     let rotated = Owner { key: BackupKey::from_bytes([5; 32]), ..world.owner.clone() };
-    match refusal(&world, &rotated) {
-        OpenError::WrongKey { found, ours, .. } => {
-            assert_eq!((found, ours), (world.owner.key.fingerprint(), rotated.key.fingerprint()));
-        }
-        other => panic!("{other}"),
-    }
+    let error = refusal(&world, &rotated);
+    let OpenError::WrongKey { found, ours, .. } = error else { panic!("{error}") };
+    assert_eq!((found, ours), (world.owner.key.fingerprint(), rotated.key.fingerprint()));
 }
 
 #[test]

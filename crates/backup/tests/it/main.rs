@@ -9,4 +9,6 @@ mod power_cut;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]
+mod task;
+#[cfg(test)]
 mod world;

@@ -6,31 +6,21 @@ use crate::world::World;
 use crate::world::noise;
 use backup::Control;
 use backup::Depth;
-use backup::Keep;
 use backup::Pick;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
 use std::process::Command;
+use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
-const WORLD: &str = "HEARTH_BACKUP_TEST_WORLD";
-const ROUNDS: u64 = 36;
+/// Backups that must be cut short, and those that may be begun for it: some are over before their moment.
+const CUTS: u32 = 30;
+const ROUNDS: u64 = 300;
 
-/// Not a test of its own: what the killed process runs. Without a world it only compares its request with itself.
-#[test]
-fn child() {
-    let Ok(folder) = std::env::var(WORLD) else {
-        assert_eq!(KEEP.last, 3);
-        return;
-    };
-    let (folder, now) = folder.split_once('@').unwrap();
-    let world = World::of(folder);
-    let request = world.request(now.parse().unwrap(), Some(KEEP));
-    backup::back_up(&world.owner, &world.target, &request, &world.scratch(), &Control::default()).unwrap();
-}
-
-const KEEP: Keep = Keep { last: 3, daily: 0, weekly: 0, monthly: 0 };
+const SIGKILL: i32 = 9;
 
 #[test]
 fn a_killed_backup_costs_nothing() {
@@ -38,30 +28,25 @@ fn a_killed_backup_costs_nothing() {
     println!("seed {seed}");
     let mut random = Random::new(seed);
     let world = World::new();
-    let whole = Instant::now();
-    world.back_up(NOON);
-    let usual = whole.elapsed();
-    let mut killed = 0;
+    let begun = Instant::now();
+    assert!(begin(&world, 0).wait().unwrap().success());
+    let mut usual = begun.elapsed();
+    let mut cuts = 0;
     for round in 1..=ROUNDS {
         for file in 0..6 {
             world.put(&format!("home/file-{file}"), &noise(random.next(), 400_000));
         }
         let before = backup::list(&world.owner, &world.target, &Control::default()).unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "power_cut::child"])
-            .env(WORLD, format!("{}@{}", world.folder.path().display(), NOON + round))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Somewhere between its first file and its pruning; a child that was quicker is fine too.
-        let moment =
-            Instant::now() + usual.mul_f64(f64::from(u32::try_from(random.below(150)).unwrap()) / 100.0);
-        while Instant::now() < moment && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
+        let begun = Instant::now();
+        // Anywhere from its start to after its pruning.
+        let moment = usual.mul_f64(f64::from(u32::try_from(random.below(140)).unwrap()) / 100.0);
+        let status = cut(begin(&world, round), begun + moment);
+        if status.signal() == Some(SIGKILL) {
+            cuts += 1;
+        } else {
+            assert!(status.success(), "seed {seed}, round {round}: {status}");
+            usual = begun.elapsed();
         }
-        child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
 
         let found =
             backup::verify(&world.owner, &world.target, Depth::Everything, &Control::default()).unwrap();
@@ -75,6 +60,31 @@ fn a_killed_backup_costs_nothing() {
             assert_eq!(world.restored("restored"), world.live(), "seed {seed}, round {round}");
             fs::remove_dir_all(world.at("restored")).unwrap();
         }
+        if cuts == CUTS {
+            return;
+        }
     }
-    assert!(killed >= 20, "only {killed} of {ROUNDS} were killed in time");
+    panic!("seed {seed}: only {cuts} of {ROUNDS} were cut short");
+}
+
+/// Starts `tests/programs/backs_up` over the world.
+fn begin(world: &World, round: u64) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_backs_up"))
+        .arg(world.folder.path())
+        .arg((NOON + round).to_string())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Kills the child at a moment, unless it ends before.
+fn cut(mut child: Child, moment: Instant) -> ExitStatus {
+    while Instant::now() < moment {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap()
 }

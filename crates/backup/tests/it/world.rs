@@ -1,9 +1,7 @@
 //! A household with something to lose, and the tree it has.
 
-use backup::BackupKey;
+use crate::task;
 use backup::Control;
-use backup::FolderTarget;
-use backup::HouseholdId;
 use backup::Keep;
 use backup::Owner;
 use backup::Pick;
@@ -12,7 +10,6 @@ use backup::Request;
 use backup::RestoreReport;
 use backup::Restoring;
 use backup::Scratch;
-use backup::Source;
 use backup::Target;
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,36 +17,25 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use tempfile::TempDir;
 
 /// 2026-06-01, noon.
 pub(crate) const NOON: u64 = 1_780_315_200;
 pub(crate) const DAY: u64 = 86_400;
 
 pub(crate) struct World {
-    pub(crate) folder: Folder,
+    /// Removed with the world.
+    pub(crate) folder: TempDir,
     pub(crate) owner: Owner,
     pub(crate) target: Target,
-}
-
-/// Removed with the world that made it.
-pub(crate) enum Folder {
-    Own(tempfile::TempDir),
-    Other(PathBuf),
-}
-
-impl Folder {
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::Own(folder) => folder.path(),
-            Self::Other(path) => path,
-        }
-    }
 }
 
 impl World {
     /// A household with a few files, and a folder to back up to.
     pub(crate) fn new() -> Self {
-        let world = Self::over(Folder::Own(tempfile::tempdir().unwrap()));
+        let folder = tempfile::tempdir().unwrap();
+        let (owner, target) = (task::owner().unwrap(), task::target(folder.path()));
+        let world = Self { folder, owner, target };
         for name in ["home/photos/2026", "home/empty", "stores"] {
             fs::create_dir_all(world.at(name)).unwrap();
         }
@@ -63,19 +49,6 @@ impl World {
         world
     }
 
-    /// The world of another process.
-    pub(crate) fn of(folder: &str) -> Self {
-        Self::over(Folder::Other(folder.into()))
-    }
-
-    fn over(folder: Folder) -> Self {
-        let target =
-            Target::Folder(FolderTarget { path: folder.path().join("repository"), mounted_at: None });
-        let owner =
-            Owner { household: HouseholdId::new("maple").unwrap(), key: BackupKey::from_bytes([3; 32]) };
-        Self { folder, owner, target }
-    }
-
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -85,8 +58,7 @@ impl World {
     }
 
     pub(crate) fn request(&self, now: u64, keep: Option<Keep>) -> Request {
-        let source = |name: &str| Source { name: name.into(), path: self.at(name), exclude: Vec::new() };
-        Request { sources: vec![source("stores"), source("home")], keep, now }
+        task::request(self.folder.path(), now, keep)
     }
 
     pub(crate) fn scratch(&self) -> Scratch {
