@@ -156,7 +156,7 @@ fn is_orphan(source: &Source, stem: &str, all: &[Source]) -> bool {
         source.path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
     let roots: BTreeSet<&str> = ["main", "lib", "build"].into();
     if roots.contains(stem)
-        || ["tests", "examples", "benches", "bin", "fuzz_targets"].contains(&folder.as_str())
+        || ["tests", "programs", "examples", "benches", "bin", "fuzz_targets"].contains(&folder.as_str())
             && stem != "tests"
             && !declared(stem, all)
     {
