@@ -141,7 +141,7 @@ mod tests {
         let mut policy = AppPolicy { gateway_port: NonZeroU16::new(65_535), ..AppPolicy::default() };
         for number in 0..MAX_APPS {
             let workspace = policy.workspaces.entry(format!("w{}", number / MAX_NEIGHBOURS).parse().unwrap());
-            let app = format!("{number:04}{}", label(60)).parse().unwrap();
+            let app = format!("{number:04}{}", label(59)).parse().unwrap();
             workspace.or_default().apps.insert(app, access.clone());
         }
         assert_eq!(policy.check(), Ok(()));
