@@ -14,7 +14,8 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// When the compiler fails.
 pub(crate) fn build() -> Result<Programs> {
     build_static("init")?;
-    cargo(["build", "--release", "--package", "netd", "--package", "hostd", "--package", "storaged"]).run()?;
+    cargo(["build", "--release", "--package", "netd", "--package", "hostd", "--package", "storaged"])
+        .run()?;
     let release = target().join("release");
     // Static: stage 1 runs where there is no library yet.
     Ok(Programs {
