@@ -44,6 +44,8 @@ describe("what is wrong", () => {
     [{ addresses: "fe80::1" }, []],
     [{ addresses: "fe80:::1" }, ["addresses"]],
     [{ port: "853" }, []],
+    [{ port: "53" }, ["port"]],
+    [{ name: "dns.example.1" }, ["name"]],
     [{ port: "0" }, ["port"]],
     [{ port: "65536" }, ["port"]],
     [{ path: "q" }, []],

@@ -18,7 +18,8 @@ export interface Draft {
 export type Member = "name" | "addresses" | "port" | "path";
 
 /** As the box bounds them (docs/spec/api.md). */
-export const MAX_SERVERS = 16;
+export const MAX_SERVERS = 8;
+export const MAX_ADDRESSES = 16;
 const MAX_PATH = 128;
 
 let lastId = 0;
@@ -83,12 +84,13 @@ function nameProblem(name: string): string | undefined {
   const labels = name.toLowerCase().split(".");
   const fits = labels.every((label) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/.test(label));
   if (labels.length < 2 || !fits || name.length > 253) return "This is not a name such as dns.example.org.";
-  return /^[\d.]+$/.test(name) ? "This is an address. Type the server's name here, and its address below." : undefined;
+  if (/^[\d.]+$/.test(name)) return "This is an address. Type the server's name here, and its address below.";
+  return /^\d+$/.test(labels.at(-1) ?? "") ? "A name does not end in a number." : undefined;
 }
 
 function addressesProblem(addresses: string[]): string | undefined {
   if (addresses.length === 0) return "Type at least one address: without a name server, no name can be looked up.";
-  if (addresses.length > MAX_SERVERS) return `At most ${MAX_SERVERS} addresses are possible.`;
+  if (addresses.length > MAX_ADDRESSES) return `At most ${MAX_ADDRESSES} addresses are possible.`;
   const wrong = addresses.find((address) => !isAddress(address));
   return wrong === undefined ? undefined : `${wrong} is not an address such as 192.0.2.1 or 2001:db8::1.`;
 }
@@ -103,6 +105,7 @@ function isAddress(text: string): boolean {
 function portProblem(port: string): string | undefined {
   if (port === "") return undefined;
   const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  if (number === 53) return "Port 53 is not encrypted. Leave this empty for the usual port.";
   return number >= 1 && number <= 65_535 ? undefined : "A port is a number from 1 to 65535.";
 }
 
