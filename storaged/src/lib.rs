@@ -11,8 +11,10 @@
 pub mod boot_key;
 pub mod command;
 pub mod key;
+pub mod keyring;
 pub mod luks;
 pub mod opening;
 pub mod sealer;
 pub mod tpm;
+pub mod tries;
 pub mod words;

@@ -54,6 +54,12 @@ pub enum RecoveryCodeError {
 }
 
 impl RecoveryCode {
+    /// The bits, for a key of something that is no vault, such as the data partition.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &*self.0
+    }
+
     /// Makes a new code.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! section 3). Pure.
 
 use super::token::Token;
+use model::storage::KeyKind;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -135,6 +136,14 @@ impl Metadata {
             .chain(self.foreign.values().flatten().copied())
             .collect();
         self.slots.difference(&claimed).copied().collect()
+    }
+
+    /// Slots of a kind, with their tokens.
+    pub fn of_kind(&self, kind: KeyKind) -> impl Iterator<Item = (TokenId, &Token)> {
+        self.tokens
+            .iter()
+            .filter(move |(_, token)| token.purpose.kind() == kind)
+            .map(|(id, token)| (*id, token))
     }
 
     /// The first slot that is free.

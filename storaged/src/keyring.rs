@@ -1,0 +1,178 @@
+//! Changes of what opens the data partition. Each adds the new before it takes the old away: a cut leaves one of them, or both.
+
+use crate::boot_key::BootKey;
+use crate::boot_key::BootKeyError;
+use crate::key::Key;
+use crate::luks::Cost;
+use crate::luks::Luks;
+use crate::luks::LuksError;
+use crate::luks::metadata::Slot;
+use crate::luks::token::Purpose;
+use crate::luks::token::Token;
+use crate::sealer::SealError;
+use crate::sealer::Sealer;
+use model::storage::KeyKind;
+use std::fmt;
+use vault::RecoveryCode;
+use vault::RecoveryCodeError;
+
+/// Letters at the end of the recovery key that show that it was written down: its last two groups.
+const SHOWN_LETTERS: usize = 8;
+
+/// Why a change did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// What was typed is no recovery key.
+    #[error(transparent)]
+    Typed(#[from] RecoveryCodeError),
+    /// The encrypted partition.
+    #[error(transparent)]
+    Luks(#[from] LuksError),
+    /// The key file.
+    #[error(transparent)]
+    BootKey(#[from] BootKeyError),
+    /// The TPM.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No random numbers.
+    #[error("make a key: {0}")]
+    Random(String),
+    /// There is no recovery key that waits to be confirmed.
+    #[error("there is no new recovery key to confirm")]
+    NothingToConfirm,
+    /// What was typed is not the end of the new recovery key.
+    #[error("these are not the last {SHOWN_LETTERS} letters of the new recovery key")]
+    NotItsEnd,
+}
+
+/// A recovery key that was shown and has not been confirmed.
+pub struct Shown {
+    slot: Slot,
+    code: RecoveryCode,
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Shown(slot {}, …)", self.slot.0)
+    }
+}
+
+/// What opens the partition, and a key that does.
+#[derive(Debug)]
+pub struct Keyring {
+    luks: Luks,
+    opening: Key,
+    shown: Option<Shown>,
+}
+
+/// The key that the letters of a recovery key stand for.
+fn key_of(code: &RecoveryCode) -> Key {
+    Key::from_bytes(code.expose().to_vec())
+}
+
+/// Opens a locked partition with a recovery key that somebody typed; returns the key for further changes.
+///
+/// # Errors
+/// When it is no recovery key, or not this partition's; then nothing was written.
+pub fn unlock(luks: &Luks, typed: &str) -> Result<Key, KeyringError> {
+    let key = key_of(&RecoveryCode::parse(typed)?);
+    // First without opening: a wrong key is told from a partition that cannot be opened.
+    luks.test(&key)?;
+    luks.open(&key)?;
+    Ok(key)
+}
+
+impl Keyring {
+    /// With a key that opens the partition.
+    #[must_use]
+    pub fn new(luks: Luks, opening: Key) -> Self {
+        Self { luks, opening, shown: None }
+    }
+
+    /// Makes a new recovery key beside the one there may be, which goes on working until the new one is confirmed. One that was
+    /// shown before and never confirmed is taken away.
+    ///
+    /// # Errors
+    /// When the header cannot be changed.
+    pub fn new_recovery_key(&mut self) -> Result<RecoveryCode, KeyringError> {
+        let code = RecoveryCode::random().map_err(|error| KeyringError::Random(error.to_string()))?;
+        let purpose = Purpose::Recovery { is_confirmed: false };
+        let slot = self.luks.add(&self.opening, &key_of(&code), Cost::Random, purpose)?;
+        self.remove_recovery(|other, is_confirmed| other != slot && !is_confirmed)?;
+        self.shown = Some(Shown { slot, code: code.clone() });
+        Ok(code)
+    }
+
+    /// Somebody typed the last letters of the key that was shown: it is written down. Earlier recovery keys open nothing any more.
+    ///
+    /// # Errors
+    /// When none waits, or the letters are others.
+    pub fn confirm_recovery_key(&mut self, end: &str) -> Result<(), KeyringError> {
+        let shown = self.shown.as_ref().ok_or(KeyringError::NothingToConfirm)?;
+        let text = plain(&shown.code.to_text());
+        let wanted = text.get(text.len().saturating_sub(SHOWN_LETTERS)..).unwrap_or_default();
+        if plain(end) != wanted {
+            return Err(KeyringError::NotItsEnd);
+        }
+        let slot = shown.slot;
+        let metadata = self.luks.metadata()?;
+        let mut of_slot = metadata.of_kind(KeyKind::Recovery).filter(|(_, token)| token.slot == slot);
+        let (id, _) = of_slot.next().ok_or(KeyringError::NothingToConfirm)?;
+        let token = Token { slot, purpose: Purpose::Recovery { is_confirmed: true } };
+        self.luks.import(&token, Some(id))?;
+        self.remove_recovery(|other, _| other != slot)?;
+        self.shown = None;
+        Ok(())
+    }
+
+    /// Seals a new key to the TPM and to the firmware as it is now, in place of what opened the partition by itself until now.
+    ///
+    /// # Errors
+    /// When the TPM refuses; then nothing has changed.
+    pub fn seal_anew(&mut self, sealer: &mut impl Sealer, boot_key: &BootKey) -> Result<(), KeyringError> {
+        let key = Key::random().map_err(|error| KeyringError::Random(error.to_string()))?;
+        let sealed = sealer.seal(&key)?;
+        let slot = self.luks.add(&self.opening, &key, Cost::Random, Purpose::Tpm { sealed })?;
+        // The key that opened it may be one of those that go.
+        self.opening = key;
+        let metadata = self.luks.metadata()?;
+        for kind in [KeyKind::Tpm, KeyKind::BootKey] {
+            for (_, token) in metadata.of_kind(kind).filter(|(_, token)| token.slot != slot) {
+                self.luks.remove(token.slot)?;
+            }
+        }
+        Ok(boot_key.destroy()?)
+    }
+
+    /// The key that opens the partition now.
+    #[must_use]
+    pub fn opening_key(&self) -> &Key {
+        &self.opening
+    }
+
+    fn remove_recovery(&self, which: impl Fn(Slot, bool) -> bool) -> Result<(), LuksError> {
+        for token in self.luks.metadata()?.tokens.values() {
+            if let Purpose::Recovery { is_confirmed } = token.purpose
+                && which(token.slot, is_confirmed)
+            {
+                self.luks.remove(token.slot)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Letters and digits alone, as they are on paper.
+fn plain(text: &str) -> String {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase());
+    letters
+        .map(|letter| match letter {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
