@@ -30,8 +30,6 @@ const LONGEST: u64 = 64 * 1024;
 /// Registers that must be as they were at sealing: Secure Boot's state and keys, and what was given to the stub from outside, such as
 /// further words of the command line (systemd-stub(7), "TPM PCR Notes").
 const FIXED: [u32; 2] = [SECURE_BOOT_REGISTER, 12];
-/// What the slot's register is extended with when the data partition has been dealt with: from then on no signature fits it.
-const CLOSING: &[u8] = b"hearth: the data partition has been dealt with";
 
 /// The TPM of this box.
 #[derive(Debug)]
@@ -106,7 +104,7 @@ impl Sealer for Chip {
     fn close(&mut self) -> Result<(), SealError> {
         match self.open() {
             Ok(mut tpm) => {
-                tpm.extend(SLOT_REGISTER, CLOSING).map_err(|error| SealError::Refused(chain(&error)))
+                tpm.extend(SLOT_REGISTER, pcr::CLOSING).map_err(|error| SealError::Refused(chain(&error)))
             }
             Err(SealError::Absent(_)) => Ok(()),
             Err(refused @ SealError::Refused(_)) => Err(refused),

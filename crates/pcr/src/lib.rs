@@ -14,6 +14,10 @@ mod key;
 mod policy;
 mod signatures;
 
+/// What the slot's register is extended with once the data partition has been dealt with: from then on no signature fits it, and
+/// nothing that is taken over later gets a key from the TPM.
+pub const CLOSING: &[u8] = b"hearth: the data partition has been dealt with";
+
 pub use digest::Digest;
 pub use digest::DigestError;
 pub use digest::extend;

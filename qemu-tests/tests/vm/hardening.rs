@@ -26,10 +26,12 @@ const ELF: &str = "7f454c46";
 const SCRIPT: &str = "2321";
 
 /// The only programs there are.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 8] = [
     "/usr/lib/hearth/hostd",
     "/usr/lib/hearth/init",
     "/usr/lib/hearth/netd",
+    "/usr/lib/hearth/storaged",
+    "/usr/sbin/cryptsetup",
     "/usr/sbin/e2fsck",
     "/usr/sbin/mke2fs",
     "/usr/sbin/resize2fs",
