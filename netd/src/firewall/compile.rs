@@ -67,7 +67,7 @@ pub fn compile(situation: &Situation<'_>) -> Result<Ruleset, CompileError> {
         -100,
         Policy::Accept,
     ));
-    inet.chains.push(base(box_chains::input()?, ChainKind::Filter, Hook::Input, 0, Policy::Drop));
+    inet.chains.push(base(box_chains::input(situation)?, ChainKind::Filter, Hook::Input, 0, Policy::Drop));
     inet.chains.push(base(app_chains::forward()?, ChainKind::Filter, Hook::Forward, 0, Policy::Drop));
     inet.chains.push(base(box_chains::output()?, ChainKind::Filter, Hook::Output, 0, Policy::Drop));
     inet.chains.push(base(nat::sources(situation)?, ChainKind::Nat, Hook::Postrouting, 100, Policy::Accept));

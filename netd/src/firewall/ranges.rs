@@ -51,6 +51,13 @@ pub const NOT_INTERNET4: [Network4; 15] = [
 /// The Internet of IPv6 (RFC 3587) lies in here.
 pub const GLOBAL6: Network6 = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
+/// Everything but [`GLOBAL6`].
+pub const NOT_GLOBAL6: [Network6; 3] = [
+    (Ipv6Addr::UNSPECIFIED, 3),
+    (Ipv6Addr::new(0x4000, 0, 0, 0, 0, 0, 0, 0), 2),
+    (Ipv6Addr::new(0x8000, 0, 0, 0, 0, 0, 0, 0), 1),
+];
+
 /// Parts of [`GLOBAL6`] that are not: tunnels that carry IPv4 addresses (Teredo, 6to4), documentation.
 pub const NOT_INTERNET6: [Network6; 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32),

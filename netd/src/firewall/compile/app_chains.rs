@@ -9,9 +9,7 @@ use super::parts::refuse;
 use super::parts::to_port;
 use super::sets::AppChain;
 use super::sets::address_sets;
-use crate::apps::addressing::GATEWAY4;
 use crate::firewall::permission::Permission;
-use crate::firewall::ranges::GLOBAL6;
 use crate::firewall::refusal::Refusal;
 use crate::firewall::situation::Situation;
 use model::network::app_policy::Port;
@@ -82,7 +80,7 @@ fn matching(
     match chain {
         AppChain::From => from(situation, permission),
         AppChain::To => to(permission),
-        AppChain::ToBox => to_box(situation, permission),
+        AppChain::ToBox => Ok(to_box(permission)),
         AppChain::FromBox => {
             let Permission::Served { app: this, port } = permission else { return Ok(vec![]) };
             Ok(if this == app { vec![Rule::new().when(to_port(*port))] } else { vec![] })
@@ -102,11 +100,9 @@ fn from(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule>,
             vec![out(IP_DADDR.is_in(&name("home4")?)), out(IP6_DADDR.is_in(&name("home6")?))]
         }
         Permission::Internet { .. } => {
-            let (global, prefix) = GLOBAL6;
-            let six = out(IP6_DADDR.is_in_network(global, prefix));
             vec![
                 out(IP_DADDR.is_not_in(&name("not_internet4")?)),
-                six.when(IP6_DADDR.is_not_in(&name("not_internet6")?)),
+                out(IP6_DADDR.is_not_in(&name("not_internet6")?)),
             ]
         }
         Permission::Domain { .. } => {
@@ -133,18 +129,15 @@ fn to(permission: &Permission) -> Result<Vec<Rule>, CompileError> {
     Ok(vec![from_home.when(CT_STATUS.has_any(CtStatus::DNAT)).when(to_port(port))])
 }
 
-fn to_box(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule>, CompileError> {
-    let gateway6 = situation.prefix6.gateway();
-    Ok(match permission {
+fn to_box(permission: &Permission) -> Vec<Rule> {
+    match permission {
         // To whichever address of the box: all of them lead to its name service (`nat`).
         Permission::Names { .. } => {
             vec![Rule::new().when(UDP_DPORT.is(53)), Rule::new().when(TCP_DPORT.is(53))]
         }
         Permission::Gateway { port, .. } => {
-            let port = Port { protocol: PortProtocol::Tcp, number: *port };
-            [IP_DADDR.is(GATEWAY4), IP6_DADDR.is(gateway6)]
-                .map(|address| Rule::new().when(address).when(to_port(port)))
-                .into()
+            // The chain `input` has seen that it goes to the gateway's address.
+            vec![Rule::new().when(to_port(Port { protocol: PortProtocol::Tcp, number: *port }))]
         }
         Permission::BoxOut
         | Permission::LanToBox(_)
@@ -155,5 +148,5 @@ fn to_box(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule
         | Permission::Mesh { .. }
         | Permission::Inbound { .. }
         | Permission::Link { .. } => vec![],
-    })
+    }
 }

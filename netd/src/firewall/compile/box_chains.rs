@@ -7,6 +7,7 @@ use super::parts::connections;
 use super::parts::name;
 use super::parts::refuse;
 use super::sets::AppChain;
+use crate::apps::addressing::GATEWAY4;
 use crate::firewall::permission::Permission;
 use crate::firewall::permission::Service;
 use crate::firewall::refusal::Refusal;
@@ -26,7 +27,9 @@ use netlink::nft::field::CT_STATE;
 use netlink::nft::field::ICMP_TYPE;
 use netlink::nft::field::ICMPV6_TYPE;
 use netlink::nft::field::IIFNAME;
+use netlink::nft::field::IP_DADDR;
 use netlink::nft::field::IP_SADDR;
+use netlink::nft::field::IP6_DADDR;
 use netlink::nft::field::IP6_SADDR;
 use netlink::nft::field::L4PROTO;
 use netlink::nft::field::OIFNAME;
@@ -56,10 +59,15 @@ fn invalid() -> Result<Rule, CompileError> {
     refuse(Rule::new().when(CT_STATE.has_any(CtState::INVALID)), Refusal::Invalid)
 }
 
-pub(super) fn input() -> Result<Chain, CompileError> {
+pub(super) fn input(situation: &Situation<'_>) -> Result<Chain, CompileError> {
     let mut rules =
         vec![Rule::new().when(IIFNAME.is(super::parts::link("lo")?)).then(Verdict::Accept), invalid()?];
     rules.extend(connections()?);
+    // Apps know one address of the box. Questions for names go to it too by now, whichever they were sent to (`nat`).
+    let from_app = || Ok::<_, CompileError>(Rule::new().when(IIFNAME.is_in(&name("app_links")?)));
+    rules.push(refuse(from_app()?.when(IP_DADDR.is_not(GATEWAY4)), Refusal::BoxFromApp)?);
+    let gateway6 = situation.prefix6.gateway();
+    rules.push(refuse(from_app()?.when(IP6_DADDR.is_not(gateway6)), Refusal::BoxFromApp)?);
     rules.push(
         Rule::new().then(Statement::VerdictMap { key: vec![IIFNAME.into()], map: AppChain::ToBox.map()? }),
     );

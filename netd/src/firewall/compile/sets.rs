@@ -9,6 +9,7 @@ use crate::apps::addressing::Place;
 use crate::firewall::filter::AddressChange;
 use crate::firewall::learned::Noted;
 use crate::firewall::permission::Permission;
+use crate::firewall::ranges::NOT_GLOBAL6;
 use crate::firewall::ranges::NOT_INTERNET4;
 use crate::firewall::ranges::NOT_INTERNET6;
 use crate::firewall::ranges::Network4;
@@ -107,7 +108,7 @@ pub(super) fn sets(situation: &Situation<'_>) -> Result<Vec<Set>, CompileError> 
         networks4("home4", home4)?,
         networks6("home6", home6)?,
         networks4("not_internet4", NOT_INTERNET4.iter().chain(&home.networks4))?,
-        networks6("not_internet6", NOT_INTERNET6.iter().chain(&home.networks6))?,
+        networks6("not_internet6", NOT_GLOBAL6.iter().chain(&NOT_INTERNET6).chain(&home.networks6))?,
         app_links(situation)?,
     ];
     sets.extend(identities(situation)?);
