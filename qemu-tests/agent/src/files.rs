@@ -34,7 +34,12 @@ pub fn walk(top: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut queue = vec![top.to_path_buf()];
     while let Some(path) = queue.pop() {
-        let facts = fs::symlink_metadata(&path)?;
+        let facts = match fs::symlink_metadata(&path) {
+            Ok(facts) => facts,
+            // It went while the folder was walked, as descriptors below /proc do.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path != top => continue,
+            Err(error) => return Err(error),
+        };
         let is_here = facts.dev() == device;
         entries.push(entry(&path, &facts)?);
         if facts.is_dir() && is_here {
