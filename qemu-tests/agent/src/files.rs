@@ -34,14 +34,15 @@ pub fn walk(top: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut queue = vec![top.to_path_buf()];
     while let Some(path) = queue.pop() {
-        let facts = match fs::symlink_metadata(&path) {
-            Ok(facts) => facts,
+        let seen = fs::symlink_metadata(&path).and_then(|facts| Ok((entry(&path, &facts)?, facts)));
+        let (seen, facts) = match seen {
+            Ok(seen) => seen,
             // It went while the folder was walked, as descriptors below /proc do.
             Err(error) if error.kind() == io::ErrorKind::NotFound && path != top => continue,
             Err(error) => return Err(error),
         };
         let is_here = facts.dev() == device;
-        entries.push(entry(&path, &facts)?);
+        entries.push(seen);
         if facts.is_dir() && is_here {
             let mut names: Vec<PathBuf> = fs::read_dir(&path)?
                 .map(|found| found.map(|found| found.path()))
