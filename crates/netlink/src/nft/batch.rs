@@ -52,6 +52,7 @@ use crate::nft::ruleset::Ruleset;
 use crate::nft::ruleset::Table;
 use crate::nft::set::Element;
 use crate::nft::set::Set;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -178,9 +179,10 @@ impl Batch {
             )
             .map_err(|problem| invalid(table, &format!("set {}", set.name), problem))?;
         }
+        let named = table.sets.iter().map(|set| (&set.name, set)).collect();
         for chain in &table.chains {
             for (index, rule) in chain.rules.iter().enumerate() {
-                self.rule(table, chain, rule).map_err(|problem| {
+                self.rule(table, &named, chain, rule).map_err(|problem| {
                     let comment =
                         rule.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
                     invalid(table, &format!("chain {} rule {}{comment}", chain.name, index + 1), problem)
@@ -276,8 +278,14 @@ impl Batch {
         Ok(())
     }
 
-    fn rule(&mut self, table: &Table, chain: &Chain, rule: &Rule) -> Result<(), Problem> {
-        let encoded = rule::encode(table, rule, self.next_set)?;
+    fn rule(
+        &mut self,
+        table: &Table,
+        named: &HashMap<&Name, &Set>,
+        chain: &Chain,
+        rule: &Rule,
+    ) -> Result<(), Problem> {
+        let encoded = rule::encode(table, named, rule, self.next_set)?;
         for (id, set) in &encoded.sets {
             self.next_set = id.wrapping_add(1);
             let name = SetName { name: rule::ANONYMOUS, id: Some(*id) };

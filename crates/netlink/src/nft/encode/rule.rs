@@ -43,6 +43,7 @@ use crate::nft::value::LinkType;
 use crate::nft::value::Mark;
 use crate::nft::value::Protocol;
 use crate::nft::value::Value;
+use std::collections::HashMap;
 
 /// What a set without a name is called until the kernel numbers it.
 pub(crate) const ANONYMOUS: &str = "__set%d";
@@ -56,7 +57,12 @@ pub(crate) struct Encoded {
 }
 
 /// Encodes a rule of a table; sets without a name get numbers from `next_set` on.
-pub(crate) fn encode(table: &Table, rule: &Rule, next_set: u32) -> Result<Encoded, Problem> {
+pub(crate) fn encode(
+    table: &Table,
+    named: &HashMap<&Name, &Set>,
+    rule: &Rule,
+    next_set: u32,
+) -> Result<Encoded, Problem> {
     let network = match table.family {
         Family::Ip => Some(Network::Ipv4),
         Family::Ip6 => Some(Network::Ipv6),
@@ -65,6 +71,7 @@ pub(crate) fn encode(table: &Table, rule: &Rule, next_set: u32) -> Result<Encode
     };
     let mut encoder = Encoder {
         table,
+        named,
         next_set,
         network,
         transport: Transport::Unknown,
@@ -88,6 +95,8 @@ enum Transport {
 
 struct Encoder<'a> {
     table: &'a Table,
+    /// The table's sets: large ones have hundreds, and as many rules that use them.
+    named: &'a HashMap<&'a Name, &'a Set>,
     next_set: u32,
     network: Option<Network>,
     transport: Transport,
@@ -414,7 +423,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn named(&self, name: &Name) -> Result<&'a Set, Problem> {
-        self.table.set(name).ok_or_else(|| Problem::NoSet(name.to_string()))
+        self.named.get(name).copied().ok_or_else(|| Problem::NoSet(name.to_string()))
     }
 
     fn look_up(&mut self, map: &Name, destination: u32) {
