@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, System, User } from "./types";
+import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -53,6 +53,12 @@ export const api = {
   keepNetworkSettings: () => call<void>("POST", "/network/settings/confirm"),
   explain: (from: string, to: string) =>
     call<Explanation>("GET", `/network/explain?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`),
+  storage: () => call<StorageReport>("GET", "/storage"),
+  unlock: (key: string) => call<void>("POST", "/storage/unlock", { key }, HASHING_MS),
+  newRecoveryKey: (password: string) => call<{ recovery_key: string }>("POST", "/storage/recovery-key", { password }, HASHING_MS),
+  /** `end`: the last two groups. */
+  confirmRecoveryKey: (end: string) => call<void>("POST", "/storage/recovery-key/confirm", { end }, HASHING_MS),
+  seal: (password: string) => call<void>("POST", "/storage/seal", { password }, HASHING_MS),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   powerOff: () => call<void>("POST", "/system/poweroff"),
