@@ -334,6 +334,7 @@ impl Supervisor {
                 let lines = self.ring.newest(unit.as_deref(), count, MAX_LINE / 3);
                 ControlAnswer::Logs { lines }
             }
+            ControlRequest::OpenData => ControlAnswer::Refused { reason: "not yet".to_owned() },
             ControlRequest::Restart { .. } if self.sequence.goes_down() => {
                 ControlAnswer::Refused { reason: "the box is going down".to_owned() }
             }
