@@ -57,6 +57,8 @@ const SITUATIONS = {
     await look("setting-up");
     // A second press must not send a second request.
     await page.keyboard.press("Enter");
+    await page.getByText(/Making a new key/).waitFor();
+    await look("making-recovery-key");
     await putOffRecovery(page);
     await heading(page, "Your box is ready, Robin");
     const sent = box.seen.filter((each) => each === "POST /setup").length;

@@ -12,6 +12,8 @@ import { Reasons } from "../ui/reasons";
 import { Notice, Progress } from "../ui/status";
 
 const LOOK_MS = 3000;
+/** Mounting the data and starting everything again takes seconds; a file system check may take longer. */
+const SLOW_MS = 150_000;
 
 /** The box runs, but its data is still encrypted. */
 export function LockedPage({ status, again }: { status: Status; again: () => void }) {
@@ -23,16 +25,7 @@ export function LockedPage({ status, again }: { status: Status; again: () => voi
   }, [now.state, again]);
 
   const label = typedKeyName(now.takes);
-  if (opened) {
-    return (
-      <CardPage title="Unlocked">
-        <Heading turn="opened">That was the right key</Heading>
-        <Progress reason="The box opens its data and starts everything again. It may not answer for a moment; this page goes on by itself." />
-        <p class="quiet">Once it is back, the browser may warn about its certificate: the box’s own certificate lies in the data and is used from then on.</p>
-        <p class="quiet">Had you given the box another name? Then it is found under that name again.</p>
-      </CardPage>
-    );
-  }
+  if (opened) return <OpenedPage />;
   return (
     <CardPage title="Locked">
       <Heading>Your box is locked</Heading>
@@ -52,6 +45,31 @@ export function LockedPage({ status, again }: { status: Status; again: () => voi
         </ul>
       </div>
       <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
+    </CardPage>
+  );
+}
+
+/** The box stops its services, mounts the data and starts them again: it is away for a moment, which is no loss of connection. */
+function OpenedPage() {
+  const [slow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), SLOW_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <CardPage title="Unlocked">
+      <Heading turn="opened">That was the right key</Heading>
+      {slow ? (
+        <Notice kind="warn" urgent>
+          <p>This takes longer than usual. Unplug the box for ten seconds and unlock it once more; if a screen is attached, look there for a reason.</p>
+        </Notice>
+      ) : (
+        <Progress reason="The box opens its data and starts everything again. It may not answer for a moment; this page goes on by itself." />
+      )}
+      <p class="quiet">
+        Once it is back it uses its own certificate again, so the browser may warn once more here. Had you given the box another name? Then it is found
+        under that name.
+      </p>
     </CardPage>
   );
 }
@@ -76,7 +94,7 @@ function UnlockForm({ label, onOpened }: { label: string; onOpened: () => void }
       setBusy(false);
       if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
       setTrouble(words);
-      form.current?.querySelector("input")?.focus();
+      form.current?.querySelector("textarea")?.focus();
     }
   }
 
@@ -101,6 +119,7 @@ function UnlockForm({ label, onOpened }: { label: string; onOpened: () => void }
         value={key}
         onValue={setKey}
         hint={label === "Passphrase" ? undefined : "Of the recovery key all nine groups, in capital or small letters, with or without dashes."}
+        rows={3}
         input={{ class: "code code-long", autocomplete: "off", autocapitalize: "none", spellcheck: false }}
       />
       {busy ? <Progress reason="Trying the key. This takes a moment, so that guessing is slow." /> : null}
