@@ -19,6 +19,8 @@ pub struct Settings {
     pub console: PathBuf,
     /// netd's socket.
     pub net_socket: PathBuf,
+    /// storaged's socket.
+    pub storage_socket: PathBuf,
 }
 
 /// Why the command line was refused.
@@ -27,7 +29,8 @@ pub enum SettingsError {
     /// There is no such argument.
     #[error(
         "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
-         --state FOLDER, --bootstrap FILE, --console FOLDER and --net-socket PATH"
+         --state FOLDER, --bootstrap FILE, --console FOLDER, --net-socket PATH and \
+         --storage-socket PATH"
     )]
     Unknown {
         /// As written.
@@ -58,6 +61,7 @@ impl Default for Settings {
             bootstrap: model::paths::BOOTSTRAP.into(),
             console: model::paths::CONSOLE.into(),
             net_socket: model::paths::NET_BUS_SOCKET.into(),
+            storage_socket: model::paths::STORAGE_BUS_SOCKET.into(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl Settings {
                 Some("--bootstrap") => settings.bootstrap = value("--bootstrap")?.into(),
                 Some("--console") => settings.console = value("--console")?.into(),
                 Some("--net-socket") => settings.net_socket = value("--net-socket")?.into(),
+                Some("--storage-socket") => settings.storage_socket = value("--storage-socket")?.into(),
                 _ => return Err(SettingsError::Unknown { argument }),
             }
         }
