@@ -1,6 +1,6 @@
 //! The machine around hostd, in the few words that hostd needs; and the real one.
 
-pub mod control;
+pub use hostapi::control;
 #[cfg(feature = "testing")]
 pub mod fake;
 

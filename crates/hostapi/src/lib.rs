@@ -7,9 +7,11 @@
 //! * [`net1`]: what netd offers, `org.hearthos.Net1`.
 //! * [`storage1`]: what storaged offers, `org.hearthos.Storage1`.
 //! * [`peer`]: streams, and who may call.
+//! * [`control`]: asking PID 1.
 //! * [`activation`]: sockets handed over by PID 1, and the notifications sent back to it.
 
 pub mod activation;
+pub mod control;
 pub mod net1;
 pub mod peer;
 pub mod storage1;
