@@ -74,6 +74,12 @@ pub(crate) enum Failure {
         /// Of the box.
         url: String,
     },
+    /// Who may log in cannot be read.
+    #[error("log in: the data of {url} is locked")]
+    DataLocked {
+        /// Of the box.
+        url: String,
+    },
     /// A question with another number of ends than two.
     #[error("explain: give two ends, such as app:notes and lan")]
     TwoEnds,
@@ -134,6 +140,7 @@ impl Failure {
             }
             Self::NotTrusted => "Nothing was sent to it, and nothing was kept.",
             Self::NobodyTypes { what, how } => return Some(format!("Give {what} on standard input: {how}")),
+            Self::DataLocked { url } => return Some(format!("Unlock it first: hearthctl storage unlock {url}")),
             Self::NotSetUp { .. } => "Open it in a browser and set it up first.",
             Self::NoFirewall => "Its network service may be starting just now; try again in a moment.",
             Self::Client(_)

@@ -37,6 +37,9 @@ pub(super) fn log_in(desk: &mut Desk<'_>, wish: &Login) -> Result<(), Failure> {
     if status.state == "setup" {
         return Err(Failure::NotSetUp { url: known.url });
     }
+    if status.state == "locked" {
+        return Err(Failure::DataLocked { url: known.url });
+    }
     let (name, password) = credentials(desk, wish)?;
     let body = Zeroizing::new(json!({"name": name, "password": password.as_str()}).to_string());
     let (token, answer) = client.log_in(&body)?;

@@ -74,6 +74,8 @@ fn locked_data_is_opened_after_the_fingerprint_of_the_moment_was_compared() {
     assert!(wrong.contains("not a key of this box"), "{wrong}");
     let wait = person.types(words(&unlock(&home)), &["yes", TYPED_TOO_OFTEN]).failure();
     assert!(wait.contains("30 seconds"), "{wait}");
+    let login = person.types(words(&home.login()), &["yes"]).failure();
+    assert!(login.contains("is locked") && login.contains("hearthctl storage unlock"), "{login}");
     assert!(!home.storaged.is_open());
     person.types(words(&unlock(&home)), &["yes", RECOVERY_KEY]).well();
     assert!(home.storaged.is_open());
