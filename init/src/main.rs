@@ -26,8 +26,8 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(&error.to_string()),
         },
-        [verb] if verb == "finish" => {
-            if shutdown::sync_and_unmount() {
+        [verb, what @ ..] if verb == "finish" => {
+            if shutdown::sync_and_unmount(what.iter().any(|word| word == shutdown::FACTORY_RESET)) {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE

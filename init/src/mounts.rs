@@ -6,6 +6,9 @@ use std::io;
 
 use rustix::mount::MountFlags;
 
+/// No file of it is a program, a device or has other rights than whoever uses it.
+pub const STRICT: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
 /// A mount that did not come about.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {

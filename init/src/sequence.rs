@@ -13,6 +13,8 @@ pub enum Sequence {
     OpenData,
     /// Down, and up again.
     Reboot,
+    /// Down, and up again as a new box ([`crate::disk::bring_up::reset`]).
+    FactoryReset,
     /// Down.
     PowerOff,
     /// init itself failed: down at once, so that the slot's counter can fall back.
@@ -21,8 +23,15 @@ pub enum Sequence {
 
 impl Sequence {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Boot, Self::Run, Self::OpenData, Self::Reboot, Self::PowerOff, Self::Emergency];
+    pub const ALL: [Self; 7] = [
+        Self::Boot,
+        Self::Run,
+        Self::OpenData,
+        Self::Reboot,
+        Self::FactoryReset,
+        Self::PowerOff,
+        Self::Emergency,
+    ];
 
     /// Whether this sequence may start while `running` is under way.
     ///
@@ -31,19 +40,32 @@ impl Sequence {
     #[must_use]
     pub fn can_take_over(self, running: Self) -> bool {
         match (running, self) {
-            (Self::Boot, Self::Run | Self::Reboot | Self::PowerOff | Self::Emergency)
-            | (Self::Run, Self::OpenData | Self::Reboot | Self::PowerOff | Self::Emergency)
-            | (Self::OpenData, Self::Run | Self::Reboot | Self::PowerOff | Self::Emergency)
-            | (Self::Reboot | Self::PowerOff, Self::Emergency) => true,
-            (Self::Boot | Self::Run | Self::OpenData | Self::Reboot | Self::PowerOff, _)
-            | (Self::Emergency, _) => false,
+            (
+                Self::Boot | Self::OpenData,
+                Self::Run | Self::Reboot | Self::FactoryReset | Self::PowerOff | Self::Emergency,
+            )
+            | (
+                Self::Run,
+                Self::OpenData | Self::Reboot | Self::FactoryReset | Self::PowerOff | Self::Emergency,
+            )
+            | (Self::Reboot | Self::FactoryReset | Self::PowerOff, Self::Emergency) => true,
+            (
+                Self::Boot
+                | Self::Run
+                | Self::OpenData
+                | Self::Reboot
+                | Self::FactoryReset
+                | Self::PowerOff
+                | Self::Emergency,
+                _,
+            ) => false,
         }
     }
 
     /// Whether services are being stopped.
     #[must_use]
     pub fn goes_down(self) -> bool {
-        matches!(self, Self::Reboot | Self::PowerOff | Self::Emergency)
+        matches!(self, Self::Reboot | Self::FactoryReset | Self::PowerOff | Self::Emergency)
     }
 
     /// The kernel's command at its end.
@@ -51,7 +73,7 @@ impl Sequence {
     pub fn command(self) -> RebootCommand {
         match self {
             Self::PowerOff => RebootCommand::PowerOff,
-            Self::Boot | Self::Run | Self::OpenData | Self::Reboot | Self::Emergency => {
+            Self::Boot | Self::Run | Self::OpenData | Self::Reboot | Self::FactoryReset | Self::Emergency => {
                 RebootCommand::Restart
             }
         }
@@ -64,14 +86,15 @@ mod tests {
 
     #[test]
     fn every_pair_is_decided_as_intended() {
-        // Rows: what runs. Columns: Boot, Run, OpenData, Reboot, PowerOff, Emergency wants to take over.
+        // Rows: what runs. Columns: Boot, Run, OpenData, Reboot, FactoryReset, PowerOff, Emergency wants to take over.
         let expected = [
-            [false, true, false, true, true, true],
-            [false, false, true, true, true, true],
-            [false, true, false, true, true, true],
-            [false, false, false, false, false, true],
-            [false, false, false, false, false, true],
-            [false, false, false, false, false, false],
+            [false, true, false, true, true, true, true],
+            [false, false, true, true, true, true, true],
+            [false, true, false, true, true, true, true],
+            [false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, false],
         ];
         for (running, row) in Sequence::ALL.into_iter().zip(expected) {
             for (wanted, allowed) in Sequence::ALL.into_iter().zip(row) {

@@ -18,6 +18,8 @@ use crate::console;
 use crate::console::Level;
 use crate::disk::bring_up::BOOT;
 use crate::disk::bring_up::DATA;
+use crate::disk::bring_up::reset;
+use crate::mounts;
 use crate::reaper::Ending;
 use crate::reaper::Reaper;
 use crate::sequence::Sequence;
@@ -29,10 +31,17 @@ pub const SERVICES_LIMIT: Duration = Duration::from_secs(20);
 /// stays within the 30 s of docs/spec/boot.md.
 const FINISH_LIMIT: Duration = Duration::from_secs(7);
 
+/// What `init finish` is told when the next boot is to begin as a new box.
+pub const FACTORY_RESET: &str = "factory-reset";
+
 /// Ends the system; returns only when the kernel refuses.
 pub fn finish(sequence: Sequence, reaper: &mut Reaper, pet: &mut dyn FnMut()) {
     let mut helper = Command::new(SELF);
-    helper.arg("finish").env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    helper.arg("finish");
+    if sequence == Sequence::FactoryReset {
+        helper.arg(FACTORY_RESET);
+    }
+    helper.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match reaper.run(&mut helper, FINISH_LIMIT, pet) {
         Ok(Ending::Code(0)) => {}
         Ok(ending) => console::note(Level::Warning, &format!("unmounting {ending}")),
@@ -45,7 +54,10 @@ pub fn finish(sequence: Sequence, reaper: &mut Reaper, pet: &mut dyn FnMut()) {
 
 /// The helper's work: leaves nothing unwritten. True when everything is unmounted.
 #[must_use]
-pub fn sync_and_unmount() -> bool {
+pub fn sync_and_unmount(asks_for_reset: bool) -> bool {
+    if asks_for_reset && let Err(error) = reset::ask() {
+        console::proclaim(&format!("hearth: factory reset: could not be asked for: {error}"));
+    }
     rustix::fs::sync();
     let mut clean = true;
     for target in [DATA, BOOT] {
@@ -63,8 +75,7 @@ fn unmount(target: &str) -> bool {
                 Level::Warning,
                 &format!("unmounting {target}: {error}; making it read-only instead"),
             );
-            let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-            rustix::mount::mount_remount(target, flags, "").is_ok()
+            rustix::mount::mount_remount(target, MountFlags::RDONLY | mounts::STRICT, "").is_ok()
         }
     }
 }

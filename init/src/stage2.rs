@@ -142,7 +142,9 @@ fn bring_up_data(
     if let Err(error) = disk.mount_esp() {
         reasons.push(format!("the boot partition is not mounted: {}", console::chain(&error)));
     }
-    disk.mount_data(&mut Tools { reaper, while_waiting: &mut pet })
+    let mut tools = Tools { reaper, while_waiting: &mut pet };
+    disk.reset_if_asked(&mut tools)?;
+    disk.mount_data(&mut tools)
 }
 
 /// Folders and control groups; what is missing shows when a service needs it.

@@ -4,6 +4,7 @@
 //! init ── storaged make | open ──> opening ─┬─ sealer    the TPM, by a signed policy
 //!                                           ├─ boot_key  a file on the boot partition
 //!                                           └─ luks      cryptsetup
+//! init ── storaged erase ──> erase
 //! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ──> keyring ── the same
 //! ```
 //! It must not: listen on a network, decide who may ask for what (hostd does), keep a key on a disk in clear.
@@ -12,6 +13,7 @@ pub mod boot_key;
 pub mod bus;
 pub mod command;
 pub mod daemon;
+pub mod erase;
 pub mod keeper;
 pub mod key;
 pub mod keyring;

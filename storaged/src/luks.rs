@@ -29,6 +29,8 @@ pub const CRYPTSETUP: &str = "/usr/sbin/cryptsetup";
 pub const NAME: &str = "hearth-data";
 /// Where the opened partition is found.
 pub const MAPPED: &str = "/dev/mapper/hearth-data";
+/// Length of a header with its slots' key material: what `luksFormat` of version 2 takes unless told otherwise.
+pub const HEADER: u64 = 16 << 20;
 /// First descriptor that carries a key.
 const FIRST_KEY: i32 = 3;
 /// What the program says when no slot opens with the key (cryptsetup(8), "RETURN CODES").

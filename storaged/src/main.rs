@@ -7,10 +7,12 @@ use hostapi::peer::AllowedUids;
 use model::paths;
 use std::path::Path;
 use std::process::ExitCode;
+use storaged::boot_key::BootKey;
 use storaged::command;
 use storaged::command::Verb;
 use storaged::daemon;
 use storaged::daemon::Settings;
+use storaged::erase;
 use storaged::keeper::Keeper;
 use storaged::luks::Luks;
 use storaged::notes::Notes;
@@ -30,15 +32,23 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let boot = Path::new("/boot");
     let notes = Notes::in_folder(Path::new(paths::STORAGE_RUN));
     let chip = |moment| Chip::new(Tcti::default(), Path::new(paths::MEASURED), moment);
     let (verb, device) = match arguments[..] {
         ["make", device] => (Verb::Make, device),
         ["open", device] => (Verb::Open, device),
+        ["erase", device] => {
+            let device = Path::new(device);
+            erase::erase(&Luks::on(device), &BootKey::on(boot), device)
+                .context("erase the data partition")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         ["serve"] => return serve(notes, chip(Moment::Running), sockets).map(|()| ExitCode::SUCCESS),
-        _ => bail!("usage: storaged make DEVICE | storaged open DEVICE | storaged serve"),
+        _ => bail!(
+            "usage: storaged make DEVICE | storaged open DEVICE | storaged erase DEVICE | storaged serve"
+        ),
     };
-    let boot = Path::new("/boot");
     let ending = command::run(verb, Path::new(device), boot, &notes, chip(Moment::Opening))
         .context("leave a report")?;
     Ok(ExitCode::from(ending.status()))

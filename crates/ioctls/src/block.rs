@@ -1,4 +1,4 @@
-//! Block devices: size, and adding or resizing one partition while others of the same disk are in use.
+//! Block devices: size, giving blocks up, and adding or resizing one partition while others of the same disk are in use.
 //!
 //! `BLKRRPART` would refuse as soon as one partition is mounted; `BLKPG` (include/uapi/linux/blkpg.h) changes one
 //! partition only.
@@ -39,6 +39,10 @@ pub struct Extent {
 const BLKPG: Opcode = opcode::none(0x12, 105);
 /// `_IOR(0x12, 114, size_t)`, include/uapi/linux/fs.h.
 const BLKGETSIZE64: Opcode = opcode::read::<usize>(0x12, 114);
+/// `_IO(0x12, 119)`, include/uapi/linux/fs.h.
+const BLKDISCARD: Opcode = opcode::none(0x12, 119);
+/// `_IO(0x12, 125)`, include/uapi/linux/fs.h.
+const BLKSECDISCARD: Opcode = opcode::none(0x12, 125);
 const BLKPG_ADD_PARTITION: c_int = 1;
 const BLKPG_RESIZE_PARTITION: c_int = 3;
 
@@ -70,6 +74,29 @@ pub fn size(device: impl AsFd) -> io::Result<Bytes> {
     let getter = unsafe { Getter::<BLKGETSIZE64, u64>::new() };
     // SAFETY: the pattern above matches the ioctl.
     unsafe { rustix::ioctl::ioctl(device, getter) }.map(Bytes)
+}
+
+/// Tells the disk that it may forget these blocks. What is read from them afterwards is the disk's choice.
+///
+/// # Errors
+/// What the kernel says: `EOPNOTSUPP` when the disk cannot, `EINVAL` when the extent is no multiple of the block size or leaves the
+/// disk, `ENOTTY` when `device` is no block device.
+pub fn discard(device: impl AsFd, extent: Extent) -> io::Result<()> {
+    // SAFETY: BLKDISCARD reads two 64-bit numbers, start and length in bytes (block/ioctl.c, `blk_ioctl_discard`).
+    let setter = unsafe { Setter::<BLKDISCARD, [u64; 2]>::new([extent.start.0, extent.length.0]) };
+    // SAFETY: the pattern above matches the ioctl; the kernel only reads.
+    unsafe { rustix::ioctl::ioctl(device, setter) }
+}
+
+/// The same, and the disk erases every copy it has made of them; eMMC has it.
+///
+/// # Errors
+/// As [`discard`].
+pub fn discard_securely(device: impl AsFd, extent: Extent) -> io::Result<()> {
+    // SAFETY: BLKSECDISCARD reads what BLKDISCARD does (block/ioctl.c, `blk_ioctl_secure_erase`).
+    let setter = unsafe { Setter::<BLKSECDISCARD, [u64; 2]>::new([extent.start.0, extent.length.0]) };
+    // SAFETY: the pattern above matches the ioctl; the kernel only reads.
+    unsafe { rustix::ioctl::ioctl(device, setter) }
 }
 
 /// Tells the kernel of a partition that it does not know yet.
@@ -128,6 +155,7 @@ mod tests {
     fn opcodes_are_those_of_the_kernel_header() {
         assert_eq!(BLKPG, 0x1269);
         assert_eq!(BLKGETSIZE64, 0x8008_1272);
+        assert_eq!((BLKDISCARD, BLKSECDISCARD), (0x1277, 0x127d));
     }
 
     #[test]
@@ -137,6 +165,8 @@ mod tests {
         assert_eq!(size(&file), Err(io::Errno::NOTTY));
         assert_eq!(add_partition(&file, PartitionNumber(1), extent), Err(io::Errno::NOTTY));
         assert_eq!(resize_partition(&file, PartitionNumber(1), extent), Err(io::Errno::NOTTY));
+        assert_eq!(discard(&file, extent), Err(io::Errno::NOTTY));
+        assert_eq!(discard_securely(&file, extent), Err(io::Errno::NOTTY));
     }
 
     #[test]

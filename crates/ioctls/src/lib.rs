@@ -1,9 +1,13 @@
 //! The ioctls that no safe crate offers; the only crate of Hearth with unsafe code.
 //!
-//! `block` changes the kernel's view of a partition table, `fscrypt` gives keys to a file system and ties directories to
-//! them, `watchdog` sets the hardware watchdog's time-out. Every function takes a borrowed descriptor and returns the
-//! kernel's error; what to do about it is the caller's business.
+//! `block` changes the kernel's view of a partition table and gives blocks up, `trim` does so with a file system's free ones,
+//! `fscrypt` gives keys to a file system and ties directories to them, `ata` and `nvme` ask a disk how it is, `watchdog` sets
+//! the hardware watchdog's time-out. Every function takes a borrowed descriptor and returns the kernel's error; what to do about
+//! it is the caller's business.
 
+pub mod ata;
 pub mod block;
 pub mod fscrypt;
+pub mod nvme;
+pub mod trim;
 pub mod watchdog;

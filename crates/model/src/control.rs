@@ -14,6 +14,8 @@ pub enum ControlRequest {
     Reboot,
     /// Orderly shutdown, then power off.
     PowerOff,
+    /// Orderly shutdown, then boot again; everything on the data partition is erased before it is mounted again, and the box is new.
+    FactoryReset,
     /// Newest lines of the log ring.
     Logs {
         /// Only this service, else all.

@@ -51,6 +51,7 @@ impl Host for FakeHost {
             }
             ControlRequest::Reboot
             | ControlRequest::PowerOff
+            | ControlRequest::FactoryReset
             | ControlRequest::Restart { .. }
             | ControlRequest::OpenData => ControlAnswer::Accepted,
         };

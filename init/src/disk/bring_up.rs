@@ -1,5 +1,7 @@
 //! Brings the data partition up: the I/O around the decisions of `choose`, `layout` and `superblock`.
 
+pub mod reset;
+
 use std::fs::File;
 use std::io;
 use std::io::Seek;
@@ -27,6 +29,7 @@ use super::format;
 use super::gpt;
 use super::layout;
 use super::layout::Content;
+use super::layout::Layout;
 use super::layout::NoData;
 use super::layout::Seen;
 use super::layout::Step;
@@ -112,6 +115,14 @@ pub enum DataError {
         found: superblock::NotExt4,
         /// What the check said.
         tool: ToolError,
+    },
+    /// A factory reset that was asked for is not finished.
+    #[error("the factory reset that was asked for goes on at the next start: {doing}")]
+    Reset {
+        /// What was being done.
+        doing: &'static str,
+        /// What the kernel says.
+        source: io::Error,
     },
     /// The mount.
     #[error(transparent)]
@@ -207,7 +218,7 @@ impl BootDisk {
         let disk = File::open(self.disk.path()).map_err(|source| self.io("opening", source))?;
         self.tell_kernel(&disk, number, geometry.offset(entry.first), length)?;
         let device = format!("/dev/{}", self.disk.partition_name(number));
-        let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let flags = MountFlags::RDONLY | mounts::STRICT;
         Ok(mounts::mount(&device, BOOT, "vfat", flags, Some(c"umask=0077"))?)
     }
 
@@ -216,15 +227,7 @@ impl BootDisk {
     /// # Errors
     /// When the box has to run without it.
     pub fn mount_data(&mut self, tools: &mut Tools<'_>) -> Result<Mounted, DataError> {
-        let name = self.disk.name.clone();
-        let plan = layout::plan(&self.seen).map_err(|source| DataError::Layout { disk: name, source })?;
-        let number = plan.index + 1;
-        let node = self.disk.path();
-        let disk =
-            File::options().read(true).write(true).open(node).map_err(|source| self.io("opening", source))?;
-        self.write(&disk, &plan.steps)?;
-        self.tell_kernel(&disk, number, plan.start, plan.length)?;
-        let partition = format!("/dev/{}", self.disk.partition_name(number));
+        let (disk, partition, plan) = self.open_partition()?;
         let (device, reasons) = unlock(&partition, plan.content, tools)?;
         let length = length_of(&device)?;
         let mut mounted = match plan.content {
@@ -237,9 +240,22 @@ impl BootDisk {
             sync_mount(&mounted)?;
             disk.sync_all().map_err(|source| self.io("syncing", source))?;
             self.seen = layout::look(&disk, self.seen.geometry);
-            self.write(&disk, &layout::plan_rename(&self.seen, &plan))?;
+            self.write(&disk, &layout::plan_rename(&self.seen, &plan, gpt::NAME_DATA))?;
         }
         Ok(mounted)
+    }
+
+    /// The data partition as it shall be, known to the kernel: the disk, the partition's node and what is to be done with it.
+    fn open_partition(&self) -> Result<(File, String, Layout), DataError> {
+        let name = self.disk.name.clone();
+        let plan = layout::plan(&self.seen).map_err(|source| DataError::Layout { disk: name, source })?;
+        let number = plan.index + 1;
+        let node = self.disk.path();
+        let disk =
+            File::options().read(true).write(true).open(node).map_err(|source| self.io("opening", source))?;
+        self.write(&disk, &plan.steps)?;
+        self.tell_kernel(&disk, number, plan.start, plan.length)?;
+        Ok((disk, format!("/dev/{}", self.disk.partition_name(number)), plan))
     }
 
     fn write(&self, disk: &File, steps: &[Step]) -> Result<(), DataError> {
@@ -356,9 +372,10 @@ fn read_superblock(device: &str) -> Result<Result<superblock::Superblock, superb
 }
 
 fn mount(device: &str) -> Result<(), mounts::MountError> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
-    // A file system with errors turns read-only at once: hostd reports it, nothing gets worse.
-    mounts::mount(device, DATA, "ext4", flags, Some(c"errors=remount-ro"))
+    let flags = mounts::STRICT | MountFlags::NOATIME;
+    // A file system with errors turns read-only at once: storaged tells it, nothing gets worse. The hundredth part that mke2fs sets
+    // aside is hostd's (user 902, `paths::HOSTD_UID`): whatever else fills the disk, accounts and sessions can still be written.
+    mounts::mount(device, DATA, "ext4", flags, Some(c"errors=remount-ro,resuid=902"))
 }
 
 fn sync_mount(mounted: &Mounted) -> Result<(), DataError> {

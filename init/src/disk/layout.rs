@@ -147,11 +147,12 @@ pub fn plan(seen: &Seen) -> Result<Layout, NoData> {
     })
 }
 
-/// Steps that turn the finished file system's entry into `hearth-data`. `seen` is the disk as it is now.
+/// Steps that give the partition's entry another name: `hearth-data` when its file system is finished, `hearth-new` when it was
+/// erased. `seen` is the disk as it is now.
 #[must_use]
-pub fn plan_rename(seen: &Seen, layout: &Layout) -> Vec<Step> {
+pub fn plan_rename(seen: &Seen, layout: &Layout, name: &str) -> Vec<Step> {
     let mut table = layout.table.clone();
-    table.set_name(layout.index, gpt::NAME_DATA);
+    table.set_name(layout.index, name);
     steps(seen, &table)
 }
 

@@ -18,6 +18,8 @@ const CHECK_LIMIT: Duration = Duration::from_secs(3600);
 
 /// A TPM that is slow, and a header that is made: seconds on any hardware, more under emulation.
 const UNLOCK_LIMIT: Duration = Duration::from_secs(180);
+/// Telling a large and slow disk to forget everything takes longer.
+const ERASE_LIMIT: Duration = Duration::from_secs(900);
 /// What it says when a key has to be typed.
 const LOCKED: i32 = 10;
 
@@ -93,6 +95,15 @@ impl Tools<'_> {
             Ending::Code(LOCKED) => Ok(Unlocked::Locked),
             Ending::Code(_) | Ending::Signal(_) => Err(ToolError::Failed { tool: "storaged", ending }),
         }
+    }
+
+    /// Has storaged make the partition unreadable for good, with whatever key.
+    ///
+    /// # Errors
+    /// When some of it may be left.
+    pub fn erase(&mut self, device: &str) -> Result<(), ToolError> {
+        let ending = self.run(STORAGED, &["erase".to_owned(), device.to_owned()], ERASE_LIMIT)?;
+        if ending == Ending::Code(0) { Ok(()) } else { Err(ToolError::Failed { tool: "storaged", ending }) }
     }
 
     /// Makes an ext4 file system.

@@ -180,6 +180,7 @@ pub fn may_ask(uid: u32, request: &ControlRequest) -> bool {
     match request {
         ControlRequest::OpenData => uid == 0,
         ControlRequest::Reboot
+        | ControlRequest::FactoryReset
         | ControlRequest::PowerOff
         | ControlRequest::Logs { .. }
         | ControlRequest::Restart { .. } => allowed(uid),
@@ -230,9 +231,10 @@ mod tests {
         match request {
             ControlRequest::Reboot => ControlAnswer::Accepted,
             ControlRequest::Restart { unit } => ControlAnswer::Refused { reason: unit },
-            ControlRequest::PowerOff | ControlRequest::Logs { .. } | ControlRequest::OpenData => {
-                ControlAnswer::Logs { lines: Vec::new() }
-            }
+            ControlRequest::PowerOff
+            | ControlRequest::FactoryReset
+            | ControlRequest::Logs { .. }
+            | ControlRequest::OpenData => ControlAnswer::Logs { lines: Vec::new() },
         }
     }
 
@@ -308,5 +310,6 @@ mod tests {
         assert!(may_ask(0, &ControlRequest::OpenData) && may_ask(paths::HOSTD_UID, &ControlRequest::Reboot));
         assert!(!may_ask(paths::HOSTD_UID, &ControlRequest::OpenData));
         assert!(!may_ask(paths::NETD_UID, &ControlRequest::PowerOff));
+        assert!(!may_ask(paths::NETD_UID, &ControlRequest::FactoryReset));
     }
 }

@@ -45,6 +45,7 @@ use crate::console;
 use crate::console::Level;
 use crate::devices::loader::Loader;
 use crate::devices::uevent;
+use crate::disk::bring_up::reset;
 use crate::power_button::PowerButtons;
 use crate::reaper::Reaper;
 use crate::report;
@@ -342,6 +343,10 @@ impl Supervisor {
         match request {
             ControlRequest::Reboot => self.go_down(Sequence::Reboot, now),
             ControlRequest::PowerOff => self.go_down(Sequence::PowerOff, now),
+            ControlRequest::FactoryReset if !reset::can_be_asked() => {
+                ControlAnswer::Refused { reason: "the boot partition is not there to remember it".to_owned() }
+            }
+            ControlRequest::FactoryReset => self.go_down(Sequence::FactoryReset, now),
             ControlRequest::Logs { unit, lines } => {
                 let count = usize::try_from(lines).unwrap_or(MOST_LINES).min(MOST_LINES);
                 // Quotes and backslashes double in JSON.

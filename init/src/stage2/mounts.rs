@@ -7,6 +7,7 @@ use rustix::mount::MountFlags;
 
 use crate::console;
 use crate::mounts;
+use crate::mounts::STRICT;
 
 /// One mount.
 #[derive(Debug)]
@@ -21,8 +22,6 @@ pub struct Row {
     /// Module of the file system, where distributions build it as one.
     module: Option<&'static str>,
 }
-
-const STRICT: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
 /// What is mounted first. Stage 1 left `/dev`, `/proc`, `/sys` and `/run`.
 pub const EARLY: &[Row] = &[

@@ -36,7 +36,7 @@ fn boot(disk: &mut Vec<u8>) -> Layout {
     let layout = plan(&see(disk)).unwrap();
     apply(disk, &layout.steps);
     if layout.content == Content::Nothing {
-        let rename = plan_rename(&see(disk), &layout);
+        let rename = plan_rename(&see(disk), &layout, gpt::NAME_DATA);
         apply(disk, &rename);
     }
     layout
@@ -83,7 +83,7 @@ fn a_cut_after_any_sector_of_the_first_boot_is_repaired_by_the_next() {
     let layout = plan(&see(&start)).unwrap();
     let mut grown = start.clone();
     apply(&mut grown, &layout.steps);
-    let rename = plan_rename(&see(&grown), &layout);
+    let rename = plan_rename(&see(&grown), &layout, gpt::NAME_DATA);
     let mut renamed_copies = 0;
     let all = [sectors(&layout.steps), sectors(&rename)].concat();
     assert!(all.len() > 100, "{}", all.len());
@@ -165,6 +165,29 @@ fn a_partition_behind_ours_is_never_run_over() {
     assert_eq!(layout.length, (before.last - before.first + 1) * BLOCK as u64);
 }
 
+/// Erased: at every cut of the renaming the partition is ours, and the next boot makes it or is asked to erase it again.
+#[test]
+fn renaming_back_survives_a_cut_at_every_sector() {
+    let mut whole = flashed(gpt::NAME_NEW);
+    boot(&mut whole);
+    let layout = plan(&see(&whole)).unwrap();
+    let steps = plan_rename(&see(&whole), &layout, gpt::NAME_NEW);
+    let all = sectors(&steps);
+    assert!(!all.is_empty());
+    for stop in 0..=all.len() {
+        let mut disk = whole.clone();
+        for (offset, bytes) in &all[..stop] {
+            apply(&mut disk, &[Step::Write { offset: *offset, bytes: bytes.clone() }]);
+        }
+        let again = plan(&see(&disk)).unwrap();
+        let rest = plan_rename(&see(&disk), &again, gpt::NAME_NEW);
+        apply(&mut disk, &rest);
+        let seen = see(&disk);
+        assert_eq!(plan(&seen).unwrap().content, Content::Nothing, "cut at {stop}");
+        assert!(seen.primary.unwrap().same_content(&seen.backup.unwrap()));
+    }
+}
+
 proptest! {
     /// Between two syncs a disk may write in any order or not at all.
     #[test]
@@ -173,7 +196,7 @@ proptest! {
         let layout = plan(&see(&disk)).unwrap();
         let mut grown = disk.clone();
         apply(&mut grown, &layout.steps);
-        let all = [layout.steps.clone(), plan_rename(&see(&grown), &layout)].concat();
+        let all = [layout.steps.clone(), plan_rename(&see(&grown), &layout, gpt::NAME_DATA)].concat();
         let parts: Vec<&[Step]> = all.split(|step| *step == Step::Sync).collect();
         let stop = stop.min(parts.len() - 1);
         for part in &parts[..stop] {
