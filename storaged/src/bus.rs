@@ -1,5 +1,6 @@
 //! `org.hearthos.Storage1` in front of the keeper: every request is a job in its queue.
 
+use crate::health::Gauge;
 use crate::keeper::Keeper;
 use crate::keeper::KeeperError;
 use crate::keeper::is_wrong_key;
@@ -13,6 +14,7 @@ use hostapi::storage1::Storage1Backend;
 use hostapi::storage1::Storage1Error;
 use hostapi::storage1::Typed;
 use model::storage::StorageReport;
+use model::storage::health::HealthReport;
 use rustix::time::ClockId;
 use std::error::Error;
 use std::fmt;
@@ -39,6 +41,8 @@ pub struct Backend<S> {
     pub jobs: mpsc::Sender<Job<S>>,
     /// Told when the partition was opened.
     pub opened: Arc<Notify>,
+    /// How the disk is; not in the queue, because a disk that hangs must not keep anybody from unlocking another.
+    pub gauge: Arc<Gauge>,
 }
 
 impl<S> fmt::Debug for Backend<S> {
@@ -79,14 +83,20 @@ fn refused(error: &KeeperError) -> Storage1Error {
     }
 }
 
-/// Time since boot: waits go on while nobody may change the clock under them.
-fn uptime() -> Duration {
+/// Time since boot. Waits go on while nobody may change the clock under them.
+pub(crate) fn uptime() -> Duration {
     rustix::time::clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
 }
 
 impl<S: Sealer + Send + 'static> Storage1Backend for Backend<S> {
     async fn report(&self) -> Result<StorageReport, Storage1Error> {
         self.ask(|keeper| Ok(keeper.report())).await
+    }
+
+    async fn health(&self) -> Result<HealthReport, Storage1Error> {
+        let gauge = Arc::clone(&self.gauge);
+        let looked = tokio::task::spawn_blocking(move || gauge.look(uptime())).await;
+        looked.map_err(|_ended| stopping())
     }
 
     async fn unlock(&self, typed: Typed) -> Result<(), Storage1Error> {

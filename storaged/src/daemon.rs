@@ -3,11 +3,14 @@
 //! ```text
 //! bus ── jobs ──> keeper (one at a time, on a thread that may block)
 //!                   └─ opened ──> init: OpenData, until it has taken it
+//! bus, trimming ──> gauge (each on a thread that may block)
 //! ```
 
 use crate::bus;
 use crate::bus::Backend;
 use crate::bus::Job;
+use crate::health::Gauge;
+use crate::health::trim;
 use crate::keeper::Keeper;
 use crate::sealer::Sealer;
 use hostapi::activation;
@@ -69,6 +72,7 @@ pub struct Settings {
 /// When it cannot start, or the keeper breaks.
 pub async fn run<S: Sealer + Send + 'static>(
     keeper: Keeper<S>,
+    gauge: Gauge,
     settings: Settings,
     bus_socket: UnixListener,
 ) -> Result<(), DaemonError> {
@@ -80,10 +84,12 @@ pub async fn run<S: Sealer + Send + 'static>(
         // A run before this one opened it and did not come to say so.
         opened.notify_one();
     }
+    let gauge = Arc::new(gauge);
     let (jobs, queue) = mpsc::channel(QUEUE);
-    let backend = Backend { jobs, opened: Arc::clone(&opened) };
+    let backend = Backend { jobs, opened: Arc::clone(&opened), gauge: Arc::clone(&gauge) };
     let served = tokio::spawn(bus::serve_all(listener, backend, settings.allowed));
     let brought_up = tokio::spawn(bring_up(opened, settings.control));
+    let trimmed = tokio::spawn(trim_weekly(gauge));
     // Whichever ends first ends storaged. What the keeper is about goes on until the runtime is gone; a header is whole at every moment.
     let ended = tokio::select! {
         ended = work(keeper, queue) => ended,
@@ -93,6 +99,7 @@ pub async fn run<S: Sealer + Send + 'static>(
     tell(&["STOPPING=1"]);
     served.abort();
     brought_up.abort();
+    trimmed.abort();
     ended.map_err(DaemonError::Keeper)
 }
 
@@ -142,6 +149,19 @@ async fn bring_up(opened: Arc<Notify>, control: PathBuf) {
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+}
+
+/// Gives free blocks back to the disk, now and then.
+async fn trim_weekly(gauge: Arc<Gauge>) {
+    let mut wait = trim::FIRST;
+    loop {
+        tokio::time::sleep(wait).await;
+        let gauge = Arc::clone(&gauge);
+        if let Err(error) = tokio::task::spawn_blocking(move || gauge.trim(bus::uptime())).await {
+            tracing::error!(error = &error as &dyn Error, "trimming broke");
+        }
+        wait = trim::EVERY;
     }
 }
 

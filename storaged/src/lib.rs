@@ -6,6 +6,7 @@
 //!                                           └─ luks      cryptsetup
 //! init ── storaged erase ──> erase
 //! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ──> keyring ── the same
+//!                                                     └──> health   the disk, its room, trimming
 //! ```
 //! It must not: listen on a network, decide who may ask for what (hostd does), keep a key on a disk in clear.
 
@@ -14,6 +15,7 @@ pub mod bus;
 pub mod command;
 pub mod daemon;
 pub mod erase;
+pub mod health;
 pub mod keeper;
 pub mod key;
 pub mod keyring;

@@ -13,6 +13,8 @@ use storaged::command::Verb;
 use storaged::daemon;
 use storaged::daemon::Settings;
 use storaged::erase;
+use storaged::health::Gauge;
+use storaged::health::Places;
 use storaged::keeper::Keeper;
 use storaged::luks::Luks;
 use storaged::notes::Notes;
@@ -56,6 +58,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn serve(notes: Notes, chip: Chip, mut sockets: Sockets) -> anyhow::Result<()> {
     let bus_socket = sockets.take_unix("storage1").context("take the bus socket from PID 1")?;
+    let gauge = Gauge::new(notes.clone(), Places::default());
     let keeper = Keeper::begin(notes, chip, Luks::on).context("see how the data partition is")?;
     let settings = Settings {
         allowed: AllowedUids::default(),
@@ -64,6 +67,6 @@ fn serve(notes: Notes, chip: Chip, mut sockets: Sockets) -> anyhow::Result<()> {
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(daemon::run(keeper, settings, bus_socket))?;
+    runtime.block_on(daemon::run(keeper, gauge, settings, bus_socket))?;
     Ok(())
 }

@@ -4,13 +4,16 @@
 //! [`Storage1Proxy`]. As with [`crate::net1`], a caller that is not on the list is refused before a byte of it is read. Who among the
 //! people at home may ask for what is the caller's to decide (hostd).
 //!
-//! The report travels as the JSON of [`StorageReport`]. What is typed is bounded here and never shown.
+//! The reports travel as the JSON of [`StorageReport`] and [`HealthReport`]. What is typed is bounded here and never shown.
 
 use crate::peer;
 use crate::peer::AllowedUids;
 use crate::peer::ConnectError;
 use crate::peer::ServeError;
 use model::storage::StorageReport;
+use model::storage::health::HealthReport;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
@@ -104,6 +107,9 @@ pub trait Storage1Backend: Send + Sync + 'static {
     /// How the data partition is.
     fn report(&self) -> impl Future<Output = Result<StorageReport, Storage1Error>> + Send;
 
+    /// How the disk is and how much room is left.
+    fn health(&self) -> impl Future<Output = Result<HealthReport, Storage1Error>> + Send;
+
     /// Opens a locked partition with what somebody typed. When this returns it is open, and is about to be mounted.
     fn unlock(&self, typed: Typed) -> impl Future<Output = Result<(), Storage1Error>> + Send;
 
@@ -134,13 +140,12 @@ pub struct Storage1<B> {
 impl<B: Storage1Backend> Storage1<B> {
     /// How the data partition was opened and what opens it: `model::storage::StorageReport` as JSON.
     async fn report(&self) -> Result<String, Storage1Error> {
-        let report = self.backend.report().await?;
-        let text = serde_json::to_string(&report)
-            .map_err(|error| Storage1Error::Refused(format!("no report: {error}")))?;
-        if text.len() > MAX_REPORT {
-            return Err(Storage1Error::Refused(format!("the report has {} bytes", text.len())));
-        }
-        Ok(text)
+        document(&self.backend.report().await?)
+    }
+
+    /// How the disk is and how much room is left: `model::storage::health::HealthReport` as JSON.
+    async fn health(&self) -> Result<String, Storage1Error> {
+        document(&self.backend.health().await?)
     }
 
     /// Opens the locked data partition. It is mounted right afterwards, for which the daemons that keep state on it are restarted.
@@ -175,11 +180,20 @@ pub enum StrangeReport {
     NotUnderstood(#[source] serde_json::Error),
 }
 
-/// Reads what [`Storage1Proxy::report`] answered.
+fn document(report: &impl Serialize) -> Result<String, Storage1Error> {
+    let text = serde_json::to_string(report)
+        .map_err(|error| Storage1Error::Refused(format!("no report: {error}")))?;
+    if text.len() > MAX_REPORT {
+        return Err(Storage1Error::Refused(format!("the report has {} bytes", text.len())));
+    }
+    Ok(text)
+}
+
+/// Reads what [`Storage1Proxy::report`] or [`Storage1Proxy::health`] answered.
 ///
 /// # Errors
 /// When it is longer than [`MAX_REPORT`] or not understood.
-pub fn read_report(text: &str) -> Result<StorageReport, StrangeReport> {
+pub fn read_report<T: DeserializeOwned>(text: &str) -> Result<T, StrangeReport> {
     if text.len() > MAX_REPORT {
         return Err(StrangeReport::TooLong(text.len()));
     }

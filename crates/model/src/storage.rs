@@ -1,4 +1,6 @@
-//! How the data partition was opened, and what can open it.
+//! The data partition: how it was opened, what can open it, and how the disk under it is.
+
+pub mod health;
 
 use serde::Deserialize;
 use serde::Serialize;

@@ -46,6 +46,9 @@ pub fn restrict(program: &str, sandbox: &Sandbox) -> Result<(), RulesetError> {
     for path in sandbox.read.iter().chain(sandbox.read_also) {
         ruleset = allow(ruleset, path, read)?;
     }
+    for path in sandbox.lists {
+        ruleset = allow(ruleset, path, AccessFs::ReadDir.into())?;
+    }
     for path in sandbox.write {
         ruleset = allow(ruleset, path, read | write)?;
     }
@@ -89,6 +92,7 @@ mod tests {
     const NOTHING: Sandbox = Sandbox {
         read: &[],
         read_also: &[],
+        lists: &[],
         write: &[],
         devices: &[],
         programs: &[],
@@ -96,6 +100,20 @@ mod tests {
         calls_also: &[],
         listens: &[],
     };
+
+    #[test]
+    fn where_folders_are_listed_no_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path: &'static str = folder.path().to_str().unwrap().to_owned().leak();
+        fs::write(folder.path().join("file"), "secret").unwrap();
+        let listed = std::thread::spawn(move || {
+            restrict("/nonexistent", &Sandbox { lists: vec![path].leak(), ..NOTHING }).unwrap();
+            let names =
+                fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+            (names, fs::read(format!("{path}/file")).map_err(|error| error.kind()))
+        });
+        assert_eq!(listed.join().unwrap(), (vec!["file".into()], Err(ErrorKind::PermissionDenied)));
+    }
 
     #[test]
     fn only_the_named_programs_are_run() {

@@ -88,6 +88,8 @@ pub struct Sandbox {
     pub read: &'static [&'static str],
     /// The same, for this service alone.
     pub read_also: &'static [&'static str],
+    /// Folders in which it may open every folder, and no file.
+    pub lists: &'static [&'static str],
     /// Folders and files it may change.
     pub write: &'static [&'static str],
     /// Folders of devices that it may work on and make nodes in.
@@ -154,7 +156,8 @@ pub const SERVICES: &[Service] = &[
     },
     // The one daemon that is root: device-mapper and the partition's device are root's, and whoever may write to that device may read and
     // change everything on it anyway, so another user would protect nothing. Root here is a name without its powers: device-mapper
-    // asks for SYS_ADMIN, cryptsetup makes its node (MKNOD) and gives it its owner (CHOWN), which nobody else can do without udev.
+    // asks for SYS_ADMIN, cryptsetup makes its node (MKNOD) and gives it its owner (CHOWN), which nobody else can do without udev, and
+    // an ATA disk tells how it is only to who may give it any order (SYS_RAWIO; whoever may write to the disk may as well).
     // No network, no file of anybody else's: those would need DAC_OVERRIDE.
     Service {
         name: "storaged",
@@ -162,7 +165,10 @@ pub const SERVICES: &[Service] = &[
         arguments: &["serve"],
         user: 0,
         groups: &[],
-        capabilities: CapabilitySet::SYS_ADMIN.union(CapabilitySet::MKNOD).union(CapabilitySet::CHOWN),
+        capabilities: CapabilitySet::SYS_ADMIN
+            .union(CapabilitySet::MKNOD)
+            .union(CapabilitySet::CHOWN)
+            .union(CapabilitySet::SYS_RAWIO),
         sockets: &[Socket {
             name: "storage1",
             address: Address::Unix { path: paths::STORAGE_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
@@ -174,6 +180,9 @@ pub const SERVICES: &[Service] = &[
         sandbox: Some(Sandbox {
             read: COMMON_READ,
             read_also: &[],
+            // Free blocks are given back through the folder of the mounted partition, and that may be mounted later than storaged starts:
+            // a rule for the folder it covers would not hold then.
+            lists: &["/"],
             write: &[paths::STORAGE_RUN, "/dev/null"],
             devices: &["/dev"],
             programs: &[CRYPTSETUP],
@@ -222,6 +231,7 @@ pub const SERVICES: &[Service] = &[
         sandbox: Some(Sandbox {
             read: COMMON_READ,
             read_also: &[],
+            lists: &[],
             // /proc/sys/net: per-link IPv6 settings have no netlink form.
             write: &[paths::NETD_STATE, "/run/hearth/net", "/proc/sys/net", "/dev/null"],
             devices: &[],
@@ -257,6 +267,7 @@ pub const SERVICES: &[Service] = &[
             read: COMMON_READ,
             // Outside its own folder: it may not change it.
             read_also: &[paths::BOOTSTRAP],
+            lists: &[],
             // Free space of the data partition is asked of its own folder.
             write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
             devices: &[],
@@ -330,11 +341,14 @@ mod tests {
         let sandbox = storaged.sandbox.unwrap();
         assert_eq!(sandbox.families, [libc::AF_UNIX]);
         assert!(sandbox.listens.is_empty() && !sandbox.write.iter().any(|path| path.starts_with("/data")));
-        let powers = CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN;
+        let powers =
+            CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN | CapabilitySet::SYS_RAWIO;
         assert_eq!(storaged.capabilities, powers);
         for service in SERVICES.iter().filter(|service| service.name != "storaged") {
             let Some(sandbox) = &service.sandbox else { continue };
-            assert!(sandbox.programs.is_empty() && sandbox.devices.is_empty(), "{}", service.name);
+            let is_plain =
+                sandbox.programs.is_empty() && sandbox.devices.is_empty() && sandbox.lists.is_empty();
+            assert!(is_plain, "{}", service.name);
         }
     }
 

@@ -40,8 +40,8 @@ const PROGRAMS: [&str; 8] = [
 /// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_TIME (capabilities(7)).
 const NETWORK_CAPABILITIES: u64 = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 25;
 
-/// CAP_CHOWN, CAP_SYS_ADMIN, CAP_MKNOD.
-const DEVICE_CAPABILITIES: u64 = 1 | 1 << 21 | 1 << 27;
+/// CAP_CHOWN, CAP_SYS_RAWIO, CAP_SYS_ADMIN, CAP_MKNOD.
+const DEVICE_CAPABILITIES: u64 = 1 | 1 << 17 | 1 << 21 | 1 << 27;
 
 #[test]
 fn the_running_box_is_closed() {

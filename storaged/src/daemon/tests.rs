@@ -1,6 +1,7 @@
 //! Over real sockets, with headers in files, a TPM that is a fake and an init that is a socket.
 
 use super::*;
+use crate::health::Places;
 use crate::testing::Fake;
 use crate::testing::Locked;
 use hostapi::storage1;
@@ -8,6 +9,7 @@ use hostapi::storage1::Storage1Error;
 use hostapi::storage1::Storage1Proxy;
 use model::storage::KeyKind;
 use model::storage::StorageReport;
+use model::storage::health::HealthReport;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -26,12 +28,13 @@ async fn run_on(locked: &Locked, keeper: Keeper<Fake>) -> Running {
     let listener = UnixListener::bind(place("bus.sock")).unwrap();
     listener.set_nonblocking(true).unwrap();
     let init = tokio::net::UnixListener::bind(place("control")).unwrap();
+    let gauge = Gauge::new(locked.notes(), Places::default());
     let settings = Settings {
         allowed: AllowedUids::new([rustix::process::getuid().as_raw()]),
         control: place("control"),
         boot_report: place("boot.json"),
     };
-    let daemon = tokio::spawn(run(keeper, settings, listener));
+    let daemon = tokio::spawn(run(keeper, gauge, settings, listener));
     let proxy = within(storage1::connect(&place("bus.sock"))).await.unwrap();
     Running { proxy, init, daemon }
 }
@@ -76,6 +79,8 @@ async fn a_locked_partition_is_opened_over_the_bus_and_init_is_told() {
     proxy.unlock(locked.recovery.to_text().to_string()).await.unwrap();
     assert_eq!(asked(&init, r#"{"answer":"accepted"}"#).await, "{\"ask\":\"open_data\"}\n");
     assert!(matches!(report(&proxy).await.unlock, UnlockReport::Opened { by: KeyKind::Recovery, .. }));
+    let health: HealthReport = storage1::read_report(&proxy.health().await.unwrap()).unwrap();
+    assert_eq!(health.disk, None, "a file is no disk");
     let again = proxy.unlock(String::new()).await.unwrap_err();
     assert!(matches!(again, Storage1Error::NotLocked(_)), "{again:?}");
 

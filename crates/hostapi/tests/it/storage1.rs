@@ -13,6 +13,7 @@ use model::storage::KeyKind;
 use model::storage::KeySlot;
 use model::storage::StorageReport;
 use model::storage::UnlockReport;
+use model::storage::health::HealthReport;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,10 @@ fn report() -> StorageReport {
 }
 
 impl Storage1Backend for FakeStoraged {
+    async fn health(&self) -> Result<HealthReport, Storage1Error> {
+        Ok(HealthReport::default())
+    }
+
     async fn report(&self) -> Result<StorageReport, Storage1Error> {
         Ok(report())
     }
@@ -67,7 +72,9 @@ async fn proxy() -> Storage1Proxy<'static> {
 #[tokio::test]
 async fn every_method_reaches_the_backend_and_errors_keep_their_names() {
     let proxy = proxy().await;
-    assert_eq!(storage1::read_report(&proxy.report().await.unwrap()).unwrap(), report());
+    assert_eq!(storage1::read_report::<StorageReport>(&proxy.report().await.unwrap()).unwrap(), report());
+    let health: HealthReport = storage1::read_report(&proxy.health().await.unwrap()).unwrap();
+    assert_eq!(health, HealthReport::default());
     proxy.unlock("right".to_owned()).await.unwrap();
     assert_eq!(proxy.new_recovery_key().await.unwrap(), "ABCD-EFGH");
     proxy.confirm_recovery_key("EFGH".to_owned()).await.unwrap();
@@ -98,8 +105,8 @@ async fn what_is_typed_and_what_is_told_is_bounded() {
     assert!(matches!(&longest, Storage1Error::WrongKey(said) if said.contains('…')), "{longest:?}");
     let longer = proxy.unlock("x".repeat(MAX_TYPED + 1)).await.unwrap_err();
     assert!(matches!(&longer, Storage1Error::WrongKey(said) if said.contains("513")), "{longer:?}");
-    storage1::read_report(&" ".repeat(storage1::MAX_REPORT + 1)).unwrap_err();
-    storage1::read_report("{}").unwrap_err();
+    storage1::read_report::<StorageReport>(&" ".repeat(storage1::MAX_REPORT + 1)).unwrap_err();
+    storage1::read_report::<StorageReport>("{}").unwrap_err();
 }
 
 #[tokio::test]
