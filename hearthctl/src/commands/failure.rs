@@ -140,7 +140,9 @@ impl Failure {
             }
             Self::NotTrusted => "Nothing was sent to it, and nothing was kept.",
             Self::NobodyTypes { what, how } => return Some(format!("Give {what} on standard input: {how}")),
-            Self::DataLocked { url } => return Some(format!("Unlock it first: hearthctl storage unlock {url}")),
+            Self::DataLocked { url } => {
+                return Some(format!("Unlock it first: hearthctl storage unlock {url}"));
+            }
             Self::NotSetUp { .. } => "Open it in a browser and set it up first.",
             Self::NoFirewall => "Its network service may be starting just now; try again in a moment.",
             Self::Client(_)
