@@ -217,6 +217,97 @@ pub struct Key {
     pub is_confirmed: bool,
 }
 
+/// `GET /storage/health`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Health {
+    /// The disk.
+    pub disk: Option<Disk>,
+    /// The file system of the data.
+    pub file_system: Option<FileSystem>,
+    /// Giving free blocks back to the disk.
+    #[serde(default)]
+    pub trim: Trim,
+    /// What matters of it.
+    pub findings: Vec<Finding>,
+}
+
+/// A disk; what it does not tell is absent.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Disk {
+    /// Kernel name.
+    pub name: String,
+    /// What its maker calls it.
+    pub model: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Whether it says that it is failing.
+    pub is_failing: Option<bool>,
+    /// Of the life that its maker expects.
+    pub life_used_percent: Option<u8>,
+    /// How warm it is.
+    pub temperature_celsius: Option<i16>,
+    /// How long it was switched on.
+    pub power_on_hours: Option<u64>,
+    /// Sectors that went bad.
+    pub replaced_sectors: Option<u64>,
+    /// What it could not read.
+    pub unreadable: Option<u64>,
+    /// What was written to it.
+    pub written: Written,
+    /// Why it does not say more.
+    pub silent: Option<String>,
+}
+
+/// What was written to a disk.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Written {
+    /// Since the box was started.
+    pub since_boot_bytes: u64,
+    /// Scaled to a day.
+    pub per_day_bytes: Option<u64>,
+    /// What it bears.
+    pub budget_per_day_bytes: u64,
+    /// In its life.
+    pub ever_bytes: Option<u64>,
+}
+
+/// The file system of the data.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct FileSystem {
+    /// Room in all.
+    pub total_bytes: u64,
+    /// Room that is left.
+    pub available_bytes: u64,
+    /// How full it is.
+    pub used_percent: u8,
+}
+
+/// Giving free blocks back to the disk.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Trim {
+    /// The last time.
+    pub last: Option<Trimmed>,
+    /// Why not.
+    pub problem: Option<String>,
+}
+
+/// One time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Trimmed {
+    /// How long ago.
+    pub seconds_ago: u64,
+    /// How much.
+    pub bytes: u64,
+}
+
+/// Something that an owner has to know.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Finding {
+    /// What is the matter, and what to do.
+    pub words: String,
+}
+
 /// `POST /storage/recovery-key`.
 #[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct RecoveryKey {

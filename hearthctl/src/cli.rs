@@ -63,6 +63,26 @@ pub enum Command {
         #[command(subcommand)]
         part: Option<Storage>,
     },
+    /// Erase everything on the box and begin anew
+    ///
+    /// Everything that anybody keeps on the box is made unreadable for good, with whatever key. The box restarts for it and then waits to
+    /// be set up, with another household certificate. For a box that nobody can log in to, put an empty file named factory-reset on
+    /// its boot partition.
+    FactoryReset(FactoryReset),
+}
+
+/// Erases everything.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hearthctl factory-reset
+  hearthctl factory-reset --box-name hearth --password-stdin < password.txt")]
+pub struct FactoryReset {
+    /// The name of the box, such as hearth; asked for when absent
+    #[arg(long, value_name = "NAME")]
+    pub box_name: Option<String>,
+    /// Read your password from the first line of standard input
+    #[arg(long, requires = "box_name")]
+    pub password_stdin: bool,
 }
 
 /// How a box is reached whose certificate is not known yet.
@@ -119,6 +139,8 @@ pub enum Storage {
         #[arg(long, value_name = "END", conflicts_with = "password_stdin")]
         confirm: Option<String>,
     },
+    /// How the disk is and how much room is left
+    Health,
     /// Seal the data to the box as it is now, so that it opens by itself at the next start
     Seal {
         /// Read your password from the first line of standard input

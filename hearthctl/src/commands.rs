@@ -2,6 +2,7 @@
 
 mod failure;
 mod login;
+mod reset;
 mod storage;
 
 pub(crate) use failure::Failure;
@@ -55,6 +56,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Login(wish) => login::log_in(&mut desk, wish)?,
         Command::Logout { forget } => login::log_out(&mut desk, *forget)?,
         Command::Status => status(&mut desk)?,
+        Command::FactoryReset(wish) => reset::reset(&mut desk, wish)?,
         Command::Network { part: None } => network(&mut desk)?,
         Command::Network { part: Some(Network::Rules { counters }) } => rules(&mut desk, *counters)?,
         Command::Network { part: Some(Network::Policy { explain: None }) } => policy(&mut desk)?,

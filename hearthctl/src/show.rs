@@ -9,12 +9,14 @@ use model::network::report::NameReport;
 use model::network::report::ResolverReport;
 use model::network::report::TimeReport;
 
+mod health;
 mod links;
 mod numbers;
 mod rules;
 mod storage;
 mod table;
 
+pub use health::health;
 pub use rules::Counters;
 pub use rules::explanation;
 pub use rules::policy;

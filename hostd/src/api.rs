@@ -12,6 +12,7 @@ pub mod authorise;
 pub mod body;
 pub mod document;
 pub mod error;
+mod factory_reset;
 mod network;
 pub mod query;
 mod session;
@@ -201,6 +202,13 @@ pub static ROUTES: &[Route] = &[
         handler: |call| Box::pin(storage::show_storage(call)),
     },
     Route {
+        method: Method::GET,
+        path: "/storage/health",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(storage::show_health(call)),
+    },
+    Route {
         method: Method::POST,
         path: "/storage/unlock",
         access: Access::LockedOnly,
@@ -248,6 +256,13 @@ pub static ROUTES: &[Route] = &[
         access: Access::Owner,
         input: Input::Nothing,
         handler: |call| Box::pin(system::power_off(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/system/factory-reset",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(factory_reset::reset(call)),
     },
 ];
 

@@ -118,7 +118,7 @@ impl App {
             None
         });
         let network = self.network.borrow().clone();
-        let storage = self.storaged.last_report();
+        let (storage, health) = (self.storaged.last_report(), self.storaged.last_health());
         let (state, reasons) = derive(Facts {
             set_up: self.accounts.is_set_up(),
             storage_problem: self.accounts.storage_problem(),
@@ -127,6 +127,7 @@ impl App {
             boot: self.boot.as_ref(),
             services: services.as_ref(),
             storage: storage.as_ref(),
+            health: health.as_ref(),
             network: &network.reasons,
         });
         let host_name = network.reachable_name(&self.chosen_name());

@@ -7,6 +7,7 @@ use model::report::ServicesReport;
 use model::storage::KeyKind;
 use model::storage::StorageReport;
 use model::storage::UnlockReport;
+use model::storage::health::HealthReport;
 use serde::Serialize;
 
 /// A box that breaks before that is done takes its data with it.
@@ -57,6 +58,8 @@ pub struct Facts<'a> {
     pub services: Option<&'a ServicesReport>,
     /// What storaged tells of the keys of the data.
     pub storage: Option<&'a StorageReport>,
+    /// What storaged tells of the disk.
+    pub health: Option<&'a HealthReport>,
     /// What netd complains of.
     pub network: &'a [String],
 }
@@ -89,6 +92,8 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     if let Some(problem) = facts.bootstrap_problem {
         grave.push(format!("the file config.json on the data partition is not used: {problem}"));
     }
+    let findings = || facts.health.iter().flat_map(|health| &health.findings);
+    grave.extend(findings().filter(|finding| finding.is_grave).map(|finding| finding.words.clone()));
     for service in facts.services.iter().flat_map(|report| &report.services) {
         if service.state == ServiceState::Degraded {
             let reason = service.reason.as_deref().unwrap_or("it keeps failing");
@@ -104,6 +109,7 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     };
     let told = facts.boot.iter().flat_map(|boot| &boot.reasons).chain(facts.network);
     grave.extend(told.cloned());
+    grave.extend(findings().filter(|finding| !finding.is_grave).map(|finding| finding.words.clone()));
     if facts.set_up && facts.storage.is_some_and(lacks_recovery_key) {
         grave.push(NO_RECOVERY_KEY.to_owned());
     }
@@ -120,6 +126,8 @@ mod tests {
     use super::*;
     use model::report::ServiceReport;
     use model::storage::KeySlot;
+    use model::storage::health::Finding;
+    use model::storage::health::FindingKind;
 
     fn services(state: ServiceState) -> ServicesReport {
         let service = ServiceReport {
@@ -156,6 +164,21 @@ mod tests {
             let (state, reasons) = derive(facts);
             assert_eq!(state, BoxState::Degraded);
             assert_eq!(reasons.first().map(String::as_str), Some(reason));
+        }
+    }
+
+    #[test]
+    fn grave_findings_of_the_disk_degrade_and_advice_is_told() {
+        let finding = |kind, is_grave, words: &str| Finding { kind, is_grave, words: words.to_owned() };
+        let almost = finding(FindingKind::AlmostFull, false, "87 % full");
+        let failing = finding(FindingKind::Failing, true, "failing");
+        for (findings, state, told) in [
+            (vec![almost.clone()], BoxState::Ready, vec!["87 % full"]),
+            (vec![failing, almost], BoxState::Degraded, vec!["failing", "87 % full"]),
+        ] {
+            let health = HealthReport { findings, ..HealthReport::default() };
+            let facts = Facts { set_up: true, health: Some(&health), ..Facts::default() };
+            assert_eq!(derive(facts), (state, told.into_iter().map(str::to_owned).collect()));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The keys of the data partition: what storaged tells of them, and asking it for others.
 //!
 //! One task, [`follow`], holds the connection to storaged; everybody else asks through [`Storaged`]. Keys change by what is asked
-//! here alone, so the report is asked for at each connection and after each change, and read from memory in between.
+//! here alone, so the report is asked for at each connection and after each change, and read from memory in between. How the disk is
+//! changes by itself and is asked for every now and then.
 
 #[cfg(feature = "testing")]
 pub mod fake;
@@ -12,6 +13,7 @@ use hostapi::storage1::Storage1Proxy;
 use hostapi::storage1::StrangeReport;
 use hostapi::storage1::read_report;
 use model::storage::StorageReport;
+use model::storage::health::HealthReport;
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
@@ -22,11 +24,15 @@ use zeroize::Zeroizing;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// Between two looks at how the disk is.
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
+
 /// The way to storaged; clones share it. Every call ends after [`hostapi::storage1::METHOD_TIMEOUT`].
 #[derive(Clone, Debug, Default)]
 pub struct Storaged {
     connection: watch::Sender<Option<Storage1Proxy<'static>>>,
     report: watch::Sender<Option<StorageReport>>,
+    health: watch::Sender<Option<HealthReport>>,
 }
 
 /// Why storaged did not do it.
@@ -86,8 +92,13 @@ impl Storaged {
         let connection = proxy.inner().connection().clone();
         self.connection.send_replace(Some(proxy));
         self.refresh().await;
-        connection.closed().await;
+        // Neither has anything to lose when the other ends.
+        tokio::select! {
+            () = connection.closed() => {}
+            () = self.watch_health() => {}
+        }
         self.connection.send_replace(None);
+        self.health.send_replace(None);
     }
 
     /// What it told last; nothing until it has told something.
@@ -106,6 +117,36 @@ impl Storaged {
         match self.last_report() {
             Some(report) => Ok(report),
             None => self.ask(&proxy).await,
+        }
+    }
+
+    /// How the disk was when it was looked at last; nothing while storaged is away.
+    #[must_use]
+    pub fn last_health(&self) -> Option<HealthReport> {
+        self.health.borrow().clone()
+    }
+
+    /// How the disk is now.
+    ///
+    /// # Errors
+    ///
+    /// When storaged is away, or does not say.
+    pub async fn health(&self) -> Result<HealthReport, KeysError> {
+        let refused = |source| KeysError::Refused { what: "look at the disk", source };
+        let answer = self.proxy()?.health().await.map_err(refused)?;
+        let health: HealthReport = read_report(&answer).map_err(|source| KeysError::Strange { source })?;
+        self.health.send_replace(Some(health.clone()));
+        Ok(health)
+    }
+
+    /// For ever.
+    async fn watch_health(&self) {
+        let mut tick = tokio::time::interval(HEALTH_EVERY);
+        loop {
+            tick.tick().await;
+            if let Err(error) = self.health().await {
+                tracing::warn!(error = &error as &dyn Error, "storaged does not say how the disk is");
+            }
         }
     }
 
@@ -166,7 +207,7 @@ impl Storaged {
 
     async fn ask(&self, proxy: &Storage1Proxy<'_>) -> Result<StorageReport, KeysError> {
         let answer = proxy.report().await.map_err(|source| KeysError::Refused { what: "report", source })?;
-        let report = read_report(&answer).map_err(|source| KeysError::Strange { source })?;
+        let report: StorageReport = read_report(&answer).map_err(|source| KeysError::Strange { source })?;
         self.report.send_replace(Some(report.clone()));
         Ok(report)
     }

@@ -4,6 +4,7 @@ use super::Desk;
 use super::Failure;
 use super::login::checked_url;
 use super::login::proven_certificate;
+use crate::answers::Health;
 use crate::answers::RecoveryKey;
 use crate::answers::Status;
 use crate::answers::Storage as StorageAnswer;
@@ -26,6 +27,7 @@ const ONLY_ITS_SCREEN: &str = "While its data is locked the box has a certificat
 pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Storage>) -> Result<(), Failure> {
     match part {
         None => show_storage(desk),
+        Some(Storage::Health) => show_health(desk),
         Some(Storage::Unlock(wish)) => unlock(desk, wish),
         Some(Storage::RecoveryKey { confirm: Some(end), .. }) => {
             let client = desk.client_logged_in()?;
@@ -43,6 +45,15 @@ fn show_storage(desk: &mut Desk<'_>) -> Result<(), Failure> {
     desk.answer(&answer.clone(), || {
         let storage: StorageAnswer = client.understand("/storage", answer)?;
         Ok(show::storage(&storage))
+    })
+}
+
+fn show_health(desk: &mut Desk<'_>) -> Result<(), Failure> {
+    let client = desk.client_logged_in()?;
+    let answer = client.get("/storage/health")?;
+    desk.answer(&answer.clone(), || {
+        let health: Health = client.understand("/storage/health", answer)?;
+        Ok(show::health(&health))
     })
 }
 
@@ -138,7 +149,7 @@ fn password(desk: &mut Desk<'_>, from_stdin: bool, how: &'static str) -> Result<
     Ok(Zeroizing::new(json!({"password": password.as_str()}).to_string()))
 }
 
-fn secret(
+pub(super) fn secret(
     desk: &mut Desk<'_>,
     question: &str,
     from_stdin: bool,

@@ -9,6 +9,8 @@ mod network;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
+mod reset;
+#[cfg(test)]
 mod snapshot;
 #[cfg(test)]
 mod storage;

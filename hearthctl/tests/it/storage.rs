@@ -4,6 +4,7 @@ use crate::household::Household;
 use crate::household::PASSWORD;
 use crate::person::Person;
 use crate::snapshot::compare;
+use hearthctl::answers::Health;
 use hearthctl::answers::Storage;
 use hearthctl::show;
 use hostd::storaged::fake::ITS_END;
@@ -119,4 +120,27 @@ fn the_data_of_other_boxes_is_told_as_it_is() {
         r#"{"unlock": {"state": "failed", "reason": "no header"}, "keys": [], "is_waiting_for_confirmation": false}"#,
     );
     assert!(failed.contains("cannot be opened: no header"), "{failed}");
+}
+
+#[test]
+fn the_health_of_the_disk_is_told() {
+    let (_home, person) = logged_in();
+    compare("storage-health-unknown", &person.runs("storage health").well());
+    let told = |text: &str| show::health(&serde_json::from_str::<Health>(text).unwrap());
+    let disk = told(
+        r#"{"disk": {"name": "nvme0n1", "model": "Example 980", "kind": "nvme", "size_bytes": 1000204886016, "is_failing": false,
+            "life_used_percent": 7, "spare_percent": 100, "temperature_celsius": 42, "power_on_hours": 17288, "replaced_sectors": null,
+            "unreadable": 0, "written": {"since_boot_bytes": 4200000000, "uptime_seconds": 86400, "per_day_bytes": 4200000000,
+            "budget_per_day_bytes": 100020488601, "ever_bytes": 19457749504000}, "silent": null, "more": 1},
+            "file_system": {"total_bytes": 983349346304, "available_bytes": 120000000000, "used_percent": 88, "is_read_only": false,
+            "errors": 0}, "trim": {"last": {"seconds_ago": 7200, "bytes": 12000000000}, "problem": null},
+            "findings": [{"kind": "almost_full", "is_grave": false, "words": "the disk is 88 % full, 120.0 GB are left: delete what is not needed"}]}"#,
+    );
+    compare("storage-health", &disk);
+    let card = told(
+        r#"{"disk": {"name": "mmcblk0", "model": "SC32G", "kind": "sd_card", "size_bytes": 31914983424, "written": {"since_boot_bytes": 1000,
+            "uptime_seconds": 60, "budget_per_day_bytes": 3191498342}, "silent": "memory cards do not tell how worn they are"},
+            "file_system": null, "trim": {"last": null, "problem": "the disk cannot take free blocks back"}, "findings": []}"#,
+    );
+    compare("storage-health-card", &card);
 }

@@ -4,6 +4,7 @@
 use super::Call;
 use super::OUTSIDE;
 use super::error::ApiError;
+use super::factory_reset;
 use super::network;
 use super::session;
 use super::setup;
@@ -40,6 +41,7 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         system::show_logs,
         system::reboot,
         system::power_off,
+        factory_reset::reset,
         network::show_network,
         network::settings::show_settings,
         network::settings::change_settings,
@@ -50,6 +52,7 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         network::dns::answer_get,
         network::dns::answer_post,
         storage::show_storage,
+        storage::show_health,
         storage::unlock,
         storage::make_recovery_key,
         storage::confirm_recovery_key,

@@ -105,6 +105,13 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message)
     }
 
+    /// The disk has no room.
+    #[must_use]
+    pub fn storage_full() -> Self {
+        let message = "The box's disk is full, so nothing was changed. Delete something that is not needed, then try again.";
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", message)
+    }
+
     /// netd does not answer.
     #[must_use]
     pub fn network_unavailable() -> Self {
@@ -190,6 +197,10 @@ impl From<Refusal> for ApiError {
             Refusal::TooManyTries { source } => Self::too_many_tries(source.retry_after),
             Refusal::StorageUnavailable { reason } => Self::storage_unavailable(&reason),
             Refusal::Hash { source: HashError::Busy } => Self::busy(),
+            refusal @ Refusal::Keep { .. } if is_for_want_of_room(&refusal) => {
+                tracing::warn!(error = &refusal as &dyn Error, "the disk is full");
+                Self::storage_full()
+            }
             refusal @ Refusal::Keep { .. } => {
                 tracing::error!(error = &refusal as &dyn Error, "a change could not be kept");
                 Self::storage_unavailable("its disk did not take the change. Is it full or broken?")
@@ -200,6 +211,19 @@ impl From<Refusal> for ApiError {
             }
         }
     }
+}
+
+/// Whether a full disk is at the bottom of it.
+fn is_for_want_of_room(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(kind, Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A clause, as errors are written, as a sentence for people.

@@ -71,6 +71,7 @@ impl UserView {
         (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
         (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
         (status = 503, body = ErrorBody, description = "`storage_unavailable` or `busy`"),
+        (status = 507, body = ErrorBody, description = "`storage_full`"),
     )
 )]
 pub(crate) async fn log_in(call: Call) -> Result<Reply, ApiError> {

@@ -1,5 +1,6 @@
 //! The encrypted data: how it was opened, unlocking it, and other keys for it. storaged does it; this decides who may ask.
 
+mod health;
 mod schema;
 
 use super::Call;
@@ -65,6 +66,21 @@ pub(crate) struct NewRecoveryKey<'a> {
 )]
 pub(crate) async fn show_storage(call: Call) -> Result<Reply, ApiError> {
     json_reply(StatusCode::OK, &call.app.storaged.report().await?)
+}
+
+/// How the disk is, how much room is left, and what of that matters.
+#[utoipa::path(
+    get,
+    path = "/storage/health",
+    responses(
+        (status = 200, body = health::HealthReport),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn show_health(call: Call) -> Result<Reply, ApiError> {
+    json_reply(StatusCode::OK, &call.app.storaged.health().await?)
 }
 
 /// Opens the locked data with a key that somebody typed.
@@ -178,15 +194,19 @@ pub(crate) async fn seal(call: Call) -> Result<Reply, ApiError> {
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
-/// Wrong ones count as at login.
 async fn require_password(call: &Call) -> Result<(), ApiError> {
     let request: OwnerAgain = call.json()?;
-    let password = super::session::bounded_password(request.password)?;
+    check_password(call, request.password).await
+}
+
+/// Wrong ones count as at login.
+pub(super) async fn check_password(call: &Call, password: String) -> Result<(), ApiError> {
+    let password = super::session::bounded_password(password)?;
     let (_, session) = call.logged_in()?;
     match call.app.accounts.check_password(&session.user, password, call.from).await {
         // 401 would say that the session has ended.
         Err(Refusal::WrongCredentials) => {
-            tracing::warn!(from = %call.from, "a key was asked for with a wrong password");
+            tracing::warn!(from = %call.from, "a change of the data was asked for with a wrong password");
             Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", "That is not your password."))
         }
         checked => Ok(checked?),

@@ -200,7 +200,7 @@ pub(crate) async fn power_off(call: Call) -> Result<Reply, ApiError> {
     switch(&call.app, ControlRequest::PowerOff).await
 }
 
-async fn switch(app: &App, request: ControlRequest) -> Result<Reply, ApiError> {
+pub(super) async fn switch(app: &App, request: ControlRequest) -> Result<Reply, ApiError> {
     match ask(app, request).await? {
         ControlAnswer::Accepted => Ok(empty_reply(StatusCode::ACCEPTED)),
         ControlAnswer::Refused { reason } => Err(unavailable(&reason)),

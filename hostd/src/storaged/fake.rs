@@ -9,6 +9,7 @@ use model::storage::KeyKind;
 use model::storage::KeySlot;
 use model::storage::StorageReport;
 use model::storage::UnlockReport;
+use model::storage::health::HealthReport;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -36,6 +37,7 @@ pub struct FakeStoraged(Mutex<Memory>);
 #[derive(Debug)]
 struct Memory {
     report: StorageReport,
+    health: HealthReport,
     seals: u32,
     has_chip: bool,
     is_stopping: bool,
@@ -49,7 +51,13 @@ impl Default for FakeStoraged {
             keys: vec![KeySlot { kind: KeyKind::Tpm, is_confirmed: true }],
             is_waiting_for_confirmation: false,
         };
-        Self(Mutex::new(Memory { report, seals: 0, has_chip: true, is_stopping: false }))
+        Self(Mutex::new(Memory {
+            report,
+            health: HealthReport::default(),
+            seals: 0,
+            has_chip: true,
+            is_stopping: false,
+        }))
     }
 }
 
@@ -77,6 +85,11 @@ impl FakeStoraged {
     /// Whether its data is open.
     pub fn is_open(&self) -> bool {
         matches!(self.memory().report.unlock, UnlockReport::Opened { .. })
+    }
+
+    /// From now on its disk is so.
+    pub fn set_health(&self, health: HealthReport) {
+        self.memory().health = health;
     }
 
     /// From now on it has no TPM.
@@ -153,6 +166,10 @@ impl FakeStoraged {
 impl Storage1Backend for FakeStoraged {
     async fn report(&self) -> Result<StorageReport, Storage1Error> {
         Ok(self.at_work()?.report.clone())
+    }
+
+    async fn health(&self) -> Result<HealthReport, Storage1Error> {
+        Ok(self.at_work()?.health.clone())
     }
 
     async fn unlock(&self, typed: Typed) -> Result<(), Storage1Error> {

@@ -119,7 +119,7 @@ async fn a_full_disk_leaves_the_box_unowned_and_says_so() {
     let router = Router::new();
     router.store.set_disk_full(true);
     let answer = router.post("/api/v1/setup", &setup_body(&router.code()), &[]).await;
-    assert_eq!(answer.error(), refused("storage_unavailable", 503, None));
+    assert_eq!(answer.error(), refused("storage_full", 507, None));
     assert_eq!(router.get("/api/v1/status", &[]).await.json()["state"], "setup");
     router.store.set_disk_full(false);
     assert_eq!(router.post("/api/v1/setup", &setup_body(&router.code()), &[]).await.status, 201);

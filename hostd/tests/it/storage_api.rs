@@ -15,6 +15,15 @@ use hostd::storaged::fake::TYPED_TOO_OFTEN;
 use model::report::BootReport;
 use model::report::DataReport;
 use model::storage::KeyKind;
+use model::storage::health::DiskHealth;
+use model::storage::health::DiskKind;
+use model::storage::health::FileSystemHealth;
+use model::storage::health::Finding;
+use model::storage::health::FindingKind;
+use model::storage::health::HealthReport;
+use model::storage::health::TrimReport;
+use model::storage::health::Trimmed;
+use model::storage::health::Written;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -204,4 +213,64 @@ async fn a_storaged_that_starts_anew_is_found_again() {
     assert_eq!(report.keys.len(), 1, "what the first one told is forgotten");
     assert_eq!(report.keys[0].kind, KeyKind::Recovery);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn how_the_disk_is_is_told_and_what_is_grave_degrades_the_box() {
+    let home = Home::new().await;
+    assert_eq!(home.router.get("/api/v1/storage/health", &[]).await.status, 401);
+    home.storaged.set_health(health());
+    let told = home.router.get("/api/v1/storage/health", &[("cookie", &home.cookie)]).await;
+    assert_eq!(told.status, 200);
+    assert_eq!(faults(&told.json(), "HealthReport"), Vec::<String>::new());
+    assert_eq!(told.json()["disk"]["kind"], "nvme");
+    let status = home.router.get("/api/v1/status", &[]).await.json();
+    assert_eq!(status["state"], "degraded");
+    assert!(status["reasons"].as_array().unwrap().contains(&json!("the disk is full")), "{status}");
+    home.storaged.set_health(HealthReport::default());
+    home.router.get("/api/v1/storage/health", &[("cookie", &home.cookie)]).await;
+    assert_eq!(home.router.get("/api/v1/status", &[]).await.json()["state"], "ready");
+}
+
+/// Every member is there.
+fn health() -> HealthReport {
+    let written = Written {
+        since_boot_bytes: 1,
+        uptime_seconds: 2,
+        per_day_bytes: Some(3),
+        budget_per_day_bytes: 4,
+        ever_bytes: Some(5),
+    };
+    let disk = DiskHealth {
+        name: "nvme0n1".to_owned(),
+        model: "Example".to_owned(),
+        kind: DiskKind::Nvme,
+        size_bytes: 1 << 40,
+        is_failing: Some(false),
+        life_used_percent: Some(7),
+        spare_percent: Some(100),
+        temperature_celsius: Some(42),
+        power_on_hours: Some(17_288),
+        replaced_sectors: Some(0),
+        unreadable: Some(0),
+        written,
+        silent: Some("why".to_owned()),
+    };
+    let file_system = FileSystemHealth {
+        total_bytes: 1 << 39,
+        available_bytes: 0,
+        used_percent: 100,
+        is_read_only: false,
+        errors: 0,
+    };
+    let words = "the disk is full".to_owned();
+    HealthReport {
+        disk: Some(disk),
+        file_system: Some(file_system),
+        trim: TrimReport {
+            last: Some(Trimmed { seconds_ago: 1, bytes: 2 }),
+            problem: Some("why".to_owned()),
+        },
+        findings: vec![Finding { kind: FindingKind::Full, is_grave: true, words }],
+    }
 }

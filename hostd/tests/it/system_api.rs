@@ -1,5 +1,6 @@
 //! What people who are logged in see of the machine.
 
+use crate::harness::PASSWORD;
 use crate::harness::Router;
 use hostd::accounts::Storage;
 use hostd::host::fake::FakeHost;
@@ -89,4 +90,23 @@ async fn logs_and_power_go_to_init() {
         *router.host.asked.lock().unwrap(),
         [logs("netd"), logs("nobody"), ControlRequest::Reboot, ControlRequest::PowerOff]
     );
+}
+
+#[tokio::test]
+async fn a_factory_reset_takes_the_name_of_the_box_and_the_password() {
+    let (router, cookie) = Router::set_up().await;
+    let reset = async |hostname: &str, password: &str| {
+        let body = serde_json::json!({"hostname": hostname, "password": password}).to_string();
+        router.post("/api/v1/system/factory-reset", &body, &[("cookie", cookie.as_str())]).await
+    };
+    let name = router.get("/api/v1/status", &[]).await.json()["hostname"].as_str().unwrap().to_owned();
+    let field = Some("hostname".to_owned());
+    assert_eq!(reset("", PASSWORD).await.error(), (422, "invalid_field".to_owned(), field.clone()));
+    assert_eq!(reset("another", PASSWORD).await.error(), (422, "invalid_field".to_owned(), field));
+    assert_eq!(reset(&name, "wrong password").await.error(), (403, "wrong_password".to_owned(), None));
+    let body = serde_json::json!({"hostname": name, "password": PASSWORD}).to_string();
+    assert_eq!(router.post("/api/v1/system/factory-reset", &body, &[]).await.status, 401);
+    assert_eq!(*router.host.asked.lock().unwrap(), []);
+    assert_eq!(reset(&name.to_uppercase(), PASSWORD).await.status, 202);
+    assert_eq!(*router.host.asked.lock().unwrap(), [ControlRequest::FactoryReset]);
 }

@@ -40,6 +40,14 @@ fn to_request(lab: &mut Lab, request: &Request) -> io::Result<Answer> {
             File::options().write(true).open(path)?.write_all(text.as_bytes())?;
             Ok(Answer::Done)
         }
+        Request::Fill { path } => {
+            files::fill(path)?;
+            Ok(Answer::Done)
+        }
+        Request::RemoveFile { path } => {
+            fs::remove_file(path)?;
+            Ok(Answer::Done)
+        }
         Request::MakeFolder { path } => {
             fs::create_dir(path)?;
             Ok(Answer::Done)

@@ -1,8 +1,10 @@
-//! Looks at files.
+//! Looks at files, and takes their room.
 
 use crate::protocol::Entry;
 use crate::protocol::Kind;
 use crate::protocol::MAX_FILE;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use std::fs;
 use std::fs::File;
 use std::fs::Metadata;
@@ -52,6 +54,23 @@ pub fn walk(top: &Path) -> io::Result<Vec<Entry>> {
         }
     }
     Ok(entries)
+}
+
+/// Makes a file that takes all the room that is left; in ever smaller pieces, so that not a block stays.
+///
+/// # Errors
+/// When there is no room for its name, or another error than that the room ended.
+pub fn fill(path: &Path) -> io::Result<()> {
+    let file = File::options().write(true).create_new(true).open(path)?;
+    let (mut place, mut piece) = (0, 256_u64 << 20);
+    while piece >= 4096 {
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), place, piece) {
+            Ok(()) => place += piece,
+            Err(Errno::NOSPC) => piece /= 2,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    file.sync_all()
 }
 
 fn entry(path: &Path, facts: &Metadata) -> io::Result<Entry> {

@@ -29,6 +29,16 @@ pub enum Request {
         /// What to write, in one call.
         text: String,
     },
+    /// Makes a file that takes all the room that is left on its file system, also what is set aside for others.
+    Fill {
+        /// Absolute path; the file must not be there.
+        path: PathBuf,
+    },
+    /// Removes a file.
+    RemoveFile {
+        /// Absolute path.
+        path: PathBuf,
+    },
     /// Makes one folder.
     MakeFolder {
         /// Absolute path.
