@@ -158,8 +158,10 @@ impl Machine {
     }
 
     fn push_disk(&self, list: &mut Arguments) {
-        list.pair("-blockdev", &format!("driver=file,node-name=file,filename={}", self.disk.display()));
-        list.pair("-blockdev", "driver=raw,node-name=raw,file=file");
+        // What the box gives up is given up, as a flash disk does.
+        let file = format!("driver=file,node-name=file,discard=unmap,filename={}", self.disk.display());
+        list.pair("-blockdev", &file);
+        list.pair("-blockdev", "driver=raw,node-name=raw,discard=unmap,file=file");
         let node = match &self.block_log {
             None => "raw",
             Some(log) => {

@@ -40,8 +40,8 @@ fn to_request(lab: &mut Lab, request: &Request) -> io::Result<Answer> {
             File::options().write(true).open(path)?.write_all(text.as_bytes())?;
             Ok(Answer::Done)
         }
-        Request::Fill { path } => {
-            files::fill(path)?;
+        Request::Fill { path, wholly } => {
+            files::fill(path, *wholly)?;
             Ok(Answer::Done)
         }
         Request::RemoveFile { path } => {

@@ -56,14 +56,19 @@ pub fn walk(top: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Makes a file that takes all the room that is left; in ever smaller pieces, so that not a block stays.
+/// Makes a file that takes the room that is left to everybody, or wholly all of it; in ever smaller pieces, so that not a block stays.
 ///
 /// # Errors
 /// When there is no room for its name, or another error than that the room ended.
-pub fn fill(path: &Path) -> io::Result<()> {
+pub fn fill(path: &Path, wholly: bool) -> io::Result<()> {
     let file = File::options().write(true).create_new(true).open(path)?;
     let (mut place, mut piece) = (0, 256_u64 << 20);
     while piece >= 4096 {
+        let room = rustix::fs::fstatvfs(&file)?;
+        if !wholly && room.f_bavail.saturating_mul(room.f_frsize) < piece {
+            piece /= 2;
+            continue;
+        }
         match rustix::fs::fallocate(&file, FallocateFlags::empty(), place, piece) {
             Ok(()) => place += piece,
             Err(Errno::NOSPC) => piece /= 2,

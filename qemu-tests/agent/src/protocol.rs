@@ -29,10 +29,12 @@ pub enum Request {
         /// What to write, in one call.
         text: String,
     },
-    /// Makes a file that takes all the room that is left on its file system, also what is set aside for others.
+    /// Makes a file that takes the room that is left on its file system.
     Fill {
         /// Absolute path; the file must not be there.
         path: PathBuf,
+        /// Whether it takes what is set aside too, to the last block.
+        wholly: bool,
     },
     /// Removes a file.
     RemoveFile {

@@ -11,6 +11,8 @@ mod data;
 #[cfg(test)]
 mod hardening;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod household;
 #[cfg(test)]
 mod measured;
@@ -18,6 +20,8 @@ mod measured;
 mod network;
 #[cfg(test)]
 mod power_cut;
+#[cfg(test)]
+mod reset;
 #[cfg(test)]
 mod sealed;
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
 }
 
 /// Has a recovery key made, and shows that it is on paper.
-fn recovery_key(web: &mut Web) -> Result<String> {
+pub(crate) fn recovery_key(web: &mut Web) -> Result<String> {
     let made = web.post("/api/v1/storage/recovery-key", &json!({ "password": PASSWORD }))?;
     expect(&made, 200)?;
     let key = text(&made.json()?, "recovery_key")?;
@@ -148,7 +148,7 @@ fn opened(vm: &Vm, mark: usize) -> Result<Web> {
     vm.wait_until("the page of the opened box", || Ok(vm.web().ok()))
 }
 
-fn storage(web: &Web) -> Result<Value> {
+pub(crate) fn storage(web: &Web) -> Result<Value> {
     let answer = web.get("/api/v1/storage")?;
     expect(&answer, 200)?;
     answer.json()
@@ -171,7 +171,7 @@ fn expect_services(vm: &Vm, web: &Web) -> Result<()> {
     })
 }
 
-fn header(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn header(path: &Path) -> Result<Vec<u8>> {
     let partition = data_partition(path)?;
     let mut bytes = vec![0; HEADER];
     File::open(path).context("the disk")?.read_exact_at(&mut bytes, partition.bytes.start)?;
