@@ -148,4 +148,25 @@ export const STORAGE_SITUATIONS = {
     await page.getByText(/does not answer just now/).waitFor();
     await look("storage-away");
   },
+
+  async "a disk that nears its end, and a box that is erased"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    box.data.findings = [{ kind: "almost_full", is_grave: false, words: "the disk is 88 % full, 15.0 GB are left: delete what is not needed" }];
+    await logIn(page);
+    await page.getByRole("button", { name: "Keys, recovery" }).click();
+    await page.getByText("Keep an eye on it").waitFor();
+    await page.getByRole("button", { name: "Erase everything…" }).click();
+    visitor.expect(422, "/api/v1/system/factory-reset");
+    await page.getByLabel("The name of this box").fill("another");
+    await page.getByLabel("Your password", { exact: true }).fill(OWNER.password);
+    await page.keyboard.press("Enter");
+    await page.getByText("That is not the name of this box.").waitFor();
+    await look("storage-erase");
+    await page.getByLabel("The name of this box").fill("hearth");
+    visitor.mayLose(true);
+    await page.keyboard.press("Enter");
+    await heading(page, "The box erases everything");
+    await look("erased");
+    if (!box.erased) throw new Error("nothing was erased");
+  },
 };

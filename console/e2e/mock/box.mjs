@@ -81,6 +81,7 @@ export class Box {
     "POST /network/settings/confirm": (request) => this.#user(request) && (this.network.confirm(), { status: 204 }),
     "GET /network/explain": (request, query) => this.#user(request) && ok(this.network.explain(query)),
     "GET /storage": (request) => this.#user(request) && ok(this.data.report()),
+    "GET /storage/health": (request) => this.#user(request) && ok(this.data.health(this.uptime)),
     "POST /storage/unlock": async (request) => {
       const { key } = await readBody(request, { key: "string" });
       await sleep(this.hashingMs);
@@ -106,6 +107,16 @@ export class Box {
     },
     "GET /logs": (request, query) => this.#user(request) && ok({ lines: this.#logs(query.get("unit")) }),
     "POST /system/reboot": (request) => this.#user(request) && this.#leave(this.rebootMs),
+    "POST /system/factory-reset": async (request) => {
+      this.#user(request);
+      const { hostname, password } = await readBody(request, { hostname: "string", password: "string" });
+      if (hostname.trim().toLowerCase() !== this.hostname) {
+        throw new Refusal(422, "invalid_field", "That is not the name of this box.", { field: "hostname" });
+      }
+      if (password !== this.owner.password) throw new Refusal(403, "wrong_password", "That is not your password.");
+      this.erased = true;
+      return this.#leave(Infinity);
+    },
     "POST /system/poweroff": (request) => this.#user(request) && this.#leave(Infinity),
     "GET /ca.crt": () => ({ status: 200, text: this.ca, headers: { "Content-Type": "application/x-pem-file" } }),
   };

@@ -8,6 +8,8 @@ const FREE_TRIES = 5;
 export class EncryptedData {
   /** As `StorageReport` of docs/spec/api.md has it. */
   unlock = { state: "opened", by: "tpm", reasons: [] };
+  /** What an owner has to know of the disk. */
+  findings = [];
   /** The recovery key that is in use. */
   recoveryKey = undefined;
   /** How long everybody waits after too many wrong keys. */
@@ -34,6 +36,29 @@ export class EncryptedData {
   lock(reasons, recoveryKey = KEYS[0]) {
     this.recoveryKey = recoveryKey;
     this.unlock = { state: "locked", reasons, takes: recoveryKey ? ["recovery"] : [] };
+  }
+
+  /** As `HealthReport` of docs/spec/api.md has it. */
+  health(uptime) {
+    const written = { since_boot_bytes: 4.2e9, uptime_seconds: Math.floor(uptime), per_day_bytes: 4.2e9, budget_per_day_bytes: 12.8e9, ever_bytes: 1.9e13 };
+    const disk = {
+      name: "nvme0n1",
+      model: "Example 980",
+      kind: "nvme",
+      size_bytes: 128e9,
+      is_failing: false,
+      life_used_percent: 7,
+      spare_percent: 100,
+      temperature_celsius: 42,
+      power_on_hours: 17_288,
+      replaced_sectors: null,
+      unreadable: 0,
+      written,
+      silent: null,
+    };
+    const file_system = { total_bytes: 126e9, available_bytes: 15e9, used_percent: 88, is_read_only: false, errors: 0 };
+    const trim = { last: { seconds_ago: 7200, bytes: 12e9 }, problem: null };
+    return { disk, file_system, trim, findings: this.findings };
   }
 
   report() {

@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
+import type { Explanation, HealthReport, Network, NetworkSettings, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -39,6 +39,9 @@ const HASHING_MS = 60_000;
 /** A change of keys is several slow calculations and commands of the security chip; the box itself waits for two minutes. */
 const KEYS_MS = 130_000;
 
+/** A disk that sleeps, or fails, takes its time to say how it is. */
+const DISK_MS = 40_000;
+
 export const api = {
   status: () => call<Status>("GET", "/status"),
   setup: (request: SetupRequest) => call<SetupResult>("POST", "/setup", request, HASHING_MS),
@@ -57,6 +60,7 @@ export const api = {
   explain: (from: string, to: string) =>
     call<Explanation>("GET", `/network/explain?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`),
   storage: () => call<StorageReport>("GET", "/storage"),
+  storageHealth: () => call<HealthReport>("GET", "/storage/health", undefined, DISK_MS),
   unlock: (key: string) => call<void>("POST", "/storage/unlock", { key }, KEYS_MS),
   newRecoveryKey: (password: string) => call<{ recovery_key: string }>("POST", "/storage/recovery-key", { password }, KEYS_MS),
   /** `end`: the last two groups. */
@@ -64,6 +68,7 @@ export const api = {
   seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
+  factoryReset: (hostname: string, password: string) => call<void>("POST", "/system/factory-reset", { hostname, password }, HASHING_MS),
   powerOff: () => call<void>("POST", "/system/poweroff"),
   certificate: () => request("GET", "/ca.crt").then((answer) => answer.text()),
 };

@@ -33,6 +33,42 @@ export interface StorageReport {
   is_waiting_for_confirmation: boolean;
 }
 
+/** What was written to a disk. */
+export interface Written {
+  since_boot_bytes: number;
+  uptime_seconds: number;
+  /** Nothing in the first hour. */
+  per_day_bytes: number | null;
+  budget_per_day_bytes: number;
+  ever_bytes: number | null;
+}
+
+/** A disk; what it does not tell is null. */
+export interface DiskHealth {
+  name: string;
+  model: string;
+  kind: "emmc" | "sd_card" | "nvme" | "ata" | "other";
+  size_bytes: number;
+  is_failing: boolean | null;
+  life_used_percent: number | null;
+  spare_percent: number | null;
+  temperature_celsius: number | null;
+  power_on_hours: number | null;
+  replaced_sectors: number | null;
+  unreadable: number | null;
+  written: Written;
+  /** Why it does not say how it is. */
+  silent: string | null;
+}
+
+/** The disk, the room on it, and what matters of them. */
+export interface HealthReport {
+  disk: DiskHealth | null;
+  file_system: { total_bytes: number; available_bytes: number; used_percent: number; is_read_only: boolean; errors: number } | null;
+  trim: { last: { seconds_ago: number; bytes: number } | null; problem: string | null };
+  findings: { kind: string; is_grave: boolean; words: string }[];
+}
+
 export interface User {
   name: string;
   role: string;

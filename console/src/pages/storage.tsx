@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { StorageReport, User } from "../api/types";
+import type { HealthReport, StorageReport, User } from "../api/types";
 import { hasRecoveryKey, keyName, keyWords, opening } from "../logic/storage";
 import { ConnectionNotice } from "../ui/lost";
 import { Brand } from "../ui/mark";
@@ -9,6 +9,8 @@ import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
 import { RecoveryFlow } from "../ui/recovery";
 import { Notice, Progress, StatusWord } from "../ui/status";
+import { HealthCard } from "./storage/health";
+import { ErasedPage, ResetCard } from "./storage/reset";
 import { SealCard } from "./storage/seal";
 
 const REFRESH_MS = 5000;
@@ -21,25 +23,28 @@ interface Props {
 
 interface Known {
   storage: StorageReport;
+  health: HealthReport;
   hostname: string;
 }
 
 async function askBox(): Promise<Known> {
-  const [storage, { hostname }] = await Promise.all([api.storage(), api.status()]);
-  return { storage, hostname };
+  const [storage, health, { hostname }] = await Promise.all([api.storage(), api.storageHealth(), api.status()]);
+  return { storage, health, hostname };
 }
 
-/** How the encrypted data was opened, what opens it, and new keys for it. */
+/** How the encrypted data was opened, what opens it, new keys for it, and how the disk under it is. */
 export function StoragePage({ user, onHome, onLoggedOut }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
   const [task, setTask] = useState<"password" | "typing">();
   const [done, setDone] = useState<string>();
+  const [erased, setErased] = useState(false);
   useTitle("Encrypted data");
 
   const loggedOut = poll.refusal?.status === 401;
   useEffect(() => {
-    if (loggedOut) onLoggedOut();
-  }, [loggedOut, onLoggedOut]);
+    // A box that is being erased knows nobody any more, and is not one to log in to.
+    if (loggedOut && !erased) onLoggedOut();
+  }, [loggedOut, erased, onLoggedOut]);
 
   const { again } = poll;
   const leave = useCallback(
@@ -56,6 +61,7 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
   const onSealed = useCallback(() => leave("The data is sealed anew. At the next start this box opens it by itself."), [leave]);
 
   const known = poll.data;
+  if (erased) return <ErasedPage />;
   if (task && known) {
     return <RecoveryFlow hostname={known.hostname} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
   }
@@ -84,11 +90,13 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
             <div class="column">
               <OpeningCard storage={known.storage} />
               <KeysCard storage={known.storage} />
+              <HealthCard health={known.health} />
             </div>
             {user.role === "owner" ? (
               <div class="column">
                 <RecoveryCard storage={known.storage} onTask={setTask} />
                 <SealCard storage={known.storage} onSealed={onSealed} />
+                <ResetCard hostname={known.hostname} onErased={() => setErased(true)} />
               </div>
             ) : null}
           </div>

@@ -22,7 +22,7 @@ pub fn health(health: &Health) -> String {
     let mut rows = Vec::new();
     rows.extend(health.disk.iter().flat_map(of_disk));
     rows.push(row("room", health.file_system.map_or_else(|| "the data is not mounted".to_owned(), room)));
-    rows.extend(trim(&health.trim).map(|words| row("trimmed", words)));
+    rows.extend(trim(&health.trim).map(|words| row("trims", words)));
     text + &table(&rows)
 }
 
