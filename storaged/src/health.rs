@@ -83,6 +83,8 @@ pub struct Gauge {
     places: Places,
     notes: Notes,
     memory: Mutex<Memory>,
+    /// Held while the disk is asked.
+    turn: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +98,7 @@ impl Gauge {
     /// Of the partition that the notes name.
     #[must_use]
     pub fn new(notes: Notes, places: Places) -> Self {
-        Self { places, notes, memory: Mutex::default() }
+        Self { places, notes, memory: Mutex::default(), turn: Mutex::default() }
     }
 
     /// How everything is now; blocks while a disk answers. `now` is the time since the box was started.
@@ -133,15 +135,18 @@ impl Gauge {
     }
 
     fn answer_of(&self, disk: &Disk, now: Duration) -> disk::Answer {
-        // Held meanwhile: a disk is asked once, however many want to know.
-        let mut memory = self.memory();
-        if let Some((asked, answer)) = &memory.asked
+        let last = self.memory().asked.clone();
+        if let Some((asked, answer)) = &last
             && now.saturating_sub(*asked) < HOLDS
         {
             return answer.clone();
         }
+        // A disk that hangs takes one thread with it, however often somebody wants to know how it is.
+        let Ok(_turn) = self.turn.try_lock() else {
+            return last.map_or_else(disk::Answer::not_yet, |(_asked, answer)| answer);
+        };
         let answer = disk.ask();
-        memory.asked = Some((now, answer.clone()));
+        self.memory().asked = Some((now, answer.clone()));
         answer
     }
 

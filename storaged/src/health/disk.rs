@@ -25,6 +25,14 @@ pub struct Answer {
     pub silent: Option<String>,
 }
 
+impl Answer {
+    /// None came yet.
+    #[must_use]
+    pub fn not_yet() -> Self {
+        Self { said: Said::default(), silent: Some("the disk has not answered yet".to_owned()) }
+    }
+}
+
 /// A disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {

@@ -141,3 +141,25 @@ fn a_disk_is_asked_now_and_then_and_room_is_looked_at_each_time() {
     assert!(gauge.look(NOW + HOLDS / 2).file_system.is_some());
     assert_eq!(used(NOW + HOLDS), Some(20));
 }
+
+#[test]
+fn a_disk_that_hangs_is_waited_for_once() {
+    let machine =
+        Machine::new("mmcblk0", "mmcblk0p2", &[("device/type", "MMC"), ("device/life_time", "0x01 0x01")]);
+    let gauge = machine.gauge();
+    let hanging = gauge.turn.lock().unwrap();
+    let told = gauge.look(NOW).disk.unwrap();
+    assert_eq!(
+        (told.life_used_percent, told.silent.as_deref()),
+        (None, Some("the disk has not answered yet"))
+    );
+    drop(hanging);
+    assert_eq!(gauge.look(NOW).disk.unwrap().life_used_percent, Some(10));
+    let hanging = gauge.turn.lock().unwrap();
+    assert_eq!(
+        gauge.look(NOW + HOLDS).disk.unwrap().life_used_percent,
+        Some(10),
+        "what it said before holds on"
+    );
+    drop(hanging);
+}
