@@ -134,7 +134,8 @@ fn the_health_of_the_disk_is_told() {
             "budget_per_day_bytes": 100020488601, "ever_bytes": 19457749504000}, "silent": null, "more": 1},
             "file_system": {"total_bytes": 983349346304, "available_bytes": 120000000000, "used_percent": 88, "is_read_only": false,
             "errors": 0}, "trim": {"last": {"seconds_ago": 7200, "bytes": 12000000000}, "problem": null},
-            "findings": [{"kind": "almost_full", "is_grave": false, "words": "the disk is 88 % full, 120.0 GB are left: delete what is not needed"}]}"#,
+            "findings": [{"kind": "almost_full", "is_grave": false, 
+            "words": "the disk is 88 % full, 120.0 GB are left: delete what is not needed"}]}"#,
     );
     compare("storage-health", &disk);
     let card = told(
