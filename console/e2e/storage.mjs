@@ -96,6 +96,21 @@ export const STORAGE_SITUATIONS = {
     await waitUntil("the reminder is gone", async () => (await page.getByText(/Nobody has a recovery key/).count()) === 0);
   },
 
+  async "no recovery key can be made at set-up"({ box, visitor, page, look }) {
+    visitor.expect(503, "/api/v1/storage/recovery-key");
+    const body = { error: { code: "keys_unavailable", message: "The box's service for encrypted data does not answer just now. Try again in a moment." } };
+    await page.route("**/api/v1/storage/recovery-key", (route) => route.fulfill({ status: 503, json: body }));
+    await fillWizard(page, box.claimCode);
+    await page.getByRole("button", { name: "Set up my box" }).click();
+    await page.getByText(/does not answer just now/).waitFor();
+    await look("recovery-unavailable");
+    await page.unroute("**/api/v1/storage/recovery-key");
+    // The password from a moment ago is still there.
+    await page.getByRole("button", { name: "Make the key" }).click();
+    await putOffRecovery(page);
+    await heading(page, "Your box is ready, Robin");
+  },
+
   async "a key beside the data"({ box, page, look }) {
     box.owner = OWNER;
     box.data.unlock = { state: "opened", by: "boot_key", reasons: ["the key of the data partition lies on the boot partition: there is no TPM"] };

@@ -188,7 +188,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     };
     let mut opened = storage::open(&settings.state).await.map_err(|source| RunError::Authority { source })?;
     opened.loaded.host_name.get_or_insert_with(|| bootstrap.domain.clone());
-    let machine = Machine::new(&settings.state);
+    let machine = Machine::new(&settings.state, &settings.boot_report);
     let boot = machine.boot_report().unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn Error, "the boot report cannot be read");
         None

@@ -12,7 +12,7 @@ const KEY_NAMES: Record<KeyKind, string> = {
 };
 
 const KEY_WORDS: Record<KeyKind, string> = {
-  tpm: "Opens the data by itself, in this box only and only for the system that was started when it was sealed, or an update of it.",
+  tpm: "Opens the data by itself, in this box only and only for a genuine system.",
   boot_key: "Opens the data by itself. It lies unprotected on the same disk.",
   passphrase: "Somebody types it at each start.",
   recovery: "On paper. It opens the data when nothing else does.",

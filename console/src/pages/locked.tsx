@@ -66,10 +66,16 @@ function OpenedPage() {
       ) : (
         <Progress reason="The box opens its data and starts everything again. It may not answer for a moment; this page goes on by itself." />
       )}
+      {/* A page cannot ask about a certificate, so a browser that does not know the household's finds nobody until it is reloaded. */}
       <p class="quiet">
-        Once it is back it uses its own certificate again, so the browser may warn once more here. Had you given the box another name? Then it is found
-        under that name.
+        Nothing happens within a minute? Load the page again: the box then uses its own certificate, and the browser may have to ask you about it. Had
+        you given the box another name? Then it is found under that name.
       </p>
+      <div class="actions">
+        <button type="button" class="button button-quiet" onClick={() => location.reload()}>
+          Load the page again
+        </button>
+      </div>
     </CardPage>
   );
 }

@@ -29,7 +29,7 @@ export function RecoverySheet({ recoveryKey, hostname }: { recoveryKey: string; 
         </p>
         <h2>How to use it</h2>
         <ol>
-          <li>Start the box with the disk in it, and open its address in a browser at home. It is on the box’s own screen.</li>
+          <li>Start the box with the disk in it, and open https://hearth.local in a browser at home, or the address on the box’s own screen.</li>
           <li>The page says that the box is locked. Type all groups of this key there; dashes and capitals do not matter.</li>
         </ol>
         <h2>Where to keep it</h2>

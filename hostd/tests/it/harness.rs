@@ -243,6 +243,7 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         console: folder.join("console"),
         net_socket: folder.join("net.sock"),
         storage_socket: folder.join("storage.sock"),
+        boot_report: folder.join("boot.json"),
     }
 }
 
