@@ -7,7 +7,8 @@
 //!         due time │  ▼                ▼
 //!                 Backoff / Degraded ◀─┘
 //! ```
-//! A hold stops it likewise and leads back to Waiting. Times are durations since boot, handed in. [`Machine::due`] says when the next [`Event::Due`] is wanted.
+//! A hold stops it likewise and leads back to Waiting. Times are durations since boot, handed in. [`Machine::due`] says when the next
+//! [`Event::Due`] is wanted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
