@@ -23,6 +23,7 @@ mod sets;
 
 pub use names::address_change;
 pub use names::name_element;
+pub use names::name_key;
 pub use names::name_maps;
 pub use names::name_of_element;
 pub use parts::CompileError;

@@ -15,7 +15,6 @@ use netlink::nft::Batch;
 use netlink::nft::Element;
 use netlink::nft::Family;
 use netlink::nft::Firewall;
-use netlink::nft::InterfaceName;
 use netlink::nft::LiveElement;
 use netlink::nft::Name;
 use netlink::nft::Ruleset;
@@ -93,10 +92,11 @@ impl PacketFilter for KernelFilter {
     fn put(&mut self, change: &AddressChange) -> Result<(), FilterError> {
         let (table, doing) = (table()?, "let addresses through");
         let mut batch = Batch::new();
-        for (map, is_mine) in name_maps()? {
+        for (map, is_ipv6) in name_maps()?.into_iter().zip([false, true]) {
+            let is_mine = |address: &IpAddr| address.is_ipv6() == is_ipv6;
             let put = change.put.iter().filter(|put| is_mine(&put.address)).map(compile::name_element);
             let gone = change.gone.iter().filter(|(_, address)| is_mine(address));
-            let gone: Vec<Element> = gone.map(|(link, address)| key(link, *address)).collect();
+            let gone: Vec<Element> = gone.map(|(link, address)| compile::name_key(link, *address)).collect();
             batch = batch
                 .renew_elements(&table, &map, &put.collect::<Vec<_>>())
                 .and_then(|batch| batch.clear_elements(&table, &map, &gone))
@@ -108,7 +108,7 @@ impl PacketFilter for KernelFilter {
     fn reachable(&mut self) -> Result<Vec<Reachable>, FilterError> {
         let table = table()?;
         let mut found = Vec::new();
-        for (map, _) in name_maps()? {
+        for map in name_maps()? {
             let elements = self.elements(&table, &map, "read the addresses of names")?;
             found.extend(elements.iter().filter_map(compile::name_of_element));
         }
@@ -129,18 +129,8 @@ impl PacketFilter for KernelFilter {
     }
 }
 
-/// The maps, each with the addresses that belong there.
-fn name_maps() -> Result<[(Set, fn(&IpAddr) -> bool); 2], FilterError> {
-    let [four, six] = compile::name_maps().map_err(failed("name the addresses of names"))?;
-    Ok([(four, IpAddr::is_ipv4), (six, IpAddr::is_ipv6)])
-}
-
-fn key(link: &InterfaceName, address: IpAddr) -> Element {
-    let address = match address {
-        IpAddr::V4(address) => Span::from(address),
-        IpAddr::V6(address) => Span::from(address),
-    };
-    Element::concatenated([link.clone().into(), address])
+fn name_maps() -> Result<[Set; 2], FilterError> {
+    compile::name_maps().map_err(failed("name the maps of addresses"))
 }
 
 fn mark(key: &[Span]) -> Option<Mark> {

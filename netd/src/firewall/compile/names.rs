@@ -7,11 +7,15 @@ use super::parts::mark;
 use super::parts::name;
 use crate::firewall::filter::AddressChange;
 use crate::firewall::filter::Reachable;
+use crate::firewall::permission::Mark;
 use crate::firewall::permission::Permission;
 use crate::firewall::situation::Situation;
 use model::network::names::AppKey;
 use netlink::nft::Element;
+use netlink::nft::ElementData;
+use netlink::nft::InterfaceName;
 use netlink::nft::Kind;
+use netlink::nft::LiveElement;
 use netlink::nft::Rule;
 use netlink::nft::Set;
 use netlink::nft::Span;
@@ -38,20 +42,26 @@ pub fn name_maps() -> Result<[Set; 2], CompileError> {
     Ok([map(NAMES4, Kind::Ipv4Addr)?, map(NAMES6, Kind::Ipv6Addr)?])
 }
 
-/// What an app reaches because of a name, as an element of its map.
+/// The key of an app's link and an address, in the map of its family.
 #[must_use]
-pub fn name_element(reachable: &Reachable) -> Element {
-    let address = match reachable.address {
+pub fn name_key(link: &InterfaceName, address: IpAddr) -> Element {
+    let address = match address {
         IpAddr::V4(address) => Span::from(address),
         IpAddr::V6(address) => Span::from(address),
     };
-    let element = Element::concatenated([reachable.link.clone().into(), address]);
+    Element::concatenated([link.clone().into(), address])
+}
+
+/// What an app reaches because of a name, as an element of its map.
+#[must_use]
+pub fn name_element(reachable: &Reachable) -> Element {
+    let element = name_key(&reachable.link, reachable.address);
     element.values([mark(&reachable.mark).into()]).timeout(reachable.left)
 }
 
 /// The other way round; nothing when it is not of these maps.
 #[must_use]
-pub fn name_of_element(live: &netlink::nft::LiveElement) -> Option<Reachable> {
+pub fn name_of_element(live: &LiveElement) -> Option<Reachable> {
     let [link, address] = live.key.as_slice() else { return None };
     let Value::InterfaceName(link) = link.single()? else { return None };
     let address = if let Value::Ipv4Addr(address) = address.single()? {
@@ -61,10 +71,9 @@ pub fn name_of_element(live: &netlink::nft::LiveElement) -> Option<Reachable> {
     } else {
         return None;
     };
-    let netlink::nft::ElementData::Values(values) = &live.data else { return None };
+    let ElementData::Values(values) = &live.data else { return None };
     let [Value::Mark(mark)] = values.as_slice() else { return None };
-    let mark = crate::firewall::permission::Mark(mark.0);
-    Some(Reachable { link: link.clone(), address, mark, left: live.expires? })
+    Some(Reachable { link: link.clone(), address, mark: Mark(mark.0), left: live.expires? })
 }
 
 /// The maps with all that is known.
