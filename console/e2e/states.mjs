@@ -5,11 +5,12 @@ import { look } from "./lib/look.mjs";
 import { Box } from "./mock/box.mjs";
 import { serve } from "./mock/server.mjs";
 import { NETWORK_SITUATIONS } from "./network.mjs";
-import { BASE, ELSEWHERE, heading, logIn, OWNER } from "./lib/visits.mjs";
+import { STORAGE_SITUATIONS } from "./storage.mjs";
+import { BASE, ELSEWHERE, fillWizard, heading, logIn, OWNER, putOffRecovery } from "./lib/visits.mjs";
 
 /** Runs every situation whose name fits `only`; throws with the name of the one that failed, and where no name fits. */
 export async function runStates({ certificates, executable, shots, only = /./ }) {
-  const chosen = Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS }).filter(([name]) => only.test(name));
+  const chosen = Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS, ...STORAGE_SITUATIONS }).filter(([name]) => only.test(name));
   if (chosen.length === 0) throw new Error(`no situation has a name that fits ${only}`);
   for (const [name, play] of chosen) {
     process.stdout.write(`states: ${name}\n`);
@@ -44,6 +45,7 @@ const SITUATIONS = {
     await page.getByLabel("Claim code").fill(box.claimCode);
     await page.getByRole("button", { name: "Continue" }).click();
     await page.getByRole("button", { name: "Set up my box" }).click();
+    await putOffRecovery(page);
     await heading(page, "Your box is ready, Robin");
   },
 
@@ -55,6 +57,9 @@ const SITUATIONS = {
     await look("setting-up");
     // A second press must not send a second request.
     await page.keyboard.press("Enter");
+    await page.getByText(/Making a new key/).waitFor();
+    await look("making-recovery-key");
+    await putOffRecovery(page);
     await heading(page, "Your box is ready, Robin");
     const sent = box.seen.filter((each) => each === "POST /setup").length;
     if (sent !== 1) throw new Error(`the set-up was sent ${sent} times`);
@@ -143,7 +148,7 @@ const SITUATIONS = {
   async "the session ends"({ box, visitor, page, look }) {
     box.owner = OWNER;
     await logIn(page);
-    for (const path of ["system", "network", "logs"]) visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage", "logs"]) visitor.expect(401, `/api/v1/${path}`);
     box.sessions.clear();
     await page.getByText(/You were logged out/).waitFor();
     await look("logged-out");
@@ -194,18 +199,6 @@ const SITUATIONS = {
     await look("off");
   },
 
-  async "a locked box"({ box, page, look }) {
-    box.owner = OWNER;
-    box.locked = true;
-    box.reasons = ["the key in the TPM does not fit, because the firmware was changed"];
-    await page.goto(BASE);
-    await heading(page, "Your box is locked");
-    await look("locked");
-    box.locked = false;
-    box.reasons = [];
-    await heading(page, "Log in");
-  },
-
   async "no answer at first"({ visitor, page, look }) {
     visitor.mayLose(true);
     await page.route("**/api/v1/status", (route) => route.abort("connectionrefused"));
@@ -216,17 +209,3 @@ const SITUATIONS = {
     await heading(page, "Welcome home");
   },
 };
-
-async function fillWizard(page, code) {
-  await page.goto(BASE);
-  const next = page.getByRole("button", { name: "Continue" });
-  await page.getByLabel("Claim code").fill(code);
-  await next.click();
-  await heading(page, "Name your box");
-  await next.click();
-  await page.getByLabel("Your name").fill(OWNER.name);
-  await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
-  await page.getByLabel("Password once more", { exact: true }).fill(OWNER.password);
-  await next.click();
-  await heading(page, "All set?");
-}

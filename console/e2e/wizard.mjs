@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { hasFocus, launch, tabTo, Visitor, waitUntil } from "./lib/browser.mjs";
 import { checkCertificate } from "./lib/household.mjs";
-import { look } from "./lib/look.mjs";
+import { look, lookAtPaper } from "./lib/look.mjs";
 
 const OWNER = { name: "Robin Ember", password: "warm stones keep the night" };
 
@@ -44,6 +44,7 @@ class Walker {
       ["account", this.account],
       ["review, with a wrong code", this.wrongCode],
       ["review, with the right code", this.finish],
+      ["recovery key", this.recoveryKey],
       ["certificate", this.certificate],
       ["home", this.home],
       ["log of a service", this.logs],
@@ -147,6 +148,31 @@ class Walker {
     await this.heading("All set?");
     await tabTo(page, page.getByRole("button", { name: "Set up my box" }));
     await page.keyboard.press("Enter");
+    await this.heading("Your recovery key");
+  }
+
+  /** The key is shown once, goes onto paper, and its end is typed back: wrongly at first. */
+  async recoveryKey() {
+    const { page } = this;
+    const groups = await page.getByRole("list", { name: "Recovery key, in groups" }).getByRole("listitem").allInnerTexts();
+    if (groups.length !== 9 || groups.some((group) => !/^[0-9A-Z]{4}$/.test(group))) throw new Error(`the key has ${groups.length} groups of another form`);
+    await look(page, this.shots, "13-recovery-key");
+    await lookAtPaper(page, this.shots, "13-recovery-key-paper");
+    await tabTo(page, page.getByRole("button", { name: "I have it on paper" }));
+    await page.keyboard.press("Enter");
+    await this.heading("Do you have it on paper?");
+    const end = page.getByLabel("Last two groups of the key");
+    await tabTo(page, end);
+    await page.keyboard.press("Enter");
+    await page.getByText(/Type the last two groups of the key/).waitFor();
+    await waitUntil("the field at fault has the focus", () => hasFocus(end));
+    this.visitor.expect(403, "/api/v1/storage/recovery-key/confirm");
+    await page.keyboard.type(groups.slice(-2).reverse().join("").toLowerCase());
+    await page.keyboard.press("Enter");
+    await page.getByText(/not the end of the new key/).waitFor();
+    await look(page, this.shots, "14-recovery-end-refused");
+    await this.retype(groups.slice(-2).join(""));
+    await page.keyboard.press("Enter");
     await this.heading(`Your box is ready, ${OWNER.name}`);
     await page.getByText(/^([0-9A-F]{2}:){7}[0-9A-F]{2} ?$/).first().waitFor();
     await look(page, this.shots, "08-ready");
@@ -206,7 +232,7 @@ class Walker {
   async logout() {
     const { page } = this;
     // The page may be asking at this very moment; that question is then answered after the logout.
-    for (const path of ["system", "network"]) this.visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage"]) this.visitor.expect(401, `/api/v1/${path}`);
     await page.getByRole("button", { name: "Log out" }).click();
     await this.heading("Log in");
     await page.getByText("You are logged out.").waitFor();

@@ -9,6 +9,7 @@ import { LogsPage } from "./pages/logs";
 import { NetworkPage } from "./pages/network";
 import { PowerPage } from "./pages/power";
 import { StartPage } from "./pages/start";
+import { StoragePage } from "./pages/storage";
 import { SetupWizard } from "./setup/wizard";
 import { useView } from "./view";
 
@@ -58,6 +59,8 @@ export function App() {
           return <LogsPage unit={view.unit} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "network":
           return <NetworkPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "storage":
+          return <StoragePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "home":
           return (
             <HomePage
@@ -65,6 +68,7 @@ export function App() {
               onLoggedOut={toLogin}
               onLogs={(unit) => show({ page: "logs", unit })}
               onNetwork={() => show({ page: "network" })}
+              onStorage={() => show({ page: "storage" })}
               onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
             />
           );

@@ -8,6 +8,7 @@ import "./style/setup.css";
 import "./style/home.css";
 import "./style/network.css";
 import "./style/links.css";
+import "./style/storage.css";
 
 const place = document.getElementById("app");
 if (place) render(<App />, place);

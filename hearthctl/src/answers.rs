@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use zeroize::Zeroize;
+use zeroize::ZeroizeOnDrop;
 
 /// `GET /status`.
 #[derive(Clone, Debug, Deserialize)]
@@ -179,4 +181,51 @@ pub enum Granted {
 pub struct SettingsChanged {
     /// Until they are taken back.
     pub trial_seconds_left: Option<u32>,
+}
+
+/// `GET /storage`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Storage {
+    /// How the data was opened at this start.
+    pub unlock: Unlocked,
+    /// Everything that opens it.
+    pub keys: Vec<Key>,
+    /// A recovery key was made whose end nobody has typed back yet.
+    pub is_waiting_for_confirmation: bool,
+}
+
+/// How the data was opened.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Unlocked {
+    /// `opened`, `locked` or `failed`.
+    pub state: String,
+    /// `tpm`, `boot_key`, `passphrase` or `recovery`, where it was opened.
+    pub by: Option<String>,
+    /// What did not go as it should.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// Why it cannot be opened.
+    pub reason: Option<String>,
+}
+
+/// What opens the data.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Key {
+    /// As in [`Unlocked::by`].
+    pub kind: String,
+    /// Whether it is known to work.
+    pub is_confirmed: bool,
+}
+
+/// `POST /storage/recovery-key`.
+#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct RecoveryKey {
+    /// In groups, with dashes between.
+    pub recovery_key: String,
+}
+
+impl std::fmt::Debug for RecoveryKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecoveryKey(…)")
+    }
 }

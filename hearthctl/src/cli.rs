@@ -19,6 +19,7 @@ use std::path::PathBuf;
   hearthctl status                         is all well?
   hearthctl network rules --counters       what the firewall lets through and stops
   hearthctl network policy --explain app:notes lan
+  hearthctl storage recovery-key           a key on paper, for when the box breaks
 
 Exit status: 0 when it worked, 1 when --explain says no, 2 when it did not work."
 )]
@@ -55,6 +56,27 @@ pub enum Command {
         #[command(subcommand)]
         part: Option<Network>,
     },
+    /// The encrypted data: how it was opened, and what opens it
+    #[command(args_conflicts_with_subcommands = true)]
+    Storage {
+        /// What to do with it; without, how it is.
+        #[command(subcommand)]
+        part: Option<Storage>,
+    },
+}
+
+/// How a box is reached whose certificate is not known yet.
+#[derive(Args, Debug)]
+pub struct Reach {
+    /// SHA-256 fingerprint of the household certificate to trust, instead of being asked
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub fingerprint: Option<String>,
+    /// Where to fetch the household certificate: a file, or an address other than http://<host>/ca.crt
+    #[arg(long, value_name = "FILE|URL")]
+    pub certificate: Option<String>,
+    /// Connect to this address instead of looking the name up
+    #[arg(long, value_name = "IP")]
+    pub address: Option<IpAddr>,
 }
 
 /// Logs in.
@@ -69,18 +91,56 @@ pub struct Login {
     /// Your name on the box; asked for when absent
     #[arg(long)]
     pub name: Option<String>,
-    /// SHA-256 fingerprint of the household certificate to trust, instead of being asked
-    #[arg(long, value_name = "FINGERPRINT")]
-    pub fingerprint: Option<String>,
     /// Read the password from the first line of standard input
     #[arg(long)]
     pub password_stdin: bool,
-    /// Where to fetch the household certificate: a file, or an address other than http://<host>/ca.crt
-    #[arg(long, value_name = "FILE|URL")]
-    pub certificate: Option<String>,
-    /// Connect to this address instead of looking the name up
-    #[arg(long, value_name = "IP")]
-    pub address: Option<IpAddr>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// What can be done with the encrypted data.
+#[derive(Debug, Subcommand)]
+pub enum Storage {
+    /// Open the locked data with the recovery key
+    ///
+    /// Needs no login: who may log in is in the data. For the same reason the box has neither its own certificate nor its
+    /// chosen name while it is locked. It is called hearth.local then, and shows the fingerprint of its certificate of the moment
+    /// on its own screen.
+    Unlock(Unlock),
+    /// Make a recovery key, shown once, and confirm it
+    ///
+    /// The keys before stay until you have shown that you have the new one on paper, by typing its last two groups.
+    RecoveryKey {
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+        /// Only confirm the key that was made last, by its last two groups
+        #[arg(long, value_name = "END", conflicts_with = "password_stdin")]
+        confirm: Option<String>,
+    },
+    /// Seal the data to the box as it is now, so that it opens by itself at the next start
+    Seal {
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+/// Opens the locked data.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hearthctl storage unlock
+  hearthctl storage unlock https://hearth.local --fingerprint 8F:1C:…:07 --key-stdin < key.txt")]
+pub struct Unlock {
+    /// Address of the locked box; may be left out for the box of last time, if it is called hearth.local or --address is given
+    pub url: Option<String>,
+    /// Read the key from the first line of standard input
+    #[arg(long)]
+    pub key_stdin: bool,
+    /// How to reach it.
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// Parts of the network.

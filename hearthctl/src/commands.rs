@@ -2,6 +2,7 @@
 
 mod failure;
 mod login;
+mod storage;
 
 pub(crate) use failure::Failure;
 
@@ -60,6 +61,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Network { part: Some(Network::Policy { explain: Some(ends) }) } => {
             return explain(&mut desk, ends);
         }
+        Command::Storage { part } => storage::carry_out(&mut desk, part.as_ref())?,
         Command::Network { part: Some(Network::Settings(settings)) } => change(&mut desk, settings)?,
     }
     Ok(Answered::Yes)

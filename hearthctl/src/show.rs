@@ -12,12 +12,17 @@ use model::network::report::TimeReport;
 mod links;
 mod numbers;
 mod rules;
+mod storage;
 mod table;
 
 pub use rules::Counters;
 pub use rules::explanation;
 pub use rules::policy;
 pub use rules::rules;
+pub use storage::CONFIRMED;
+pub use storage::UNCONFIRMED;
+pub use storage::recovery_key;
+pub use storage::storage;
 
 use numbers::bytes;
 use numbers::count;

@@ -272,6 +272,33 @@ impl Accounts {
     /// Says why not; see [`Refusal`]. An unknown name takes as long as a wrong password.
     pub async fn log_in(&self, attempt: Attempt, from: IpAddr) -> Result<(Token, Session), Refusal> {
         let records = self.records()?;
+        let user = self.right_user(attempt, from).await?;
+        let (token, session) = self.new_session(&user)?;
+        let written = [(token.hash(), session.clone())];
+        let ledger = self.time.ledger(self.clock.as_ref());
+        records.keep_sessions(&written, &[], ledger).await.map_err(|source| Refusal::Keep { source })?;
+        let removed = self.memory().sessions.add(token.hash(), session.clone());
+        if !removed.is_empty() {
+            records.keep_sessions(&[], &removed, ledger).await.map_err(|source| Refusal::Keep { source })?;
+        }
+        Ok((token, session))
+    }
+
+    /// Whether it is the password of a user who is logged in; wrong ones count as at login.
+    ///
+    /// # Errors
+    ///
+    /// Says why not; see [`Refusal`].
+    pub async fn check_password(
+        &self,
+        user: &UserName,
+        password: Zeroizing<String>,
+        from: IpAddr,
+    ) -> Result<(), Refusal> {
+        self.right_user(Attempt { name: user.as_str().to_owned(), password }, from).await.map(drop)
+    }
+
+    async fn right_user(&self, attempt: Attempt, from: IpAddr) -> Result<User, Refusal> {
         let account = attempt.account();
         let candidate = {
             let mut memory = self.memory();
@@ -289,15 +316,7 @@ impl Accounts {
             return Err(Refusal::WrongCredentials);
         };
         self.memory().limiter.was_right(Some(account), from);
-        let (token, session) = self.new_session(&user)?;
-        let written = [(token.hash(), session.clone())];
-        let ledger = self.time.ledger(self.clock.as_ref());
-        records.keep_sessions(&written, &[], ledger).await.map_err(|source| Refusal::Keep { source })?;
-        let removed = self.memory().sessions.add(token.hash(), session.clone());
-        if !removed.is_empty() {
-            records.keep_sessions(&[], &removed, ledger).await.map_err(|source| Refusal::Keep { source })?;
-        }
-        Ok((token, session))
+        Ok(user)
     }
 
     /// Whose token it is, if its session has not ended; that counts as a use.

@@ -17,6 +17,7 @@ pub mod query;
 mod session;
 mod setup;
 mod status;
+mod storage;
 mod system;
 
 use crate::accounts::session::Session;
@@ -191,6 +192,41 @@ pub static ROUTES: &[Route] = &[
         access: Access::HomeNetwork,
         input: Input::Nothing,
         handler: |call| Box::pin(network::profile::show_profile(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/storage",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(storage::show_storage(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/storage/unlock",
+        access: Access::LockedOnly,
+        input: Input::Json,
+        handler: |call| Box::pin(storage::unlock(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/storage/recovery-key",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(storage::make_recovery_key(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/storage/recovery-key/confirm",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(storage::confirm_recovery_key(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/storage/seal",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(storage::seal(call)),
     },
     Route {
         method: Method::GET,

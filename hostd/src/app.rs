@@ -18,6 +18,7 @@ use crate::server::Visitor;
 use crate::state::BoxState;
 use crate::state::Facts;
 use crate::state::derive;
+use crate::storaged::Storaged;
 use crate::web::Reply;
 use crate::web::console::Console;
 use crate::web::headers;
@@ -28,6 +29,8 @@ use hyper::body::Body;
 use hyper::body::Bytes;
 use model::names::HostName;
 use model::report::BootReport;
+use model::report::DataReport;
+use model::storage::KeyKind;
 use std::error::Error;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -49,6 +52,8 @@ pub struct App {
     pub network: watch::Receiver<NetworkView>,
     /// The way to ask netd.
     pub netd: Netd,
+    /// The keys of the data.
+    pub storaged: Storaged,
     /// How the boot went.
     pub boot: Option<BootReport>,
     /// What was lost or repaired when the store was opened, in plain words.
@@ -113,6 +118,7 @@ impl App {
             None
         });
         let network = self.network.borrow().clone();
+        let storage = self.storaged.last_report();
         let (state, reasons) = derive(Facts {
             set_up: self.accounts.is_set_up(),
             storage_problem: self.accounts.storage_problem(),
@@ -120,11 +126,27 @@ impl App {
             bootstrap_problem: self.bootstrap_problem.as_deref(),
             boot: self.boot.as_ref(),
             services: services.as_ref(),
+            storage: storage.as_ref(),
             network: &network.reasons,
         });
         let host_name = network.reachable_name(&self.chosen_name());
         let url = self.url(&host_name);
         Summary { state, reasons, host_name, url }
+    }
+
+    /// Whether the data waits for a key that is typed.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(&self.boot, Some(BootReport { data: DataReport::Locked { .. }, .. }))
+    }
+
+    /// What can be typed to unlock the data; nothing unless it is locked.
+    #[must_use]
+    pub fn takes(&self) -> &[KeyKind] {
+        match &self.boot {
+            Some(BootReport { data: DataReport::Locked { takes, .. }, .. }) => takes,
+            Some(_) | None => &[],
+        }
     }
 
     /// Address of the console under a name.

@@ -1,6 +1,6 @@
 //! The machine around hostd, in the few words that hostd needs; and the real one.
 
-pub mod control;
+pub use hostapi::control;
 #[cfg(feature = "testing")]
 pub mod fake;
 
@@ -96,11 +96,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The fixed places of the running system, with hostd's state in `state`.
+    /// The fixed places of the running system, with hostd's state in `state` and init's report on the boot in `boot_report`.
     #[must_use]
-    pub fn new(state: &Path) -> Self {
+    pub fn new(state: &Path, boot_report: &Path) -> Self {
         Self {
-            boot_report: model::paths::BOOT_REPORT.into(),
+            boot_report: boot_report.to_owned(),
             services_report: model::paths::SERVICES_REPORT.into(),
             control_socket: model::paths::CONTROL_SOCKET.into(),
             data: state.to_owned(),
@@ -186,8 +186,7 @@ mod tests {
     #[test]
     fn reports_are_read_absent_ones_are_none_and_others_are_errors() {
         let folder = tempfile::tempdir().unwrap();
-        let mut machine = Machine::new(folder.path());
-        machine.boot_report = folder.path().join("boot.json");
+        let machine = Machine::new(folder.path(), &folder.path().join("boot.json"));
         assert_eq!(machine.boot_report().unwrap(), None);
         let report = BootReport { version: "1.2.3".to_owned(), ..BootReport::default() };
         std::fs::write(&machine.boot_report, serde_json::to_vec(&report).unwrap()).unwrap();
@@ -201,7 +200,7 @@ mod tests {
     #[test]
     fn this_machine_has_memory_and_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let machine = Machine::new(folder.path());
+        let machine = Machine::new(folder.path(), Path::new(model::paths::BOOT_REPORT));
         for space in [machine.memory().unwrap(), machine.disk().unwrap()] {
             assert!(space.total_bytes > 0 && space.available_bytes <= space.total_bytes);
         }

@@ -6,6 +6,7 @@
 //! browser ── server (limits, TLS) ── app ─┬─ api (routes, authorisation) ── accounts ── records ── store
 //!                                         └─ web (console files, welcome page)
 //! tasks: net::follow        netd's view, and the chosen name sent to netd
+//!        storaged::follow   the keys of the data
 //!        certificates       the box's certificate follows names and addresses
 //!        dns_certificate    the resolver's certificate follows names
 //!        announce::follow   state and claim code to the box's screen
@@ -31,6 +32,7 @@ pub mod server;
 pub mod settings;
 pub mod state;
 pub mod storage;
+pub mod storaged;
 pub mod web;
 
 use crate::accounts::Accounts;
@@ -54,6 +56,7 @@ use crate::server::Port;
 use crate::server::connections::Connections;
 use crate::server::tls;
 use crate::settings::Settings;
+use crate::storaged::Storaged;
 use crate::web::console::Console;
 use hostapi::activation::Sockets;
 use hostapi::activation::TakeError;
@@ -185,7 +188,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     };
     let mut opened = storage::open(&settings.state).await.map_err(|source| RunError::Authority { source })?;
     opened.loaded.host_name.get_or_insert_with(|| bootstrap.domain.clone());
-    let machine = Machine::new(&settings.state);
+    let machine = Machine::new(&settings.state, &settings.boot_report);
     let boot = machine.boot_report().unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn Error, "the boot report cannot be read");
         None
@@ -203,6 +206,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
         clock,
         network,
         netd: Netd::new(netd),
+        storaged: Storaged::default(),
         boot,
         recovered: opened.recovered,
         bootstrap,
@@ -222,6 +226,8 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     tasks.spawn(certificates.follow(Arc::clone(&app)));
     tasks.spawn(announce::follow(Arc::clone(&app)));
     tasks.spawn(follow_network(settings.net_socket, Arc::clone(&app), Known { view, connection }));
+    let storaged = app.storaged.clone();
+    tasks.spawn(async move { storaged::follow(&settings.storage_socket, storaged).await });
     tasks.spawn(keep_up(Arc::clone(&app)));
     Ok(Running { http: http.1, https: https.1, app, connections, servers, tasks })
 }

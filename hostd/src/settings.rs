@@ -19,6 +19,10 @@ pub struct Settings {
     pub console: PathBuf,
     /// netd's socket.
     pub net_socket: PathBuf,
+    /// storaged's socket.
+    pub storage_socket: PathBuf,
+    /// init's report on the boot; need not be there.
+    pub boot_report: PathBuf,
 }
 
 /// Why the command line was refused.
@@ -27,7 +31,8 @@ pub enum SettingsError {
     /// There is no such argument.
     #[error(
         "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
-         --state FOLDER, --bootstrap FILE, --console FOLDER and --net-socket PATH"
+         --state FOLDER, --bootstrap FILE, --console FOLDER, --net-socket PATH, \
+         --storage-socket PATH and --boot-report FILE"
     )]
     Unknown {
         /// As written.
@@ -58,6 +63,8 @@ impl Default for Settings {
             bootstrap: model::paths::BOOTSTRAP.into(),
             console: model::paths::CONSOLE.into(),
             net_socket: model::paths::NET_BUS_SOCKET.into(),
+            storage_socket: model::paths::STORAGE_BUS_SOCKET.into(),
+            boot_report: model::paths::BOOT_REPORT.into(),
         }
     }
 }
@@ -84,6 +91,8 @@ impl Settings {
                 Some("--bootstrap") => settings.bootstrap = value("--bootstrap")?.into(),
                 Some("--console") => settings.console = value("--console")?.into(),
                 Some("--net-socket") => settings.net_socket = value("--net-socket")?.into(),
+                Some("--storage-socket") => settings.storage_socket = value("--storage-socket")?.into(),
+                Some("--boot-report") => settings.boot_report = value("--boot-report")?.into(),
                 _ => return Err(SettingsError::Unknown { argument }),
             }
         }

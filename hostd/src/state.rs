@@ -4,7 +4,14 @@ use model::report::BootReport;
 use model::report::DataReport;
 use model::report::ServiceState;
 use model::report::ServicesReport;
+use model::storage::KeyKind;
+use model::storage::StorageReport;
+use model::storage::UnlockReport;
 use serde::Serialize;
+
+/// A box that breaks before that is done takes its data with it.
+const NO_RECOVERY_KEY: &str = "nobody has a recovery key for the data yet: make one on the page Encrypted data, or nobody can \
+                               read the disk when this box breaks";
 
 /// State of the box as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -48,6 +55,8 @@ pub struct Facts<'a> {
     pub boot: Option<&'a BootReport>,
     /// State of the services.
     pub services: Option<&'a ServicesReport>,
+    /// What storaged tells of the keys of the data.
+    pub storage: Option<&'a StorageReport>,
     /// What netd complains of.
     pub network: &'a [String],
 }
@@ -95,13 +104,22 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     };
     let told = facts.boot.iter().flat_map(|boot| &boot.reasons).chain(facts.network);
     grave.extend(told.cloned());
+    if facts.set_up && facts.storage.is_some_and(lacks_recovery_key) {
+        grave.push(NO_RECOVERY_KEY.to_owned());
+    }
     (state, grave)
+}
+
+fn lacks_recovery_key(storage: &StorageReport) -> bool {
+    let is_open = matches!(storage.unlock, UnlockReport::Opened { .. });
+    is_open && !storage.keys.iter().any(|key| key.kind == KeyKind::Recovery && key.is_confirmed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use model::report::ServiceReport;
+    use model::storage::KeySlot;
 
     fn services(state: ServiceState) -> ServicesReport {
         let service = ServiceReport {
@@ -155,6 +173,31 @@ mod tests {
         let facts = Facts { storage_problem: Some("no folder"), boot: Some(&report), ..Facts::default() };
         let told = vec!["the data is locked: this key was sealed by another TPM".to_owned()];
         assert_eq!(derive(facts), (BoxState::Locked, told));
+    }
+
+    #[test]
+    fn a_missing_recovery_key_is_told_to_owners_and_does_not_degrade() {
+        let slot = |kind, is_confirmed| KeySlot { kind, is_confirmed };
+        let opened = UnlockReport::Opened { by: KeyKind::Tpm, reasons: vec![] };
+        let with = |keys: &[KeySlot]| StorageReport {
+            unlock: opened.clone(),
+            keys: keys.to_vec(),
+            is_waiting_for_confirmation: false,
+        };
+        for (keys, is_told) in [
+            (&[slot(KeyKind::Tpm, true)][..], true),
+            (&[slot(KeyKind::Tpm, true), slot(KeyKind::Recovery, false)], true),
+            (&[slot(KeyKind::Tpm, true), slot(KeyKind::Recovery, true)], false),
+        ] {
+            let report = with(keys);
+            let facts = Facts { set_up: true, storage: Some(&report), ..Facts::default() };
+            let (state, reasons) = derive(facts);
+            assert_eq!(
+                (state, reasons.iter().any(|reason| reason == NO_RECOVERY_KEY)),
+                (BoxState::Ready, is_told)
+            );
+            assert_eq!(derive(Facts { set_up: false, ..facts }).1, Vec::<String>::new());
+        }
     }
 
     #[test]

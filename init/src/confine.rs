@@ -69,7 +69,7 @@ pub fn become_service(name: &OsString) -> Result<Infallible, ConfineError> {
         filter::install(sandbox.families, sandbox.calls_also)?;
     }
     let mut program = Command::new(service.program);
-    program.env_clear().envs(environment(service, std::process::id()));
+    program.args(service.arguments).env_clear().envs(environment(service, std::process::id()));
     Err(ConfineError::Exec(service.program, program.exec()))
 }
 
@@ -118,5 +118,49 @@ mod tests {
     fn an_unknown_service_is_refused_before_anything_else() {
         let refused = become_service(&OsString::from("sshd")).unwrap_err();
         assert!(matches!(refused, ConfineError::Unknown(_)));
+    }
+
+    /// What device-mapper needs beyond this is seen in the VM.
+    #[test]
+    fn cryptsetup_works_on_a_header_inside_of_storageds_sandbox() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        fs::File::create(place("partition")).unwrap().set_len(32 << 20).unwrap();
+        fs::write(place("key"), [7; 32]).unwrap();
+        let storaged = table::find("storaged").unwrap();
+        let writable: &'static str = folder.path().to_str().unwrap().to_owned().leak();
+        let sandbox =
+            table::Sandbox { write: vec![writable, "/dev/null"].leak(), ..storaged.sandbox.unwrap() };
+        let [header, key] = ["partition", "key"].map(|name| place(name).to_str().unwrap().to_owned());
+        let steps: Vec<Vec<String>> = [
+            "luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY HEADER",
+            "luksAddKey --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY HEADER KEY",
+            "open --test-passphrase --key-file KEY HEADER",
+            "luksKillSlot HEADER 1",
+        ]
+        .map(|step| {
+            let words = step.split(' ').map(|word| word.replace("KEY", &key).replace("HEADER", &header));
+            words.collect()
+        })
+        .into();
+        let said = std::thread::spawn(move || {
+            landlock::restrict("/nonexistent", &sandbox).unwrap();
+            filter::install(sandbox.families, sandbox.calls_also).unwrap();
+            steps
+                .into_iter()
+                .map(|words| {
+                    let mut command = Command::new(sandbox.programs[0]);
+                    let ran = command
+                        .args(["--batch-mode", "--disable-locks"])
+                        .args(words)
+                        .env_clear()
+                        .output()
+                        .unwrap();
+                    (ran.status.success(), String::from_utf8_lossy(&ran.stderr).into_owned())
+                })
+                .collect::<Vec<_>>()
+        });
+        let said = said.join().unwrap();
+        assert!(said.iter().all(|(is_done, _)| *is_done), "{said:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! kernel ─▶ stage1 (initramfs: check and enter the root) ─▶ stage2 (mounts, drivers, data) ─▶ service::supervisor
 //!                                                                                              │ starts, by table
 //!                                                    `init service <name>` = confine ◀─────────┤
+//!                                             `init open-data` = stage2::open_data   ◀─────────┤
 //!                                                    `init finish` = shutdown        ◀─────────┘
 //! ```
 //! Owns: mounts, modules, sysctls, the data partition's life, control groups, services, hardware watchdog, power button,

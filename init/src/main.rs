@@ -1,4 +1,4 @@
-//! One program, four lives: stage 1, stage 2, the trampoline of a service, the helper of a shutdown.
+//! One program, five lives: stage 1, stage 2, the trampoline of a service, the helpers that bring data up late and end a shutdown.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,10 @@ fn main() -> ExitCode {
             let Err(error) = confine::become_service(name);
             report(&console::chain(&error))
         }
+        [verb] if verb == "open-data" => match stage2::open_data() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&error.to_string()),
+        },
         [verb] if verb == "finish" => {
             if shutdown::sync_and_unmount() {
                 ExitCode::SUCCESS

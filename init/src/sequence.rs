@@ -9,6 +9,8 @@ pub enum Sequence {
     Boot,
     /// Services run.
     Run,
+    /// The data partition was opened late: services that keep state on it stop, it is mounted, they start again.
+    OpenData,
     /// Down, and up again.
     Reboot,
     /// Down.
@@ -19,7 +21,8 @@ pub enum Sequence {
 
 impl Sequence {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Boot, Self::Run, Self::Reboot, Self::PowerOff, Self::Emergency];
+    pub const ALL: [Self; 6] =
+        [Self::Boot, Self::Run, Self::OpenData, Self::Reboot, Self::PowerOff, Self::Emergency];
 
     /// Whether this sequence may start while `running` is under way.
     ///
@@ -29,9 +32,11 @@ impl Sequence {
     pub fn can_take_over(self, running: Self) -> bool {
         match (running, self) {
             (Self::Boot, Self::Run | Self::Reboot | Self::PowerOff | Self::Emergency)
-            | (Self::Run, Self::Reboot | Self::PowerOff | Self::Emergency)
+            | (Self::Run, Self::OpenData | Self::Reboot | Self::PowerOff | Self::Emergency)
+            | (Self::OpenData, Self::Run | Self::Reboot | Self::PowerOff | Self::Emergency)
             | (Self::Reboot | Self::PowerOff, Self::Emergency) => true,
-            (Self::Boot | Self::Run | Self::Reboot | Self::PowerOff, _) | (Self::Emergency, _) => false,
+            (Self::Boot | Self::Run | Self::OpenData | Self::Reboot | Self::PowerOff, _)
+            | (Self::Emergency, _) => false,
         }
     }
 
@@ -46,7 +51,9 @@ impl Sequence {
     pub fn command(self) -> RebootCommand {
         match self {
             Self::PowerOff => RebootCommand::PowerOff,
-            Self::Boot | Self::Run | Self::Reboot | Self::Emergency => RebootCommand::Restart,
+            Self::Boot | Self::Run | Self::OpenData | Self::Reboot | Self::Emergency => {
+                RebootCommand::Restart
+            }
         }
     }
 }
@@ -57,13 +64,14 @@ mod tests {
 
     #[test]
     fn every_pair_is_decided_as_intended() {
-        // Rows: what runs. Columns: Boot, Run, Reboot, PowerOff, Emergency wants to take over.
+        // Rows: what runs. Columns: Boot, Run, OpenData, Reboot, PowerOff, Emergency wants to take over.
         let expected = [
-            [false, true, true, true, true],
-            [false, false, true, true, true],
-            [false, false, false, false, true],
-            [false, false, false, false, true],
-            [false, false, false, false, false],
+            [false, true, false, true, true, true],
+            [false, false, true, true, true, true],
+            [false, true, false, true, true, true],
+            [false, false, false, false, false, true],
+            [false, false, false, false, false, true],
+            [false, false, false, false, false, false],
         ];
         for (running, row) in Sequence::ALL.into_iter().zip(expected) {
             for (wanted, allowed) in Sequence::ALL.into_iter().zip(row) {

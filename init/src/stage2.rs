@@ -60,7 +60,8 @@ pub fn run() -> io::Result<()> {
     watchdog.arm(report::uptime());
 
     let mut reaper = Reaper::default();
-    boot.data = bring_up_data(&mut boot.reasons, &mut loader, &uevents, &mut reaper, &mut watchdog);
+    let mounted = bring_up_data(&mut boot.reasons, &mut loader, &uevents, &mut reaper, &mut watchdog);
+    boot.data = told(mounted, &mut boot.reasons);
     boot.reasons.extend(prepare_services());
     if let Err(error) = report::write(paths::BOOT_REPORT, &boot) {
         console::note(Level::Error, &format!("{}: {error}", paths::BOOT_REPORT));
@@ -88,14 +89,25 @@ fn identify(boot: &mut BootReport, line: &CommandLine) {
     }
 }
 
-fn bring_up_data(
-    reasons: &mut Vec<String>,
-    loader: &mut Loader,
-    uevents: &uevent::Socket,
-    reaper: &mut Reaper,
-    watchdog: &mut Watchdog,
-) -> DataReport {
-    match try_bring_up_data(reasons, loader, uevents, reaper, watchdog) {
+/// The helper's life when the data partition was locked at boot and is open now: mounts it and writes the boot report anew.
+///
+/// # Errors
+/// When there are no device events, or the report cannot be written.
+pub fn open_data() -> io::Result<()> {
+    let uevents = uevent::Socket::open()?;
+    let (mut loader, mut reaper) = (Loader::open(), Reaper::default());
+    let mut boot: BootReport = report::read(paths::BOOT_REPORT).unwrap_or_default();
+    // The box's watchdog is petted by PID 1, which does not wait for this.
+    let mut pet = || {};
+    let mounted = bring_up::find(booted_from(), &mut loader, &uevents, &mut pet)
+        .and_then(|mut disk| disk.mount_data(&mut Tools { reaper: &mut reaper, while_waiting: &mut pet }));
+    boot.data = told(mounted, &mut boot.reasons);
+    report::write(paths::BOOT_REPORT, &boot)
+}
+
+/// What came of it, for the report and the kernel's log.
+fn told(mounted: Result<Mounted, DataError>, reasons: &mut Vec<String>) -> DataReport {
+    match mounted {
         Ok(mounted) => {
             reasons.extend(mounted.reasons);
             DataReport::Ready { device: mounted.device, created: mounted.created }
@@ -112,17 +124,20 @@ fn bring_up_data(
     }
 }
 
-fn try_bring_up_data(
+fn booted_from() -> Option<[u8; 16]> {
+    let text = efi::loader_variable(Path::new(efi::EFIVARS), "LoaderDevicePartUUID");
+    text.and_then(|text| efi::guid(&text))
+}
+
+fn bring_up_data(
     reasons: &mut Vec<String>,
     loader: &mut Loader,
     uevents: &uevent::Socket,
     reaper: &mut Reaper,
     watchdog: &mut Watchdog,
 ) -> Result<Mounted, DataError> {
-    let booted_from = efi::loader_variable(Path::new(efi::EFIVARS), "LoaderDevicePartUUID");
-    let booted_from = booted_from.and_then(|text| efi::guid(&text));
     let mut pet = || watchdog.pet(report::uptime());
-    let mut disk = bring_up::find(booted_from, loader, uevents, &mut pet)?;
+    let mut disk = bring_up::find(booted_from(), loader, uevents, &mut pet)?;
     // First: the key of the data partition may lie there.
     if let Err(error) = disk.mount_esp() {
         reasons.push(format!("the boot partition is not mounted: {}", console::chain(&error)));
@@ -133,7 +148,12 @@ fn try_bring_up_data(
 /// Folders and control groups; what is missing shows when a service needs it.
 fn prepare_services() -> Vec<String> {
     let mut reasons = Vec::new();
-    for (path, owner) in [("/run/hearth/net", paths::NETD_UID), ("/run/hearth/host", paths::HOSTD_UID)] {
+    let folders = [
+        ("/run/hearth/net", paths::NETD_UID),
+        ("/run/hearth/host", paths::HOSTD_UID),
+        (paths::STORAGE_RUN, 0),
+    ];
+    for (path, owner) in folders {
         let made = fs::create_dir_all(path).and_then(|()| chown(path, Some(owner), Some(owner)));
         if let Err(error) = made {
             reasons.push(format!("making {path}: {error}"));

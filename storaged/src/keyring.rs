@@ -1,7 +1,5 @@
 //! Changes of what opens the data partition. Each adds the new before it takes the old away: a cut leaves one of them, or both.
 
-use crate::boot_key::BootKey;
-use crate::boot_key::BootKeyError;
 use crate::key::Key;
 use crate::luks::Cost;
 use crate::luks::Luks;
@@ -12,7 +10,9 @@ use crate::luks::token::Token;
 use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use model::storage::KeyKind;
+use model::storage::KeySlot;
 use std::fmt;
+use std::io;
 use vault::RecoveryCode;
 use vault::RecoveryCodeError;
 
@@ -28,9 +28,9 @@ pub enum KeyringError {
     /// The encrypted partition.
     #[error(transparent)]
     Luks(#[from] LuksError),
-    /// The key file.
-    #[error(transparent)]
-    BootKey(#[from] BootKeyError),
+    /// The new key could not be kept for further changes.
+    #[error("keep the key that opens the partition")]
+    Keep(#[source] io::Error),
     /// The TPM.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -57,6 +57,9 @@ impl fmt::Debug for Shown {
     }
 }
 
+/// Keeps the key for further changes where the next run finds it, before the one it had opens nothing any more.
+pub type Keep<'a> = &'a dyn Fn(&Key) -> io::Result<()>;
+
 /// What opens the partition, and a key that does.
 #[derive(Debug)]
 pub struct Keyring {
@@ -78,7 +81,10 @@ pub fn unlock(luks: &Luks, typed: &str) -> Result<Key, KeyringError> {
     let key = key_of(&RecoveryCode::parse(typed)?);
     // First without opening: a wrong key is told from a partition that cannot be opened.
     luks.test(&key)?;
-    luks.open(&key)?;
+    // It may be open: a run before this one may have ended between opening it and saying so.
+    if !luks.is_open() {
+        luks.open(&key)?;
+    }
     Ok(key)
 }
 
@@ -94,11 +100,12 @@ impl Keyring {
     ///
     /// # Errors
     /// When the header cannot be changed.
-    pub fn new_recovery_key(&mut self) -> Result<RecoveryCode, KeyringError> {
+    pub fn new_recovery_key(&mut self, keep: Keep<'_>) -> Result<RecoveryCode, KeyringError> {
         let code = RecoveryCode::random().map_err(|error| KeyringError::Random(error.to_string()))?;
         let purpose = Purpose::Recovery { is_confirmed: false };
-        let slot = self.luks.add(&self.opening, &key_of(&code), Cost::Random, purpose)?;
-        self.remove_recovery(|other, is_confirmed| other != slot && !is_confirmed)?;
+        let key = key_of(&code);
+        let slot = self.luks.add(&self.opening, &key, Cost::Random, purpose)?;
+        self.retire_recovery(&key, keep, |other, is_confirmed| other != slot && !is_confirmed)?;
         self.shown = Some(Shown { slot, code: code.clone() });
         Ok(code)
     }
@@ -107,41 +114,56 @@ impl Keyring {
     ///
     /// # Errors
     /// When none waits, or the letters are others.
-    pub fn confirm_recovery_key(&mut self, end: &str) -> Result<(), KeyringError> {
+    pub fn confirm_recovery_key(&mut self, end: &str, keep: Keep<'_>) -> Result<(), KeyringError> {
         let shown = self.shown.as_ref().ok_or(KeyringError::NothingToConfirm)?;
         let text = plain(&shown.code.to_text());
         let wanted = text.get(text.len().saturating_sub(SHOWN_LETTERS)..).unwrap_or_default();
         if plain(end) != wanted {
             return Err(KeyringError::NotItsEnd);
         }
-        let slot = shown.slot;
+        let (slot, key) = (shown.slot, key_of(&shown.code));
         let metadata = self.luks.metadata()?;
         let mut of_slot = metadata.of_kind(KeyKind::Recovery).filter(|(_, token)| token.slot == slot);
         let (id, _) = of_slot.next().ok_or(KeyringError::NothingToConfirm)?;
         let token = Token { slot, purpose: Purpose::Recovery { is_confirmed: true } };
         self.luks.import(&token, Some(id))?;
-        self.remove_recovery(|other, _| other != slot)?;
+        self.retire_recovery(&key, keep, |other, _| other != slot)?;
         self.shown = None;
         Ok(())
     }
 
     /// Seals a new key to the TPM and to the firmware as it is now, in place of what opened the partition by itself until now.
     ///
+    /// A key file on the boot partition opens nothing any more afterwards; the next boot destroys it.
+    ///
     /// # Errors
     /// When the TPM refuses; then nothing has changed.
-    pub fn seal_anew(&mut self, sealer: &mut impl Sealer, boot_key: &BootKey) -> Result<(), KeyringError> {
+    pub fn seal_anew(&mut self, sealer: &mut impl Sealer, keep: Keep<'_>) -> Result<(), KeyringError> {
         let key = Key::random().map_err(|error| KeyringError::Random(error.to_string()))?;
         let sealed = sealer.seal(&key)?;
         let slot = self.luks.add(&self.opening, &key, Cost::Random, Purpose::Tpm { sealed })?;
-        // The key that opened it may be one of those that go.
-        self.opening = key;
+        self.adopt(&key, keep)?;
         let metadata = self.luks.metadata()?;
         for kind in [KeyKind::Tpm, KeyKind::BootKey] {
             for (_, token) in metadata.of_kind(kind).filter(|(_, token)| token.slot != slot) {
                 self.luks.remove(token.slot)?;
             }
         }
-        Ok(boot_key.destroy()?)
+        Ok(())
+    }
+
+    /// What opens the partition, in the order of the slots.
+    ///
+    /// # Errors
+    /// When the header cannot be read.
+    pub fn slots(&self) -> Result<Vec<KeySlot>, LuksError> {
+        Ok(self.luks.metadata()?.told())
+    }
+
+    /// Whether a recovery key was shown that nobody has confirmed.
+    #[must_use]
+    pub fn is_waiting_for_confirmation(&self) -> bool {
+        self.shown.is_some()
     }
 
     /// The key that opens the partition now.
@@ -150,14 +172,29 @@ impl Keyring {
         &self.opening
     }
 
-    fn remove_recovery(&self, which: impl Fn(Slot, bool) -> bool) -> Result<(), LuksError> {
+    /// Takes recovery keys away. Where one of them is the key for further changes, another takes over before.
+    fn retire_recovery(
+        &mut self,
+        instead: &Key,
+        keep: Keep<'_>,
+        which: impl Fn(Slot, bool) -> bool,
+    ) -> Result<(), KeyringError> {
         for token in self.luks.metadata()?.tokens.values() {
             if let Purpose::Recovery { is_confirmed } = token.purpose
                 && which(token.slot, is_confirmed)
             {
+                if self.luks.opens(&self.opening, token.slot)? {
+                    self.adopt(instead, keep)?;
+                }
                 self.luks.remove(token.slot)?;
             }
         }
+        Ok(())
+    }
+
+    fn adopt(&mut self, key: &Key, keep: Keep<'_>) -> Result<(), KeyringError> {
+        keep(key).map_err(KeyringError::Keep)?;
+        self.opening = key.clone();
         Ok(())
     }
 }

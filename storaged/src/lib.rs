@@ -4,17 +4,23 @@
 //! init ── storaged make | open ──> opening ─┬─ sealer    the TPM, by a signed policy
 //!                                           ├─ boot_key  a file on the boot partition
 //!                                           └─ luks      cryptsetup
-//! hostd ── org.hearthos.Storage1 ──> storaged ── the same
+//! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ──> keyring ── the same
 //! ```
 //! It must not: listen on a network, decide who may ask for what (hostd does), keep a key on a disk in clear.
 
 pub mod boot_key;
+pub mod bus;
 pub mod command;
+pub mod daemon;
+pub mod keeper;
 pub mod key;
 pub mod keyring;
 pub mod luks;
+pub mod notes;
 pub mod opening;
 pub mod sealer;
+#[cfg(test)]
+mod testing;
 pub mod tpm;
 pub mod tries;
 pub mod words;

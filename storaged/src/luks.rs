@@ -143,6 +143,12 @@ impl Luks {
         self.run("open", command, &[key]).map(drop)
     }
 
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        Path::new(MAPPED).exists()
+    }
+
     /// Whether a key opens a slot, without opening the partition. Writes nothing.
     ///
     /// # Errors
@@ -151,6 +157,20 @@ impl Luks {
         let mut command = self.command("open", &["--test-passphrase", "--key-file", "/proc/self/fd/3"]);
         command.arg(&self.device);
         self.run("try a key of", command, &[key]).map(drop)
+    }
+
+    /// Whether a key opens this very slot. Writes nothing.
+    ///
+    /// # Errors
+    /// When the program fails.
+    pub fn opens(&self, key: &Key, slot: Slot) -> Result<bool, LuksError> {
+        let mut command = self.command("open", &["--test-passphrase", "--key-file", "/proc/self/fd/3"]);
+        command.args(["--key-slot", &slot.0.to_string()]).arg(&self.device);
+        match self.run("try a key of", command, &[key]) {
+            Ok(_opened) => Ok(true),
+            Err(LuksError::WrongKey(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Closes the partition.

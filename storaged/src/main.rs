@@ -2,17 +2,26 @@
 
 use anyhow::Context as _;
 use anyhow::bail;
+use hostapi::activation::Sockets;
+use hostapi::peer::AllowedUids;
 use model::paths;
 use std::path::Path;
 use std::process::ExitCode;
 use storaged::command;
-use storaged::command::Places;
 use storaged::command::Verb;
+use storaged::daemon;
+use storaged::daemon::Settings;
+use storaged::keeper::Keeper;
+use storaged::luks::Luks;
+use storaged::notes::Notes;
 use storaged::tpm::Chip;
+use storaged::tpm::Moment;
 use tpm::Tcti;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<ExitCode> {
+    // Before anything else runs: it takes variables out of the environment, which is only sound with one thread.
+    let sockets = Sockets::from_env();
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info")))
         .with_writer(std::io::stderr)
@@ -21,13 +30,30 @@ fn main() -> anyhow::Result<ExitCode> {
         .init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let notes = Notes::in_folder(Path::new(paths::STORAGE_RUN));
+    let chip = |moment| Chip::new(Tcti::default(), Path::new(paths::MEASURED), moment);
     let (verb, device) = match arguments[..] {
         ["make", device] => (Verb::Make, device),
         ["open", device] => (Verb::Open, device),
-        _ => bail!("usage: storaged make DEVICE | storaged open DEVICE"),
+        ["serve"] => return serve(notes, chip(Moment::Running), sockets).map(|()| ExitCode::SUCCESS),
+        _ => bail!("usage: storaged make DEVICE | storaged open DEVICE | storaged serve"),
     };
-    let places = Places { boot: Path::new("/boot"), run: Path::new(paths::STORAGE_RUN) };
-    let chip = Chip::new(Tcti::default(), Path::new(paths::MEASURED));
-    let ending = command::run(verb, Path::new(device), places, chip).context("leave a report")?;
+    let boot = Path::new("/boot");
+    let ending = command::run(verb, Path::new(device), boot, &notes, chip(Moment::Opening))
+        .context("leave a report")?;
     Ok(ExitCode::from(ending.status()))
+}
+
+fn serve(notes: Notes, chip: Chip, mut sockets: Sockets) -> anyhow::Result<()> {
+    let bus_socket = sockets.take_unix("storage1").context("take the bus socket from PID 1")?;
+    let keeper = Keeper::begin(notes, chip, Luks::on).context("see how the data partition is")?;
+    let settings = Settings {
+        allowed: AllowedUids::default(),
+        control: paths::CONTROL_SOCKET.into(),
+        boot_report: paths::BOOT_REPORT.into(),
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(daemon::run(keeper, settings, bus_socket))?;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! make: key → sealed, or written to the boot partition → header → token → open
-//! open: each slot that opens by itself, the TPM's first → open → what cuts left is tidied
+//! open: each slot that opens by itself, the TPM's first → open → what cuts and changes of keys left is tidied
 //! ```
 //! Whatever comes of it, the TPM gives nothing more in this boot afterwards. Nothing that the box acknowledges lies on the partition
 //! before `make` is through: a cut inside of it begins it anew (`init`, the name of the partition's entry).
@@ -138,6 +138,11 @@ impl<S: Sealer> Opening<S> {
                             chain(&error)
                         ));
                     }
+                    if is_key_file_stale(&metadata)
+                        && let Err(error) = self.boot_key.destroy()
+                    {
+                        reasons.push(chain(&error));
+                    }
                     return Ok(Outcome::Opened(Opened { by, key, reasons }));
                 }
                 Err(reason) => reasons.push(reason),
@@ -161,6 +166,11 @@ fn by_themselves(metadata: &Metadata) -> Vec<&Token> {
     tokens.retain(|token| matches!(token.purpose.kind(), KeyKind::Tpm | KeyKind::BootKey));
     tokens.sort_by_key(|token| token.purpose.kind());
     tokens
+}
+
+/// Whether a key file opens nothing: a change of keys took its slot away. A token that this version does not understand may speak of it.
+fn is_key_file_stale(metadata: &Metadata) -> bool {
+    metadata.foreign.is_empty() && metadata.of_kind(KeyKind::BootKey).next().is_none()
 }
 
 /// What somebody can type. A recovery key that nobody has shown to have written down counts too: somebody may have.

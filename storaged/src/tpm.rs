@@ -29,20 +29,33 @@ const SIGNATURES: &str = "tpm2-pcr-signature.json";
 const LONGEST: u64 = 64 * 1024;
 /// Registers that must be as they were at sealing: Secure Boot's state and keys, and what was given to the stub from outside, such as
 /// further words of the command line (systemd-stub(7), "TPM PCR Notes").
-const FIXED: [u32; 2] = [SECURE_BOOT_REGISTER, 12];
+const FIXED: [u32; 2] = [SECURE_BOOT_REGISTER, OUTSIDE_REGISTER];
+
+/// Register of what was given to the stub from outside; zeros when nothing was.
+const OUTSIDE_REGISTER: u32 = 12;
+
+/// When the TPM is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// While the data partition is being opened: it unseals.
+    Opening,
+    /// Afterwards: it seals, and what it sealed cannot be tried.
+    Running,
+}
 
 /// The TPM of this box.
 #[derive(Debug)]
 pub struct Chip {
     tcti: Tcti,
     measured: PathBuf,
+    moment: Moment,
 }
 
 impl Chip {
     /// A TPM, and the folder with the signed policy.
     #[must_use]
-    pub fn new(tcti: Tcti, measured: &Path) -> Self {
-        Self { tcti, measured: measured.to_owned() }
+    pub fn new(tcti: Tcti, measured: &Path, moment: Moment) -> Self {
+        Self { tcti, measured: measured.to_owned(), moment }
     }
 
     fn open(&self) -> Result<Tpm, SealError> {
@@ -74,6 +87,22 @@ impl Chip {
     }
 }
 
+/// What can be seen beforehand of a seal that cannot be tried.
+fn check_untried(tpm: &mut Tpm, key: &PolicyKey, signatures: &Signatures) -> Result<(), SealError> {
+    let fingerprint = key.fingerprint();
+    if !signatures.entries.iter().any(|entry| entry.key == fingerprint) {
+        return Err(SealError::Refused("this system has no signature of its policy key".to_owned()));
+    }
+    // It would open for whoever adds the same words, and for nobody who starts the box without them.
+    let outside = tpm.read_pcrs(&[OUTSIDE_REGISTER]).map_err(|error| SealError::Refused(chain(&error)))?;
+    if outside.iter().any(|(_, value)| value.0.iter().any(|byte| *byte != 0)) {
+        return Err(SealError::Refused(
+            "words were added when the box was started: start it without them first".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 impl Sealer for Chip {
     fn seal(&mut self, key: &Key) -> Result<Value, SealError> {
         let refused = |error: &dyn std::error::Error| SealError::Refused(chain(error));
@@ -84,10 +113,15 @@ impl Sealer for Chip {
             .bytes()
             .try_into()
             .map_err(|_length| SealError::Refused("a key of another length".to_owned()))?;
-        let sealed = tpm.seal(secret, &policy).map_err(|error| refused(&error))?;
-        // What cannot be opened again now would lock the owner out at the next boot.
         let signatures = Signatures::from_json(&self.read(SIGNATURES)?).map_err(|error| refused(&error))?;
-        tpm.unseal(&sealed, &self.policy_key()?, &signatures).map_err(|error| refused(&error))?;
+        if self.moment == Moment::Running {
+            check_untried(&mut tpm, &self.policy_key()?, &signatures)?;
+        }
+        let sealed = tpm.seal(secret, &policy).map_err(|error| refused(&error))?;
+        if self.moment == Moment::Opening {
+            // What cannot be opened again now would lock the owner out at the next boot.
+            tpm.unseal(&sealed, &self.policy_key()?, &signatures).map_err(|error| refused(&error))?;
+        }
         serde_json::from_str(&sealed.to_json()).map_err(|error| refused(&error))
     }
 

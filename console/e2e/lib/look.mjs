@@ -33,6 +33,17 @@ export async function look(page, folder, name) {
   if (found.length > 0) throw new Error(`page “${name}”:\n  ${[...new Set(found)].join("\n  ")}`);
 }
 
+/** The page as a printer gets it, on A4 at 96 points an inch. Throws if something to press would be printed. */
+export async function lookAtPaper(page, folder, name) {
+  await page.emulateMedia({ media: "print", colorScheme: "light" });
+  await page.setViewportSize({ width: 794, height: 1123 });
+  const pressed = await page.getByRole("button").filter({ visible: true }).count();
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  await page.emulateMedia({ media: "screen" });
+  await page.setViewportSize(SIZES.desktop);
+  if (pressed > 0) throw new Error(`page “${name}”: ${pressed} buttons would be printed`);
+}
+
 /** Colours change in a transition; axe would measure a shade in between. */
 async function settle(page) {
   await page.evaluate(async () => {

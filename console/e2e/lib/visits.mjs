@@ -16,3 +16,24 @@ export async function logIn(page, at = BASE) {
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("heading", { name: "Services" }).waitFor();
 }
+
+/** Goes through the set-up up to its last look. */
+export async function fillWizard(page, code) {
+  await page.goto(BASE);
+  const next = page.getByRole("button", { name: "Continue" });
+  await page.getByLabel("Claim code").fill(code);
+  await next.click();
+  await heading(page, "Name your box");
+  await next.click();
+  await page.getByLabel("Your name").fill(OWNER.name);
+  await page.getByLabel("Password", { exact: true }).fill(OWNER.password);
+  await page.getByLabel("Password once more", { exact: true }).fill(OWNER.password);
+  await next.click();
+  await heading(page, "All set?");
+}
+
+/** Leaves the recovery key for another day. */
+export async function putOffRecovery(page) {
+  await heading(page, "Your recovery key");
+  await page.getByRole("button", { name: "Later" }).click();
+}

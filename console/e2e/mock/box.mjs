@@ -3,17 +3,18 @@
 import { randomBytes } from "node:crypto";
 import { checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
 import { HomeNetwork } from "./network.mjs";
+import { EncryptedData } from "./storage.mjs";
 
 const TRIES = 5;
 const CODES = ["K7QM-2XVD-9FTH", "3WPZ-80RC-N5JE", "B6YA-T4GK-1VSX"];
 const GIGA = 1000 ** 3;
+const NO_RECOVERY_KEY = "nobody has a recovery key for the data yet: make one on the page Encrypted data, or nobody can read the disk when this box breaks";
 
 export class Box {
   hostname = "hearth";
   owner = undefined;
   sessions = new Set();
   reasons = [];
-  locked = false;
   /** While true no request gets an answer at all. */
   unreachable = false;
   /** How long a restart takes, and how slow set-up and login are. */
@@ -36,6 +37,7 @@ export class Box {
   ];
   diskUsed = 0.07;
   network = new HomeNetwork();
+  data = new EncryptedData();
 
   constructor(ca) {
     this.ca = ca;
@@ -46,7 +48,7 @@ export class Box {
   }
 
   get state() {
-    if (this.locked) return "locked";
+    if (this.data.isLocked) return "locked";
     if (!this.owner) return "setup";
     return this.reasons.length > 0 ? "degraded" : "ready";
   }
@@ -67,7 +69,7 @@ export class Box {
   }
 
   #handlers = {
-    "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.reasons }),
+    "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.#told(), takes: this.data.takes }),
     "POST /setup": (request) => this.#setup(request),
     "POST /session": (request) => this.#login(request),
     "GET /session": (request) => ok({ user: this.#user(request) }),
@@ -78,6 +80,30 @@ export class Box {
     "PUT /network/settings": async (request, query) => this.#user(request) && ok(this.network.change(await readJson(request), query)),
     "POST /network/settings/confirm": (request) => this.#user(request) && (this.network.confirm(), { status: 204 }),
     "GET /network/explain": (request, query) => this.#user(request) && ok(this.network.explain(query)),
+    "GET /storage": (request) => this.#user(request) && ok(this.data.report()),
+    "POST /storage/unlock": async (request) => {
+      const { key } = await readBody(request, { key: "string" });
+      await sleep(this.hashingMs);
+      this.data.tryToUnlock(key);
+      // init stops everything, mounts the data and starts everything again.
+      const answer = this.#leave(this.rebootMs);
+      setTimeout(() => this.data.open(), this.rebootMs);
+      return answer;
+    },
+    "POST /storage/recovery-key": async (request) => {
+      await this.#ownPassword(request);
+      return ok({ recovery_key: this.data.newKey() });
+    },
+    "POST /storage/recovery-key/confirm": async (request) => {
+      this.#user(request);
+      this.data.confirm((await readBody(request, { end: "string" })).end);
+      return { status: 204 };
+    },
+    "POST /storage/seal": async (request) => {
+      await this.#ownPassword(request);
+      this.data.seal();
+      return { status: 204 };
+    },
     "GET /logs": (request, query) => this.#user(request) && ok({ lines: this.#logs(query.get("unit")) }),
     "POST /system/reboot": (request) => this.#user(request) && this.#leave(this.rebootMs),
     "POST /system/poweroff": (request) => this.#user(request) && this.#leave(Infinity),
@@ -98,6 +124,18 @@ export class Box {
     this.owner = body.owner;
     const user = { name: this.owner.name, role: "owner" };
     return { status: 201, body: { user, hostname: this.hostname, url: `https://${this.hostname}.local` }, headers: this.#cookie() };
+  }
+
+  /** Reasons that leave the state alone come last. */
+  #told() {
+    return this.owner && !this.data.isLocked && !this.data.hasRecoveryKey ? [...this.reasons, NO_RECOVERY_KEY] : this.reasons;
+  }
+
+  async #ownPassword(request) {
+    this.#user(request);
+    const { password } = await readBody(request, { password: "string" });
+    await sleep(this.hashingMs);
+    if (password !== this.owner.password) throw new Refusal(403, "wrong_password", "That is not your password.");
   }
 
   #wrongCode() {

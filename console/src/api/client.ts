@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, System, User } from "./types";
+import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -36,6 +36,9 @@ const ANSWER_MS = 10_000;
 /** Hashing a password is slow on purpose, and a small board needs a while for it. */
 const HASHING_MS = 60_000;
 
+/** A change of keys is several slow calculations and commands of the security chip; the box itself waits for two minutes. */
+const KEYS_MS = 130_000;
+
 export const api = {
   status: () => call<Status>("GET", "/status"),
   setup: (request: SetupRequest) => call<SetupResult>("POST", "/setup", request, HASHING_MS),
@@ -53,6 +56,12 @@ export const api = {
   keepNetworkSettings: () => call<void>("POST", "/network/settings/confirm"),
   explain: (from: string, to: string) =>
     call<Explanation>("GET", `/network/explain?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`),
+  storage: () => call<StorageReport>("GET", "/storage"),
+  unlock: (key: string) => call<void>("POST", "/storage/unlock", { key }, KEYS_MS),
+  newRecoveryKey: (password: string) => call<{ recovery_key: string }>("POST", "/storage/recovery-key", { password }, KEYS_MS),
+  /** `end`: the last two groups. */
+  confirmRecoveryKey: (end: string) => call<void>("POST", "/storage/recovery-key/confirm", { end }, KEYS_MS),
+  seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   powerOff: () => call<void>("POST", "/system/poweroff"),

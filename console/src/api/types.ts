@@ -9,6 +9,28 @@ export interface Status {
   slot: string;
   hostname: string;
   reasons: string[];
+  /** What can be typed to open the data; nothing unless it is locked. */
+  takes: KeyKind[];
+}
+
+/** What opens the data partition: `recovery` is the key on paper. */
+export type KeyKind = "tpm" | "boot_key" | "passphrase" | "recovery";
+
+export interface StorageKey {
+  kind: KeyKind;
+  /** Whether somebody has shown to have it; always so for keys that the box has itself. */
+  is_confirmed: boolean;
+}
+
+/** How the data partition was opened, and what opens it. */
+export interface StorageReport {
+  unlock:
+    | { state: "opened"; by: KeyKind; reasons: string[] }
+    | { state: "locked"; reasons: string[]; takes: KeyKind[] }
+    | { state: "failed"; reason: string };
+  keys: StorageKey[];
+  /** A recovery key was made whose end nobody has typed back yet. */
+  is_waiting_for_confirmation: boolean;
 }
 
 export interface User {

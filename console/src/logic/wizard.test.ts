@@ -52,6 +52,17 @@ describe("the way through", () => {
   });
 });
 
+describe("the end", () => {
+  it("comes after the recovery key, which needs the password once more", () => {
+    const result = { user: { name: "Robin", role: "owner" }, hostname: "cottage", url: "https://cottage.local" };
+    const accepted = run([...GOOD, { kind: "send" }, { kind: "accepted", result }]);
+    expect([accepted.phase, accepted.draft.password]).toEqual(["recovery", "correct horse"]);
+    const done = run([{ kind: "recovery-over" }], accepted);
+    expect([done.phase, done.draft.password, done.draft.confirm]).toEqual(["done", "", ""]);
+    expect(done.result).toEqual(result);
+  });
+});
+
 describe("a refusal", () => {
   const sending = run([...GOOD, { kind: "send" }]);
 

@@ -1,7 +1,7 @@
 /**
  * The set-up wizard as a pure state machine: no DOM, no network.
  *
- *   claim → name → account → review → (sending) → done
+ *   claim → name → account → review → (sending) → recovery key → done
  *     ▲        ▲        ▲                 │
  *     └────────┴────────┴── refused ──────┘   the step that owns the field at fault
  *
@@ -33,7 +33,7 @@ export interface Wizard {
   errors: Partial<Record<Field, string>>;
   /** What went wrong as a whole, shown above the step. */
   notice?: string;
-  phase: "editing" | "sending" | "done" | "taken";
+  phase: "editing" | "sending" | "recovery" | "done" | "taken";
   reviewed: boolean;
   /** Counts refusals, so that focus moves to the error even if it is the same one again. */
   attempt: number;
@@ -47,6 +47,8 @@ export type Event =
   | { kind: "go"; step: Step }
   | { kind: "send" }
   | { kind: "accepted"; result: SetupResult }
+  /** The recovery key is on paper, or was put off. */
+  | { kind: "recovery-over" }
   | { kind: "refused"; error: ApiError }
   | { kind: "unanswered"; setUpMeanwhile: boolean };
 
@@ -102,7 +104,10 @@ export function advance(wizard: Wizard, event: Event): Wizard {
     case "send":
       return { ...without(wizard), phase: "sending" };
     case "accepted":
-      return { ...without(wizard), phase: "done", result: event.result };
+      return { ...without(wizard), phase: "recovery", result: event.result };
+    case "recovery-over":
+      // The password was needed until now.
+      return { ...wizard, draft: { ...wizard.draft, password: "", confirm: "" }, phase: "done" };
     case "refused":
       return refused({ ...wizard, phase: "editing" }, event.error);
     case "unanswered":

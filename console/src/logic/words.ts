@@ -7,6 +7,7 @@ export type Tone = "good" | "busy" | "bad" | "off";
 const SERVICE_NAMES: Record<string, string> = {
   hostd: "Console and accounts",
   netd: "Network",
+  storaged: "Encrypted data",
   agent: "Test agent",
 };
 

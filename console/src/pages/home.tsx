@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
-import type { Network, Status, System, User } from "../api/types";
+import type { Network, Status, StorageReport, System, User } from "../api/types";
 import { clockProblem, greeting } from "../logic/format";
 import type { Power } from "../logic/power";
 import { ConnectionNotice } from "../ui/lost";
@@ -13,6 +13,7 @@ import { Trial } from "./network/trial";
 import { NetworkCard } from "./networkcard";
 import { PowerCard } from "./powercard";
 import { ServicesCard } from "./services";
+import { StorageCard } from "./storagecard";
 import { SystemCard } from "./system";
 
 const REFRESH_MS = 5000;
@@ -22,6 +23,7 @@ interface Props {
   onLoggedOut: (how: "by-you" | "by-box") => void;
   onLogs: (unit: string) => void;
   onNetwork: () => void;
+  onStorage: () => void;
   onPower: (kind: Power["kind"]) => void;
 }
 
@@ -30,21 +32,27 @@ interface Box {
   system: System;
   /** Why it is not known, when the box's network service is away; the rest of the page then still stands. */
   network: Network | ApiError;
+  /** The same of the keys of the data. */
+  storage: StorageReport | ApiError;
   /** When this was so, in milliseconds of this device's clock. */
   at: number;
 }
 
 async function askBox(): Promise<Box> {
-  const network = api.networkLinks().catch((error: unknown) => {
+  const [status, system, network, storage] = await Promise.all([api.status(), api.system(), orAway(api.networkLinks()), orAway(api.storage())]);
+  return { status, system, network, storage, at: Date.now() };
+}
+
+/** A service that is away is told in its own place. */
+function orAway<T>(asked: Promise<T>): Promise<T | ApiError> {
+  return asked.catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 503) return error;
     throw error;
   });
-  const [status, system, known] = await Promise.all([api.status(), api.system(), network]);
-  return { status, system, network: known, at: Date.now() };
 }
 
 /** How the box is doing. */
-export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onPower }: Props) {
+export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onPower }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
   const [trouble, setTrouble] = useState<string>();
   useTitle("Home");
@@ -92,7 +100,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onPower }: Prop
         ) : null}
         {box ? (
           <>
-            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onPower={onPower} />
+            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onStorage={onStorage} onPower={onPower} />
             {/* Who had to log in at another address, because of the change, arrives here. */}
             {box.network instanceof ApiError ? null : <Trial left={box.network.trial_seconds_left} at={box.at} onKept={poll.again} />}
           </>
@@ -115,9 +123,9 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onPower }: Prop
   );
 }
 
-type OverviewProps = Pick<Props, "user" | "onLogs" | "onNetwork" | "onPower"> & { box: Box; lost: boolean };
+type OverviewProps = Omit<Props, "onLoggedOut"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, network }, lost, user, onLogs, onNetwork, onPower }: OverviewProps) {
+function Overview({ box: { status, system, network, storage }, lost, user, onLogs, onNetwork, onStorage, onPower }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -136,6 +144,7 @@ function Overview({ box: { status, system, network }, lost, user, onLogs, onNetw
       <div class="cards">
         <div class="column">
           <SystemCard system={system} />
+          <StorageCard storage={storage} onStorage={onStorage} />
           <NetworkCard network={network} now={system.time_unix} onNetwork={onNetwork} />
         </div>
         <div class="column">

@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
 import type { User } from "../api/types";
 import { formatDuration } from "../logic/format";
+import { useCountdown } from "../ui/countdown";
 import { Field, PasswordField } from "../ui/field";
 import { CardPage, Heading } from "../ui/page";
 import { Notice, Progress } from "../ui/status";
@@ -83,15 +84,4 @@ function explain(error: unknown): string {
   if (error.code === "wrong_credentials") return "This name and password do not go together. Check both, also capital letters, and try again.";
   if (error.code === "too_many_tries") return "Too many wrong tries, so the box makes everybody wait for a moment. Then try again.";
   return error.message;
-}
-
-/** Seconds still to wait; counts down by itself. */
-function useCountdown(): [number, (seconds: number) => void] {
-  const [left, setLeft] = useState(0);
-  useEffect(() => {
-    if (left <= 0) return undefined;
-    const timer = setTimeout(() => setLeft(left - 1), 1000);
-    return () => clearTimeout(timer);
-  }, [left]);
-  return [left, setLeft];
 }

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatClaimCode } from "../logic/claim";
-import { Field } from "../ui/field";
+import { Field, type TextElement } from "../ui/field";
 import { Heading } from "../ui/page";
 import type { StepProps } from "./wizard";
 
@@ -15,7 +15,7 @@ export function ClaimStep({ wizard, edit }: StepProps) {
     caret.current = null;
   }, [wizard.draft.claimCode]);
 
-  function onValue(raw: string, element: HTMLInputElement) {
+  function onValue(raw: string, element: TextElement) {
     const typed = formatClaimCode(raw, element.selectionStart ?? raw.length);
     caret.current = typed.caret;
     // A character that formatting drops leaves the draft as it was, and then nothing would repaint the box.

@@ -7,6 +7,7 @@ import { AccountStep } from "./account";
 import { ClaimHelp, ClaimStep } from "./claim";
 import { DonePage } from "./done";
 import { NameStep } from "./name";
+import { RecoveryStep } from "./recovery";
 import { ReviewStep } from "./review";
 import { StepList } from "./steps";
 import { TakenPage } from "./taken";
@@ -42,6 +43,10 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
     }
   }
 
+  if (wizard.phase === "recovery" && wizard.result) {
+    const over = () => send({ kind: "recovery-over" });
+    return <RecoveryStep hostname={wizard.result.hostname} password={wizard.draft.password} onOver={over} />;
+  }
   if (wizard.phase === "done" && wizard.result) return <DonePage result={wizard.result} onHome={onDone} />;
   if (wizard.phase === "taken") return <TakenPage onLogin={onLogin} />;
 

@@ -12,40 +12,48 @@ interface InputOptions {
   inputMode?: "text";
 }
 
+export type TextElement = HTMLInputElement | HTMLTextAreaElement;
+
 export interface FieldProps {
   label: string;
   value: string;
-  onValue: (value: string, input: HTMLInputElement) => void;
+  onValue: (value: string, input: TextElement) => void;
   hint?: ComponentChildren;
   error?: string | undefined;
   /** What stands inside the box behind the text, such as a domain. */
   suffix?: string;
   input?: InputOptions;
   inputRef?: Ref<HTMLInputElement>;
+  /** For texts that are longer than a phone is wide: so many rows, in which nothing scrolls out of sight. */
+  rows?: number;
   children?: ComponentChildren;
 }
 
 /** One labelled input. Hint and error are tied to it, so that a screen reader reads them with the label. */
-export function Field({ label, value, onValue, hint, error, suffix, input, inputRef, children }: FieldProps) {
+export function Field({ label, value, onValue, hint, error, suffix, input, inputRef, rows, children }: FieldProps) {
   const id = useId();
   const hintId = `${id}-hint`;
   const errorId = `${id}-error`;
   // An error says what the hint says, and more.
   const described = error ? errorId : hint ? hintId : "";
+  const shared = {
+    ...(described ? { "aria-describedby": described } : {}),
+    id,
+    value,
+    "aria-invalid": error ? ("true" as const) : ("false" as const),
+    onInput: (event: { currentTarget: TextElement }) => onValue(event.currentTarget.value, event.currentTarget),
+  };
+  const { type: _type, ...common } = input ?? {};
   return (
     <div class={error ? "field field-wrong" : "field"}>
       <label for={id}>{label}</label>
       <div class="field-box">
-        <input
+        {rows ? (
+          <textarea {...common} {...shared} rows={rows} onKeyDown={sendByEnter} />
+        ) : (
           // The library ties roles to each single type of input; none of ours sets a role.
-          {...(input as Omit<InputOptions, "type"> & { type?: "text" })}
-          {...(inputRef ? { ref: inputRef } : {})}
-          {...(described ? { "aria-describedby": described } : {})}
-          id={id}
-          value={value}
-          aria-invalid={error ? "true" : "false"}
-          onInput={(event) => onValue(event.currentTarget.value, event.currentTarget)}
-        />
+          <input {...(input as Omit<InputOptions, "type"> & { type?: "text" })} {...(inputRef ? { ref: inputRef } : {})} {...shared} />
+        )}
         {suffix ? <span class="field-suffix">{suffix}</span> : null}
         {children}
       </div>
@@ -61,6 +69,13 @@ export function Field({ label, value, onValue, hint, error, suffix, input, input
       ) : null}
     </div>
   );
+}
+
+/** Enter sends the form, as from any other field; no text of ours has lines. */
+function sendByEnter(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }) {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  event.currentTarget.form?.requestSubmit();
 }
 
 type PasswordProps = Omit<FieldProps, "children" | "suffix" | "input"> & {

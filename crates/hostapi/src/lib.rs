@@ -5,7 +5,13 @@
 //! every accepted stream is a peer-to-peer D-Bus connection, so a caller is known by the `SO_PEERCRED` of its stream.
 //!
 //! * [`net1`]: what netd offers, `org.hearthos.Net1`.
+//! * [`storage1`]: what storaged offers, `org.hearthos.Storage1`.
+//! * [`peer`]: streams, and who may call.
+//! * [`control`]: asking PID 1.
 //! * [`activation`]: sockets handed over by PID 1, and the notifications sent back to it.
 
 pub mod activation;
+pub mod control;
 pub mod net1;
+pub mod peer;
+pub mod storage1;

@@ -38,15 +38,16 @@ mod connect;
 mod documents;
 mod serve;
 
-pub use connect::ConnectError;
+pub use crate::peer::AllowedUids;
+pub use crate::peer::ConnectError;
+pub use crate::peer::HANDSHAKE_TIMEOUT;
+pub use crate::peer::ServeError;
 pub use connect::connect;
 pub use connect::open;
 pub use documents::MAX_ANSWER;
 pub use documents::MAX_DOCUMENT;
 pub use documents::StrangeAnswer;
 pub use documents::read_answer;
-pub use serve::AllowedUids;
-pub use serve::ServeError;
 pub use serve::serve;
 
 /// Where the interface lives on every connection.
@@ -54,8 +55,6 @@ pub const PATH: &str = "/org/hearthos/Net1";
 /// How long a caller waits for an answer; a longer wait means that netd hangs. Most is answered from memory or by the kernel;
 /// `AnswerDns` takes longest: 8 s for the name servers, and 3 s to let the addresses through the firewall.
 pub const METHOD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the D-Bus handshake of one stream may take, so that a silent peer does not hold its place for ever.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One network link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]

@@ -26,6 +26,9 @@ pub enum ControlRequest {
         /// Name in the service table.
         unit: String,
     },
+    /// The data partition was locked and is open now: stop the services that keep state on it, mount it, start them again. For
+    /// root alone.
+    OpenData,
 }
 
 /// An answer.

@@ -54,3 +54,23 @@ pub enum UnlockReport {
         reason: String,
     },
 }
+
+/// The data partition and what opens it, as storaged tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageReport {
+    /// What came of opening it.
+    pub unlock: UnlockReport,
+    /// One entry for each slot of its header, in their order.
+    pub keys: Vec<KeySlot>,
+    /// Whether a recovery key was shown whose end nobody has typed yet.
+    pub is_waiting_for_confirmation: bool,
+}
+
+/// One slot of the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySlot {
+    /// What opens it.
+    pub kind: KeyKind,
+    /// Whether it is known to work: only of a recovery key that nobody has shown to have written down it is not.
+    pub is_confirmed: bool,
+}

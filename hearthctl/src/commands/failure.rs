@@ -57,12 +57,26 @@ pub(crate) enum Failure {
     /// The person said no.
     #[error("trust the box: the fingerprint is not the one you expect")]
     NotTrusted,
-    /// Nobody is there to type the password.
-    #[error("ask for the password: standard input is no terminal")]
-    NobodyTypes,
+    /// Nobody is there to type a secret.
+    #[error("ask for {what}: standard input is no terminal")]
+    NobodyTypes {
+        /// What was to be typed.
+        what: &'static str,
+        /// How it is given without anybody.
+        how: &'static str,
+    },
+    /// The data is open.
+    #[error("unlock the data: it is not locked")]
+    NotLocked,
     /// The box has no owner.
     #[error("log in: {url} has no owner yet")]
     NotSetUp {
+        /// Of the box.
+        url: String,
+    },
+    /// Who may log in cannot be read.
+    #[error("log in: the data of {url} is locked")]
+    DataLocked {
         /// Of the box.
         url: String,
     },
@@ -105,7 +119,8 @@ impl Failure {
             Self::NeverLoggedIn | Self::Client(ClientError::LoggedOut) => "Log in again: hearthctl login",
             Self::Client(ClientError::Stranger { .. }) => {
                 "Either the box was reset and has a new household certificate, or something else poses as it. If you reset \
-                 it, read the new fingerprint on its screen and run:\n  hearthctl login https://… --fingerprint …"
+                 it, read the new fingerprint on its screen and run:\n  hearthctl login https://… --fingerprint …\n\
+                 Or its data is locked; then its screen says so: hearthctl storage unlock"
             }
             Self::Client(ClientError::OtherName { .. }) => {
                 "Use the name the box has now, such as https://hearth-2.local; it is on the box's screen."
@@ -124,8 +139,9 @@ impl Failure {
                 "Do not go on unless you know why: this may be another box, or somebody between you and yours."
             }
             Self::NotTrusted => "Nothing was sent to it, and nothing was kept.",
-            Self::NobodyTypes => {
-                "Give the password on standard input: hearthctl login --name … --password-stdin < file"
+            Self::NobodyTypes { what, how } => return Some(format!("Give {what} on standard input: {how}")),
+            Self::DataLocked { url } => {
+                return Some(format!("Unlock it first: hearthctl storage unlock {url}"));
             }
             Self::NotSetUp { .. } => "Open it in a browser and set it up first.",
             Self::NoFirewall => "Its network service may be starting just now; try again in a moment.",
@@ -135,6 +151,7 @@ impl Failure {
             | Self::Address { .. }
             | Self::Fingerprint { .. }
             | Self::TwoEnds
+            | Self::NotLocked
             | Self::Input { .. }
             | Self::Ask { .. }
             | Self::Print { .. } => return None,

@@ -4,6 +4,7 @@ use super::Desk;
 use super::Failure;
 use crate::answers::Status;
 use crate::cli::Login;
+use crate::cli::Reach;
 use crate::client::Client;
 use crate::client::ClientError;
 use crate::client::MAX_CERTIFICATE;
@@ -16,6 +17,10 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use zeroize::Zeroizing;
+
+/// Where a fingerprint can be compared.
+const SCREEN_OR_BROWSER: &str = "Compare it with the one on the box's own screen, or on the page Network of a browser that already trusts the \
+                                 box.\nThe box's welcome page proves nothing: it comes unencrypted, as this did.";
 
 pub(super) fn log_in(desk: &mut Desk<'_>, wish: &Login) -> Result<(), Failure> {
     let kept = desk.store.load()?;
@@ -31,6 +36,9 @@ pub(super) fn log_in(desk: &mut Desk<'_>, wish: &Login) -> Result<(), Failure> {
     let status: Status = client.understand("/status", client.get("/status")?)?;
     if status.state == "setup" {
         return Err(Failure::NotSetUp { url: known.url });
+    }
+    if status.state == "locked" {
+        return Err(Failure::DataLocked { url: known.url });
     }
     let (name, password) = credentials(desk, wish)?;
     let body = Zeroizing::new(json!({"name": name, "password": password.as_str()}).to_string());
@@ -68,29 +76,38 @@ fn trusted(
     url: String,
     kept: Option<KnownBox>,
 ) -> Result<KnownBox, Failure> {
-    let wanted = wish
-        .fingerprint
-        .as_ref()
-        .map(|text| {
-            text.parse::<Fingerprint>().map_err(|source| Failure::Fingerprint { text: text.clone(), source })
-        })
-        .transpose()?;
-    let address = wish.address.or_else(|| kept.as_ref()?.address);
-    if let (Some(kept), None) = (kept, wanted) {
+    let address = wish.reach.address.or_else(|| kept.as_ref()?.address);
+    if let (Some(kept), None) = (kept, &wish.reach.fingerprint) {
         return Ok(KnownBox::new(url, address, kept.certificate));
     }
-    let pem = fetch(wish, &url, address)?;
+    let pem = proven_certificate(desk, &wish.reach, &url, address, SCREEN_OR_BROWSER)?;
+    Ok(KnownBox::new(url, address, pem))
+}
+
+/// The certificate of a box, PEM, whose fingerprint was given or compared by somebody; `where_to_compare` tells them how.
+pub(super) fn proven_certificate(
+    desk: &mut Desk<'_>,
+    reach: &Reach,
+    url: &str,
+    address: Option<IpAddr>,
+    where_to_compare: &str,
+) -> Result<String, Failure> {
+    let read = |text: &String| {
+        text.parse::<Fingerprint>().map_err(|source| Failure::Fingerprint { text: text.clone(), source })
+    };
+    let wanted = reach.fingerprint.as_ref().map(read).transpose()?;
+    let pem = fetch(reach, url, address)?;
     let found = Fingerprint::of(&trust::parse(&pem)?);
     match wanted {
         Some(wanted) if wanted == found => {}
         Some(wanted) => return Err(Failure::OtherFingerprint { wanted, found }),
-        None => compare(desk, &url, found)?,
+        None => compare(desk, url, found, where_to_compare)?,
     }
-    Ok(KnownBox::new(url, address, pem))
+    Ok(pem)
 }
 
-fn fetch(wish: &Login, url: &str, address: Option<IpAddr>) -> Result<String, Failure> {
-    let Some(source) = &wish.certificate else {
+fn fetch(reach: &Reach, url: &str, address: Option<IpAddr>) -> Result<String, Failure> {
+    let Some(source) = &reach.certificate else {
         let host = host_of(url).ok_or_else(|| Failure::Address { url: url.to_owned() })?;
         return Ok(fetch_certificate(&format!("http://{host}/ca.crt"), address)?);
     };
@@ -105,15 +122,13 @@ fn fetch(wish: &Login, url: &str, address: Option<IpAddr>) -> Result<String, Fai
 }
 
 /// Only a whole `yes` counts: a key pressed too often must not trust anybody.
-fn compare(desk: &mut Desk<'_>, url: &str, found: Fingerprint) -> Result<(), Failure> {
+fn compare(desk: &mut Desk<'_>, url: &str, found: Fingerprint, where_to: &str) -> Result<(), Failure> {
     if !desk.terminal.has_person() {
         return Err(Failure::NobodyCompares { found });
     }
     let [first, second] = found.lines();
     desk.terminal.complain(&format!(
-        "{url} has the household certificate with the fingerprint (SHA-256)\n\n  {first}\n  {second}\n\n\
-         Compare it with the one on the box's own screen, or on the page Network of a browser that already trusts the box.\n\
-         The box's welcome page proves nothing: it comes unencrypted, as this did."
+        "{url} has the household certificate with the fingerprint (SHA-256)\n\n  {first}\n  {second}\n\n{where_to}"
     ));
     let ask = |source| Failure::Ask { source };
     let answer = desk.terminal.ask("Are they the same? Type yes to trust this box:").map_err(ask)?;
@@ -123,7 +138,8 @@ fn compare(desk: &mut Desk<'_>, url: &str, found: Fingerprint) -> Result<(), Fai
 fn credentials(desk: &mut Desk<'_>, wish: &Login) -> Result<(String, Zeroizing<String>), Failure> {
     let ask = |source| Failure::Ask { source };
     if !desk.terminal.has_person() && (wish.name.is_none() || !wish.password_stdin) {
-        return Err(Failure::NobodyTypes);
+        let how = "hearthctl login --name … --password-stdin < file";
+        return Err(Failure::NobodyTypes { what: "the password", how });
     }
     let name = match &wish.name {
         Some(name) => name.clone(),
@@ -138,7 +154,7 @@ fn credentials(desk: &mut Desk<'_>, wish: &Login) -> Result<(String, Zeroizing<S
 }
 
 /// `https://host` or `https://host:port`; a slash at the end is forgiven.
-fn checked_url(text: &str) -> Result<String, Failure> {
+pub(super) fn checked_url(text: &str) -> Result<String, Failure> {
     let url = text.strip_suffix('/').unwrap_or(text);
     match host_of(url) {
         Some(_) => Ok(url.to_ascii_lowercase()),

@@ -4,6 +4,10 @@ use hearthctl::client::Client;
 use hostd::app::App;
 use hostd::net::fake::FakeNetd;
 use hostd::settings::Settings;
+use hostd::storaged::fake::FakeStoraged;
+use model::report::BootReport;
+use model::report::DataReport;
+use model::storage::KeyKind;
 use rustls::pki_types::CertificateDer;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -23,6 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 pub(crate) struct Household {
     pub(crate) app: Arc<App>,
     pub(crate) netd: Arc<FakeNetd>,
+    pub(crate) storaged: Arc<FakeStoraged>,
     http: SocketAddr,
     https: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -33,23 +38,44 @@ pub(crate) struct Household {
 impl Household {
     /// A box without an owner, listening for HTTPS at this port; 0 takes a free one.
     pub(crate) fn new(port: u16) -> Self {
+        Self::with(port, FakeStoraged::default())
+    }
+
+    /// A box whose data is locked.
+    pub(crate) fn locked(port: u16) -> Self {
+        Self::with(port, FakeStoraged::locked())
+    }
+
+    fn with(port: u16, storaged: FakeStoraged) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let mut settings = Settings {
             listen_http: Some("127.0.0.1:0".parse().unwrap()),
             listen_https: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
             state: folder.path().join("state"),
             bootstrap: folder.path().join("config.json"),
             console: folder.path().join("console"),
             net_socket: folder.path().join("net.sock"),
+            storage_socket: folder.path().join("storage.sock"),
+            boot_report: folder.path().join("boot.json"),
         };
         let netd = FakeNetd::lively();
+        if !storaged.is_open() {
+            let takes = vec![KeyKind::Recovery];
+            let reasons = vec!["this key was sealed by another TPM".to_owned()];
+            let data = DataReport::Locked { device: "/dev/vda2".to_owned(), reasons, takes };
+            let report = BootReport { data, ..BootReport::default() };
+            std::fs::write(&settings.boot_report, serde_json::to_vec(&report).unwrap()).unwrap();
+            settings.state = folder.path().join("not-mounted/state");
+        }
+        let storaged = Arc::new(storaged);
         let (stop, stopped) = oneshot::channel();
         let (started, starts) = mpsc::channel();
-        let served = Arc::clone(&netd);
+        let (served, keys) = (Arc::clone(&netd), Arc::clone(&storaged));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let _tasks = served.serve(&settings.net_socket).unwrap();
+                let _netd = served.serve(&settings.net_socket).unwrap();
+                let _storaged = keys.serve(&settings.storage_socket).unwrap();
                 let running = hostd::start(settings).await.unwrap();
                 started.send((running.http, running.https, Arc::clone(&running.app))).unwrap();
                 drop(stopped.await);
@@ -57,9 +83,18 @@ impl Household {
             });
         });
         let (http, https, app) = starts.recv_timeout(DEADLINE).expect("a hostd within the deadline");
-        let household =
-            Self { app, netd, http, https, stop: Some(stop), thread: Some(thread), _folder: folder };
+        let household = Self {
+            app,
+            netd,
+            storaged,
+            http,
+            https,
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        };
         household.wait_until("hostd reaches netd", || household.app.netd.is_there());
+        household.wait_until("hostd reaches storaged", || household.app.storaged.last_report().is_some());
         household
     }
 

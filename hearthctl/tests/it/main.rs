@@ -10,3 +10,5 @@ mod network;
 mod person;
 #[cfg(test)]
 mod snapshot;
+#[cfg(test)]
+mod storage;

@@ -34,6 +34,9 @@ fn help_explains_with_examples() {
     compare("help-network", &help(&["network"]));
     compare("help-network-policy", &help(&["network", "policy"]));
     compare("help-network-settings-set", &help(&["network", "settings", "set"]));
+    compare("help-storage", &help(&["storage"]));
+    compare("help-storage-unlock", &help(&["storage", "unlock"]));
+    compare("help-storage-recovery-key", &help(&["storage", "recovery-key"]));
 }
 
 #[test]

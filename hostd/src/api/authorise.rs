@@ -25,6 +25,8 @@ pub enum Access {
     Public,
     /// Everybody, as long as the box has no owner.
     SetUpOnly,
+    /// Everybody, as long as the data is locked.
+    LockedOnly,
     /// Devices in the home network, as long as the owner lets them ask the box for names.
     HomeNetwork,
     /// Whoever is logged in.
@@ -51,6 +53,14 @@ pub fn authorise(
             }
             if app.accounts.is_set_up() { Err(ApiError::already_set_up()) } else { Ok(None) }
         }
+        // Nobody can log in then: who may is in the data.
+        Access::LockedOnly => {
+            if app.is_locked() {
+                Ok(None)
+            } else {
+                Err(ApiError::not_locked())
+            }
+        }
         Access::HomeNetwork => require_served(app, from).map(|()| None),
         Access::LoggedIn | Access::Owner => {
             let login = login(app, &parts.headers).ok_or_else(ApiError::not_logged_in)?;
@@ -63,7 +73,12 @@ pub fn authorise(
 fn require_role(access: Access, role: Role) -> Result<(), ApiError> {
     match (access, role) {
         (
-            Access::Public | Access::SetUpOnly | Access::HomeNetwork | Access::LoggedIn | Access::Owner,
+            Access::Public
+            | Access::SetUpOnly
+            | Access::LockedOnly
+            | Access::HomeNetwork
+            | Access::LoggedIn
+            | Access::Owner,
             Role::Owner,
         ) => Ok(()),
     }

@@ -8,6 +8,7 @@ use super::network;
 use super::session;
 use super::setup;
 use super::status;
+use super::storage;
 use super::system;
 use crate::web::Reply;
 use crate::web::reply;
@@ -48,6 +49,11 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         network::profile::show_profile,
         network::dns::answer_get,
         network::dns::answer_post,
+        storage::show_storage,
+        storage::unlock,
+        storage::make_recovery_key,
+        storage::confirm_recovery_key,
+        storage::seal,
     ),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]

@@ -3,10 +3,12 @@
 use crate::accounts::Refusal;
 use crate::accounts::password::HashError;
 use crate::net::AskError;
+use crate::storaged::KeysError;
 use crate::web::Reply;
 use crate::web::reply;
 use crate::web::set_header;
 use hostapi::net1::Net1Error;
+use hostapi::storage1::Storage1Error;
 use hyper::StatusCode;
 use hyper::header::ALLOW;
 use hyper::header::RETRY_AFTER;
@@ -110,6 +112,21 @@ impl ApiError {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "network_unavailable", message);
         error.retry_after = Some(Duration::from_secs(5));
         error
+    }
+
+    /// storaged does not answer.
+    #[must_use]
+    pub fn keys_unavailable() -> Self {
+        let message = "The box's service for encrypted data does not answer just now. Try again in a moment.";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", message);
+        error.retry_after = Some(Duration::from_secs(5));
+        error
+    }
+
+    /// The data is open.
+    #[must_use]
+    pub fn not_locked() -> Self {
+        Self::new(StatusCode::CONFLICT, "not_locked", "The data is not locked.")
     }
 
     /// Whether the connection cannot be used any further, because the request was not read to its end.
@@ -230,6 +247,53 @@ impl From<AskError> for ApiError {
                     Self::internal()
                 }
             },
+        }
+    }
+}
+
+impl From<KeysError> for ApiError {
+    fn from(error: KeysError) -> Self {
+        let source = match error {
+            KeysError::Away => return Self::keys_unavailable(),
+            error @ KeysError::Strange { .. } => {
+                tracing::error!(error = &error as &dyn Error, "storaged gave an answer that does not fit");
+                return Self::internal();
+            }
+            KeysError::Refused { source, .. } => source,
+        };
+        if let Some(seconds) = source.seconds_to_wait() {
+            return Self::too_many_tries(Duration::from_secs(seconds));
+        }
+        let forbidden = |code, message: &str| Self::new(StatusCode::FORBIDDEN, code, message);
+        let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, code, message);
+        match source {
+            Storage1Error::WrongKey(_) => {
+                forbidden("wrong_key", "That is not a key of this box. Nothing was changed.")
+            }
+            Storage1Error::NotItsEnd(_) => forbidden(
+                "not_its_end",
+                "That is not the end of the new recovery key. Compare it with the paper.",
+            ),
+            Storage1Error::NotLocked(_) => Self::not_locked(),
+            Storage1Error::Locked(_) => {
+                conflict("data_locked", "The data is locked. Unlock it first.".to_owned())
+            }
+            Storage1Error::NothingToConfirm(_) => {
+                let message =
+                    "There is no new recovery key to confirm: it was confirmed before, or another was made.";
+                conflict("nothing_to_confirm", message.to_owned())
+            }
+            Storage1Error::Refused(why) => {
+                conflict("keys_refused", format!("The box did not do it: {why}. Nothing was changed."))
+            }
+            source @ (Storage1Error::ZBus(_) | Storage1Error::Stopping(_)) => {
+                tracing::warn!(error = &source as &dyn Error, "storaged did not answer");
+                Self::keys_unavailable()
+            }
+            source @ Storage1Error::Wait(_) => {
+                tracing::error!(error = &source as &dyn Error, "storaged gave an answer that does not fit");
+                Self::internal()
+            }
         }
     }
 }

@@ -75,12 +75,9 @@ impl UserView {
 )]
 pub(crate) async fn log_in(call: Call) -> Result<Reply, ApiError> {
     let request: LogInRequest = call.json()?;
-    let password = Zeroizing::new(request.password);
+    let password = bounded_password(request.password)?;
     if request.name.len() > MAX_NAME {
         return Err(ApiError::field("name", "name is longer than any name can be."));
-    }
-    if password.len() > MAX_PASSWORD {
-        return Err(ApiError::field("password", "password is longer than any password can be."));
     }
     let attempt = Attempt { name: request.name, password };
     let (token, session) = call.app.accounts.log_in(attempt, call.from).await?;
@@ -121,6 +118,15 @@ pub(crate) async fn log_out(call: Call) -> Result<Reply, ApiError> {
     let mut reply = empty_reply(StatusCode::NO_CONTENT);
     set_header(&mut reply, SET_COOKIE, &format!("{COOKIE_NAME}=; {COOKIE_RULES}; Max-Age=0"));
     Ok(reply)
+}
+
+/// Wipes it from memory when it is dropped.
+pub(crate) fn bounded_password(password: String) -> Result<Zeroizing<String>, ApiError> {
+    let password = Zeroizing::new(password);
+    if password.len() > MAX_PASSWORD {
+        return Err(ApiError::field("password", "password is longer than any password can be."));
+    }
+    Ok(password)
 }
 
 const COOKIE_RULES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";

@@ -3,6 +3,7 @@
 use super::Call;
 use super::error::ApiError;
 use super::json_reply;
+use super::storage::KeyKind;
 use crate::state::BoxState;
 use crate::web::Reply;
 use crate::web::plain::certificate;
@@ -13,7 +14,7 @@ use serde::Serialize;
 /// State of the box.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Status {
-    /// `setup` until an owner exists, then `ready`, or `degraded` with reasons.
+    /// `setup` until an owner exists, then `ready`, or `degraded` with reasons; `locked` until the data is open.
     state: BoxState,
     /// Version of the running slot.
     version: String,
@@ -25,6 +26,9 @@ pub(crate) struct Status {
     hostname: String,
     /// What does not work, in plain words.
     reasons: Vec<String>,
+    /// What can be typed to unlock the data; nothing unless the state is `locked`.
+    #[schema(value_type = Vec<KeyKind>)]
+    takes: Vec<model::storage::KeyKind>,
 }
 
 /// The state of the box.
@@ -39,6 +43,7 @@ pub(crate) async fn show_status(call: Call) -> Result<Reply, ApiError> {
         slot: release.slot,
         hostname: summary.host_name.to_string(),
         reasons: summary.reasons,
+        takes: call.app.takes().to_vec(),
     };
     json_reply(StatusCode::OK, &status)
 }

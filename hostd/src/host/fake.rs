@@ -49,9 +49,10 @@ impl Host for FakeHost {
                 let unit = unit.as_deref().unwrap_or("init");
                 ControlAnswer::Logs { lines: vec![format!("1.5 {unit}: started")] }
             }
-            ControlRequest::Reboot | ControlRequest::PowerOff | ControlRequest::Restart { .. } => {
-                ControlAnswer::Accepted
-            }
+            ControlRequest::Reboot
+            | ControlRequest::PowerOff
+            | ControlRequest::Restart { .. }
+            | ControlRequest::OpenData => ControlAnswer::Accepted,
         };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         Box::pin(async move { Ok(answer) })

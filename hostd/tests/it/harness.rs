@@ -15,6 +15,8 @@ use hostd::net::fake::FakeNetd;
 use hostd::records::Records;
 use hostd::server::Visitor;
 use hostd::settings::Settings;
+use hostd::storaged::Storaged;
+use hostd::storaged::fake::FakeStoraged;
 use hostd::web::Reply;
 use hostd::web::console::Console;
 use http_body_util::BodyExt;
@@ -117,6 +119,7 @@ impl Router {
             clock: clock.clone(),
             network: receiver,
             netd: Netd::new(netd),
+            storaged: Storaged::default(),
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
             bootstrap: Bootstrap::default(),
@@ -154,6 +157,15 @@ impl Router {
                 network.send_modify(|view| view.settings = Some(settings));
             }
         });
+        tasks
+    }
+
+    /// Connects a storaged, as [`hostd::storaged::follow`] would; it is there for as long as the result lives.
+    pub(crate) async fn attach_storaged(&self, fake: &Arc<FakeStoraged>) -> JoinSet<()> {
+        let (proxy, mut tasks) = fake.connect().await;
+        let storaged = self.app.storaged.clone();
+        tasks.spawn(async move { storaged.hold(proxy).await });
+        wait_until("storaged is there", async || self.app.storaged.report().await.is_ok()).await;
         tasks
     }
 
@@ -230,6 +242,8 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         bootstrap: folder.join("config.json"),
         console: folder.join("console"),
         net_socket: folder.join("net.sock"),
+        storage_socket: folder.join("storage.sock"),
+        boot_report: folder.join("boot.json"),
     }
 }
 

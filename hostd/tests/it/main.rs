@@ -19,6 +19,8 @@ mod plain_http;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod storage_api;
+#[cfg(test)]
 mod system_api;
 #[cfg(test)]
 mod tls;

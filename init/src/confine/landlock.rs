@@ -49,7 +49,12 @@ pub fn restrict(program: &str, sandbox: &Sandbox) -> Result<(), RulesetError> {
     for path in sandbox.write {
         ruleset = allow(ruleset, path, read | write)?;
     }
-    for path in LOADERS.iter().copied().chain([program]) {
+    // Nodes of devices are made where devices are, and devices are given orders there.
+    let devices = read | write | AccessFs::MakeBlock | AccessFs::IoctlDev;
+    for path in sandbox.devices {
+        ruleset = allow(ruleset, path, devices)?;
+    }
+    for path in LOADERS.iter().copied().chain([program]).chain(sandbox.programs.iter().copied()) {
         ruleset = allow(ruleset, path, execute)?;
     }
     for port in sandbox.listens {
@@ -81,13 +86,38 @@ mod tests {
 
     use super::*;
 
+    const NOTHING: Sandbox = Sandbox {
+        read: &[],
+        read_also: &[],
+        write: &[],
+        devices: &[],
+        programs: &[],
+        families: &[],
+        calls_also: &[],
+        listens: &[],
+    };
+
+    #[test]
+    fn only_the_named_programs_are_run() {
+        let sandbox = Sandbox { read: &["/"], programs: &["/bin/true"], ..NOTHING };
+        let ran = std::thread::spawn(move || {
+            restrict("/nonexistent", &sandbox).unwrap();
+            ["/bin/true", "/bin/ls"].map(|program| {
+                std::process::Command::new(program)
+                    .status()
+                    .map(|status| status.success())
+                    .map_err(|e| e.kind())
+            })
+        });
+        assert_eq!(ran.join().unwrap(), [Ok(true), Err(ErrorKind::PermissionDenied)]);
+    }
+
     #[test]
     fn only_the_named_ports_are_listened_on() {
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (allowed, denied) = (free(), free());
         let ports: &'static [u16] = vec![allowed.port()].leak();
-        let sandbox =
-            Sandbox { read: &[], read_also: &[], write: &[], families: &[], calls_also: &[], listens: ports };
+        let sandbox = Sandbox { listens: ports, ..NOTHING };
         let bound = std::thread::spawn(move || {
             restrict("/bin/true", &sandbox).unwrap();
             [allowed, denied]
@@ -106,14 +136,7 @@ mod tests {
         let (read, denied_read, denied_write, written, executed) = std::thread::spawn(move || {
             restrict(
                 "/bin/true",
-                &Sandbox {
-                    read: &["/etc"],
-                    read_also: &["/nonexistent"],
-                    write: sandbox_write,
-                    families: &[],
-                    calls_also: &[],
-                    listens: &[],
-                },
+                &Sandbox { read: &["/etc"], read_also: &["/nonexistent"], write: sandbox_write, ..NOTHING },
             )
             .unwrap();
             let write = fs::write(&kept, "x").and_then(|()| fs::rename(&kept, kept.with_extension("new")));

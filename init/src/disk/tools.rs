@@ -9,6 +9,7 @@ use crate::disk::layout::Content;
 use crate::reaper::Ending;
 use crate::reaper::Reaper;
 use crate::reaper::RunError;
+use crate::service::table::STORAGED;
 
 /// Making a file system on the largest and slowest disk.
 const MAKE_LIMIT: Duration = Duration::from_secs(600);
@@ -17,8 +18,6 @@ const CHECK_LIMIT: Duration = Duration::from_secs(3600);
 
 /// A TPM that is slow, and a header that is made: seconds on any hardware, more under emulation.
 const UNLOCK_LIMIT: Duration = Duration::from_secs(180);
-/// The storage daemon's program; here it runs for a moment and ends.
-const STORAGED: &str = "/usr/lib/hearth/storaged";
 /// What it says when a key has to be typed.
 const LOCKED: i32 = 10;
 

@@ -41,6 +41,8 @@ pub struct Connection {
     request: Vec<u8>,
     answer: Vec<u8>,
     asked: bool,
+    /// The peer's user.
+    uid: u32,
 }
 
 /// What a connection waits for.
@@ -93,8 +95,9 @@ impl Control {
 
     fn accept(&mut self, now: Duration) {
         while let Ok((stream, _)) = self.listener.accept() {
-            let peer = rustix::net::sockopt::socket_peercred(&stream);
-            if !peer.is_ok_and(|peer| allowed(peer.uid.as_raw())) || stream.set_nonblocking(true).is_err() {
+            let Ok(peer) = rustix::net::sockopt::socket_peercred(&stream) else { continue };
+            let uid = peer.uid.as_raw();
+            if !allowed(uid) || stream.set_nonblocking(true).is_err() {
                 continue;
             }
             if self.connections.len() >= CONNECTIONS {
@@ -107,6 +110,7 @@ impl Control {
                 request: Vec::new(),
                 answer: Vec::new(),
                 asked: false,
+                uid,
             });
         }
     }
@@ -125,6 +129,9 @@ impl Connection {
                 Progress::Over => return false,
                 Progress::Asked(request) => {
                     let reply = match request {
+                        Ok(request) if !may_ask(self.uid, &request) => {
+                            ControlAnswer::Refused { reason: "that is for root to ask".to_owned() }
+                        }
                         Ok(request) => answer(request),
                         Err(reason) => ControlAnswer::Refused { reason },
                     };
@@ -165,6 +172,18 @@ impl Connection {
 #[must_use]
 pub fn allowed(uid: u32) -> bool {
     uid == 0 || uid == paths::HOSTD_UID
+}
+
+/// What it may ask for: the data partition is brought up for storaged alone.
+#[must_use]
+pub fn may_ask(uid: u32, request: &ControlRequest) -> bool {
+    match request {
+        ControlRequest::OpenData => uid == 0,
+        ControlRequest::Reboot
+        | ControlRequest::PowerOff
+        | ControlRequest::Logs { .. }
+        | ControlRequest::Restart { .. } => allowed(uid),
+    }
 }
 
 fn retry(error: &io::Error) -> bool {
@@ -211,7 +230,7 @@ mod tests {
         match request {
             ControlRequest::Reboot => ControlAnswer::Accepted,
             ControlRequest::Restart { unit } => ControlAnswer::Refused { reason: unit },
-            ControlRequest::PowerOff | ControlRequest::Logs { .. } => {
+            ControlRequest::PowerOff | ControlRequest::Logs { .. } | ControlRequest::OpenData => {
                 ControlAnswer::Logs { lines: Vec::new() }
             }
         }
@@ -286,5 +305,8 @@ mod tests {
     fn only_root_and_hostd_are_heard() {
         assert!(allowed(0) && allowed(paths::HOSTD_UID));
         assert!(!allowed(paths::NETD_UID) && !allowed(65534) && !allowed(1000));
+        assert!(may_ask(0, &ControlRequest::OpenData) && may_ask(paths::HOSTD_UID, &ControlRequest::Reboot));
+        assert!(!may_ask(paths::HOSTD_UID, &ControlRequest::OpenData));
+        assert!(!may_ask(paths::NETD_UID, &ControlRequest::PowerOff));
     }
 }

@@ -7,7 +7,8 @@
 //!         due time │  ▼                ▼
 //!                 Backoff / Degraded ◀─┘
 //! ```
-//! Times are durations since boot, handed in. [`Machine::due`] says when the next [`Event::Due`] is wanted.
+//! A hold stops it likewise and leads back to Waiting. Times are durations since boot, handed in. [`Machine::due`] says when the next
+//! [`Event::Due`] is wanted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -93,6 +94,8 @@ pub enum Then {
     Stay,
     /// A new start: somebody asked for a restart.
     Start,
+    /// It waits for its turn: what it works on is being changed under it.
+    Wait,
 }
 
 /// What happened.
@@ -115,6 +118,8 @@ pub enum Event {
     Stop,
     /// Somebody asked for a restart.
     Restart,
+    /// It must not run until its next [`Event::Go`].
+    Hold,
 }
 
 /// What is to be done.
@@ -250,6 +255,13 @@ impl Machine {
             (State::Starting { .. } | State::Ready { .. }, Event::Restart) => {
                 self.terminate(now, Then::Start)
             }
+            (State::Starting { .. } | State::Ready { .. }, Event::Hold) => self.terminate(now, Then::Wait),
+            (State::Killing { .. }, Event::Hold) => self.keep_killing(now, Then::Wait),
+            (State::Backoff { .. } | State::Degraded { .. }, Event::Hold)
+            | (State::Stopping { then: Then::Wait, .. }, Event::Ended { .. }) => self.go(State::Waiting),
+            (State::Stopping { until, killed, then: Then::Start }, Event::Hold) => {
+                self.go(State::Stopping { until, killed, then: Then::Wait })
+            }
             (State::Killing { .. }, Event::Stop) => self.keep_killing(now, Then::Stay),
             (State::Killing { .. }, Event::Restart) => self.keep_killing(now, Then::Start),
             // The box going down wins over a restart; a restart never wins over that.
@@ -263,7 +275,7 @@ impl Machine {
             (State::Stopping { killed: true, then, .. }, Event::Due) => match then {
                 // What even SIGKILL does not end hangs in the kernel; the box goes down without waiting for it.
                 Then::Stay => self.stay_stopped(),
-                Then::Start => {
+                Then::Start | Then::Wait => {
                     self.state = State::Stopping { until: now + KILL_PATIENCE, killed: true, then };
                     vec![Effect::Kill]
                 }
@@ -274,7 +286,10 @@ impl Machine {
                 self.start(now)
             }
 
-            (State::Waiting, Event::Ready | Event::Alive | Event::Ended { .. } | Event::Due)
+            (
+                State::Waiting,
+                Event::Ready | Event::Alive | Event::Ended { .. } | Event::Due | Event::Hold,
+            )
             | (State::Starting { .. }, Event::Go | Event::Alive)
             | (State::Ready { .. }, Event::Go | Event::Ready)
             | (State::Ready { silent_until: None, .. }, Event::Due)
@@ -284,6 +299,7 @@ impl Machine {
                 Event::Go | Event::Ready | Event::Alive | Event::Ended { .. },
             )
             | (State::Stopping { .. }, Event::Go | Event::Ready | Event::Alive | Event::Restart)
+            | (State::Stopping { then: Then::Stay | Then::Wait, .. }, Event::Hold)
             | (State::Stopped, _) => Vec::new(),
         }
     }

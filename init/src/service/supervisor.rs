@@ -3,6 +3,8 @@
 //! Each turn waits for descriptors or the next due time, takes what is there without blocking, lets the machines
 //! decide, and pets the watchdog at the end. Nothing in it waits for a service or a disk.
 
+mod reopen;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::io::Read;
@@ -49,6 +51,7 @@ use crate::report;
 use crate::sequence::Sequence;
 use crate::shutdown;
 use crate::watchdog::Watchdog;
+use reopen::Reopening;
 
 /// Longest sleep: orphans that end wake nobody, and are reaped at the next turn.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -86,6 +89,7 @@ pub struct Supervisor {
     sequence: Sequence,
     began: Duration,
     stop_by: Option<Duration>,
+    reopening: Option<Reopening>,
     reported: Vec<u8>,
 }
 
@@ -119,6 +123,7 @@ impl Supervisor {
             sequence: Sequence::Run,
             began: report::uptime(),
             stop_by: None,
+            reopening: None,
             reported: Vec::new(),
         }
     }
@@ -128,6 +133,7 @@ impl Supervisor {
     pub fn run(mut self) -> (Sequence, Parts) {
         loop {
             let now = report::uptime();
+            self.bring_up_data(now);
             self.start_what_may_start(now);
             self.load_what_waited(now);
             if self.sequence.goes_down() && self.stop_in_order(now) {
@@ -151,6 +157,7 @@ impl Supervisor {
         due.extend(self.parts.watchdog.due());
         due.extend(self.control.as_ref().and_then(Control::due));
         due.extend(self.stop_by);
+        due.extend(self.reopening.as_ref().and_then(Reopening::due));
         due.extend(self.may_load(now).then_some(now));
         let next = due.into_iter().min().map_or(LONGEST_SLEEP, |due| due.saturating_sub(now));
         let Ok(timeout) = Timespec::try_from(next.min(LONGEST_SLEEP)) else { return };
@@ -165,12 +172,18 @@ impl Supervisor {
             waited.push(PollFd::new(&process.child.pidfd, PollFlags::IN));
             waited.extend(process.output.iter().map(|output| PollFd::new(output, PollFlags::IN)));
         }
+        waited.extend(
+            self.reopening
+                .iter()
+                .filter_map(Reopening::pidfd)
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
         // Everything is looked at after each wake: with a dozen descriptors that is cheaper than bookkeeping.
         let _woken_or_interrupted = rustix::event::poll(&mut waited, Some(&timeout));
     }
 
     fn start_what_may_start(&mut self, now: Duration) {
-        if self.sequence.goes_down() {
+        if self.sequence != Sequence::Run {
             return;
         }
         for index in 0..self.units.len() {
@@ -300,6 +313,7 @@ impl Supervisor {
     fn take_exits(&mut self) {
         let now = report::uptime();
         for exit in self.parts.reaper.collect() {
+            self.take_end_of_bringing_up(&exit);
             // Everybody else is an orphan that PID 1 inherited.
             let Some(index) = self.units.iter().position(|unit| unit.pid() == Some(exit.pid)) else {
                 continue;
@@ -334,8 +348,9 @@ impl Supervisor {
                 let lines = self.ring.newest(unit.as_deref(), count, MAX_LINE / 3);
                 ControlAnswer::Logs { lines }
             }
-            ControlRequest::Restart { .. } if self.sequence.goes_down() => {
-                ControlAnswer::Refused { reason: "the box is going down".to_owned() }
+            ControlRequest::OpenData => self.open_data(now),
+            ControlRequest::Restart { .. } if self.sequence != Sequence::Run => {
+                ControlAnswer::Refused { reason: "services are being stopped".to_owned() }
             }
             ControlRequest::Restart { unit } => {
                 match self.units.iter().position(|known| known.service.name == unit) {

@@ -19,6 +19,8 @@ pub struct Service {
     pub name: &'static str,
     /// Program, with its full path.
     pub program: &'static str,
+    /// Its arguments.
+    pub arguments: &'static [&'static str],
     /// User and group of that number.
     pub user: u32,
     /// Further groups.
@@ -27,6 +29,8 @@ pub struct Service {
     pub capabilities: CapabilitySet,
     /// Sockets it is given, in this order, from descriptor 3 on.
     pub sockets: &'static [Socket],
+    /// Whether it keeps state on the data partition: stopped while that is brought up.
+    pub keeps_state: bool,
     /// Services that are started before it; it does not wait for one that fails.
     pub after: &'static [&'static str],
     /// When it is part of the box at all.
@@ -86,6 +90,10 @@ pub struct Sandbox {
     pub read_also: &'static [&'static str],
     /// Folders and files it may change.
     pub write: &'static [&'static str],
+    /// Folders of devices that it may work on and make nodes in.
+    pub devices: &'static [&'static str],
+    /// Programs that it may run beside itself, confined as it is.
+    pub programs: &'static [&'static str],
     /// Families of sockets it may make.
     pub families: &'static [i32],
     /// System calls that this service alone may make.
@@ -118,6 +126,11 @@ const COMMON_READ: &[&str] = &[
     "/dev/random",
 ];
 
+/// The storage daemon; it also runs for a moment at boot (`disk::tools`).
+pub const STORAGED: &str = "/usr/lib/hearth/storaged";
+/// The program that works on the encrypted partition.
+const CRYPTSETUP: &str = "/usr/sbin/cryptsetup";
+
 /// The rows, in the order of the reports; stopped in reverse.
 pub const SERVICES: &[Service] = &[
     // Test images only: stage 1 puts it there from the initrd, which the slot's signature covers. The first
@@ -125,10 +138,12 @@ pub const SERVICES: &[Service] = &[
     Service {
         name: "agent",
         program: paths::AGENT,
+        arguments: &[],
         user: 0,
         groups: &[],
         capabilities: CapabilitySet::all(),
         sockets: &[],
+        keeps_state: false,
         after: &[],
         when: When::FileExists(paths::AGENT),
         sandbox: None,
@@ -137,12 +152,59 @@ pub const SERVICES: &[Service] = &[
         ready_within: Duration::from_secs(60),
         watchdog: Duration::from_secs(60),
     },
+    // The one daemon that is root: device-mapper and the partition's device are root's, and whoever may write to that device may read and
+    // change everything on it anyway, so another user would protect nothing. Root here is a name without its powers: device-mapper
+    // asks for SYS_ADMIN, cryptsetup makes its node (MKNOD) and gives it its owner (CHOWN), which nobody else can do without udev.
+    // No network, no file of anybody else's: those would need DAC_OVERRIDE.
+    Service {
+        name: "storaged",
+        program: STORAGED,
+        arguments: &["serve"],
+        user: 0,
+        groups: &[],
+        capabilities: CapabilitySet::SYS_ADMIN.union(CapabilitySet::MKNOD).union(CapabilitySet::CHOWN),
+        sockets: &[Socket {
+            name: "storage1",
+            address: Address::Unix { path: paths::STORAGE_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
+        }],
+        // It opens the partition, and has the services started anew that keep state on it.
+        keeps_state: false,
+        after: &[],
+        when: When::Always,
+        sandbox: Some(Sandbox {
+            read: COMMON_READ,
+            read_also: &[],
+            write: &[paths::STORAGE_RUN, "/dev/null"],
+            devices: &["/dev"],
+            programs: &[CRYPTSETUP],
+            families: &[libc::AF_UNIX],
+            // cryptsetup hands the volume key to the kernel in a keyring, makes the node of the opened partition, and keeps keys out of
+            // swap.
+            calls_also: &[
+                libc::SYS_add_key,
+                libc::SYS_keyctl,
+                libc::SYS_request_key,
+                libc::SYS_mknodat,
+                libc::SYS_mlockall,
+                libc::SYS_munlockall,
+                libc::SYS_sync,
+            ],
+            listens: &[],
+        }),
+        // argon2id of a typed key works in 128 MiB.
+        limits: Limits { memory: 256 << 20, tasks: 32, files: 256 },
+        may_announce: false,
+        ready_within: Duration::from_secs(60),
+        // It is silent while it works: a change of keys is several runs of cryptsetup.
+        watchdog: Duration::from_secs(300),
+    },
     // The only process that changes the network: links and routes (NET_ADMIN), DHCP on a link without an address
     // (NET_RAW, AF_PACKET), answers on the mDNS and DHCP ports (NET_BIND_SERVICE). It also keeps the time, which comes
     // from the network: SYS_TIME and the calls that set and steer the clock (docs/adr/0015).
     Service {
         name: "netd",
         program: "/usr/lib/hearth/netd",
+        arguments: &[],
         user: paths::NETD_UID,
         groups: &[],
         capabilities: CapabilitySet::NET_ADMIN
@@ -154,6 +216,7 @@ pub const SERVICES: &[Service] = &[
             name: "net1",
             address: Address::Unix { path: paths::NET_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
         }],
+        keeps_state: true,
         after: &[],
         when: When::Always,
         sandbox: Some(Sandbox {
@@ -161,6 +224,8 @@ pub const SERVICES: &[Service] = &[
             read_also: &[],
             // /proc/sys/net: per-link IPv6 settings have no netlink form.
             write: &[paths::NETD_STATE, "/run/hearth/net", "/proc/sys/net", "/dev/null"],
+            devices: &[],
+            programs: &[],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_PACKET],
             // adjtimex: older C libraries steer the clock by it.
             calls_also: &[libc::SYS_clock_settime, libc::SYS_clock_adjtime, libc::SYS_adjtimex],
@@ -176,6 +241,7 @@ pub const SERVICES: &[Service] = &[
     Service {
         name: "hostd",
         program: "/usr/lib/hearth/hostd",
+        arguments: &[],
         user: paths::HOSTD_UID,
         groups: &[paths::BUS_GID],
         capabilities: CapabilitySet::empty(),
@@ -184,6 +250,7 @@ pub const SERVICES: &[Service] = &[
             Socket { name: "https", address: Address::Tcp(any_address(443)) },
         ],
         // Not after netd: its sockets are there already, and set-up must not wait for a cable.
+        keeps_state: true,
         after: &[],
         when: When::Always,
         sandbox: Some(Sandbox {
@@ -192,6 +259,8 @@ pub const SERVICES: &[Service] = &[
             read_also: &[paths::BOOTSTRAP],
             // Free space of the data partition is asked of its own folder.
             write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
+            devices: &[],
+            programs: &[],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
             calls_also: &[],
             listens: &[],
@@ -244,14 +313,38 @@ mod tests {
     }
 
     #[test]
-    fn every_service_of_a_shipped_box_is_confined_and_none_is_root() {
+    fn every_service_of_a_shipped_box_is_confined_and_only_storaged_is_root() {
         for service in SERVICES.iter().filter(|service| service.when == When::Always) {
             assert!(service.sandbox.is_some(), "{}", service.name);
-            assert_ne!(service.user, 0, "{}", service.name);
+            assert_eq!(service.user == 0, service.name == "storaged", "{}", service.name);
             assert!(service.ready_within >= Duration::from_secs(30));
         }
         assert!(find("hostd").unwrap().capabilities.is_empty());
         assert!(find("sshd").is_none());
+    }
+
+    /// It is root for its devices and nothing else.
+    #[test]
+    fn storaged_reaches_no_network_and_no_file_of_others_and_only_it_runs_programs() {
+        let storaged = find("storaged").unwrap();
+        let sandbox = storaged.sandbox.unwrap();
+        assert_eq!(sandbox.families, [libc::AF_UNIX]);
+        assert!(sandbox.listens.is_empty() && !sandbox.write.iter().any(|path| path.starts_with("/data")));
+        let powers = CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN;
+        assert_eq!(storaged.capabilities, powers);
+        for service in SERVICES.iter().filter(|service| service.name != "storaged") {
+            let Some(sandbox) = &service.sandbox else { continue };
+            assert!(sandbox.programs.is_empty() && sandbox.devices.is_empty(), "{}", service.name);
+        }
+    }
+
+    #[test]
+    fn who_may_write_to_the_data_partition_is_held_while_it_is_brought_up() {
+        for service in SERVICES.iter().filter(|service| service.when == When::Always) {
+            let writes = service.sandbox.iter().flat_map(|sandbox| sandbox.write);
+            let keeps_state = writes.copied().any(|path| path.starts_with("/data"));
+            assert_eq!(service.keeps_state, keeps_state, "{}", service.name);
+        }
     }
 
     #[test]

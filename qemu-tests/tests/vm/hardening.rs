@@ -40,6 +40,9 @@ const PROGRAMS: [&str; 8] = [
 /// CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_TIME (capabilities(7)).
 const NETWORK_CAPABILITIES: u64 = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 25;
 
+/// CAP_CHOWN, CAP_SYS_ADMIN, CAP_MKNOD.
+const DEVICE_CAPABILITIES: u64 = 1 | 1 << 21 | 1 << 27;
+
 #[test]
 fn the_running_box_is_closed() {
     scenario("hardening", |folder| {
@@ -139,6 +142,7 @@ fn check_processes(processes: &[Process]) -> Result<()> {
         ensure!(is_ours, "an unexpected program runs: {process:?}");
     }
     check_daemon(processes, "hostd", HOSTD_UID, 0)?;
+    check_daemon(processes, "storaged", 0, DEVICE_CAPABILITIES)?;
     check_daemon(processes, "netd", NETD_UID, NETWORK_CAPABILITIES)
 }
 

@@ -29,4 +29,6 @@ mod setup;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod unlock;
+#[cfg(test)]
 mod wizard;

@@ -99,7 +99,7 @@ fn locked(builder: VmBuilder) -> Result<String> {
     locked_reasons(&status(&vm.wait_web()?)?)
 }
 
-fn locked_reasons(status: &Value) -> Result<String> {
+pub(crate) fn locked_reasons(status: &Value) -> Result<String> {
     ensure!(status["state"] == "locked", "not locked: {status}");
     let reasons = status["reasons"].as_array().context("no reasons")?;
     Ok(reasons.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "))

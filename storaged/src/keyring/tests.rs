@@ -1,9 +1,8 @@
 //! Changes of real headers in files.
 
 use super::*;
-use serde_json::Value;
-use serde_json::json;
-use std::path::Path;
+use crate::testing::Fake;
+use std::cell::RefCell;
 use tempfile::TempDir;
 
 struct World {
@@ -24,6 +23,10 @@ fn world() -> World {
     World { folder, luks, key, ring }
 }
 
+fn kept(_key: &Key) -> io::Result<()> {
+    Ok(())
+}
+
 fn end(code: &RecoveryCode) -> String {
     let text = code.to_text();
     text[text.len() - 9..].to_lowercase()
@@ -39,26 +42,26 @@ fn kinds(luks: &Luks) -> Vec<KeyKind> {
 #[test]
 fn a_recovery_key_works_at_once_and_replaces_the_old_when_confirmed() {
     let World { folder: _folder, luks, mut ring, .. } = world();
-    let first = ring.new_recovery_key().unwrap();
+    let first = ring.new_recovery_key(&kept).unwrap();
     luks.test(&key_of(&first)).unwrap();
-    ring.confirm_recovery_key(&end(&first)).unwrap();
-    let second = ring.new_recovery_key().unwrap();
+    ring.confirm_recovery_key(&end(&first), &kept).unwrap();
+    let second = ring.new_recovery_key(&kept).unwrap();
     luks.test(&key_of(&first)).unwrap();
     luks.test(&key_of(&second)).unwrap();
-    assert!(matches!(ring.confirm_recovery_key(&end(&first)), Err(KeyringError::NotItsEnd)));
+    assert!(matches!(ring.confirm_recovery_key(&end(&first), &kept), Err(KeyringError::NotItsEnd)));
     luks.test(&key_of(&first)).unwrap();
-    ring.confirm_recovery_key(&end(&second)).unwrap();
+    ring.confirm_recovery_key(&end(&second), &kept).unwrap();
     assert!(matches!(luks.test(&key_of(&first)), Err(LuksError::WrongKey(_))));
     luks.test(&key_of(&second)).unwrap();
-    assert!(matches!(ring.confirm_recovery_key(&end(&second)), Err(KeyringError::NothingToConfirm)));
+    assert!(matches!(ring.confirm_recovery_key(&end(&second), &kept), Err(KeyringError::NothingToConfirm)));
     assert_eq!(kinds(&luks), [KeyKind::BootKey, KeyKind::Recovery]);
 }
 
 #[test]
 fn one_that_nobody_wrote_down_goes_when_another_is_made() {
     let World { folder: _folder, luks, mut ring, .. } = world();
-    let lost = ring.new_recovery_key().unwrap();
-    let next = ring.new_recovery_key().unwrap();
+    let lost = ring.new_recovery_key(&kept).unwrap();
+    let next = ring.new_recovery_key(&kept).unwrap();
     assert!(matches!(luks.test(&key_of(&lost)), Err(LuksError::WrongKey(_))));
     luks.test(&key_of(&next)).unwrap();
 }
@@ -66,7 +69,7 @@ fn one_that_nobody_wrote_down_goes_when_another_is_made() {
 #[test]
 fn what_is_typed_wrong_is_told_from_a_foreign_key_and_writes_nothing() {
     let World { folder, luks, mut ring, .. } = world();
-    let code = ring.new_recovery_key().unwrap();
+    let code = ring.new_recovery_key(&kept).unwrap();
     let device = folder.path().join("partition");
     let before = std::fs::read(&device).unwrap();
     let mut slip = code.to_text().to_string();
@@ -80,44 +83,34 @@ fn what_is_typed_wrong_is_told_from_a_foreign_key_and_writes_nothing() {
     assert!(!shown.contains(&*code.to_text()) && shown.contains('…'), "{shown}");
 }
 
-/// Seals what it is given into clear text.
-struct Open(Option<&'static str>);
-
-impl Sealer for Open {
-    fn seal(&mut self, _key: &Key) -> Result<Value, SealError> {
-        match self.0 {
-            Some(reason) => Err(SealError::Refused(reason.to_owned())),
-            None => Ok(json!("sealed")),
-        }
-    }
-
-    fn unseal(&mut self, _sealed: &Value) -> Result<Key, SealError> {
-        Err(SealError::Absent("not asked".to_owned()))
-    }
-
-    fn close(&mut self) -> Result<(), SealError> {
-        Ok(())
-    }
-}
-
 #[test]
 fn sealing_anew_replaces_what_opened_by_itself_and_a_refusal_changes_nothing() {
-    let World { folder, luks, key, mut ring } = world();
-    let boot_key = BootKey::on(&folder.path().join("boot"));
-    boot_key.write(&key).unwrap();
-    ring.seal_anew(&mut Open(Some("lockout")), &boot_key).unwrap_err();
+    let World { folder: _folder, luks, key, mut ring } = world();
+    let nowhere = |_: &Key| Err(io::Error::other("full"));
+    ring.seal_anew(&mut Fake { refuses: Some("lockout"), ..Fake::default() }, &nowhere).unwrap_err();
+    assert_eq!(kinds(&luks), [KeyKind::BootKey]);
     luks.test(&key).unwrap();
-    assert_eq!(boot_key.read().unwrap().bytes(), key.bytes());
 
-    let recovery = ring.new_recovery_key().unwrap();
-    ring.seal_anew(&mut Open(None), &boot_key).unwrap();
+    // What cannot be kept replaces nothing.
+    assert!(matches!(ring.seal_anew(&mut Fake::default(), &nowhere), Err(KeyringError::Keep(_))));
+    luks.test(&key).unwrap();
+    assert_eq!(ring.opening_key().bytes(), key.bytes());
+
+    let recovery = ring.new_recovery_key(&kept).unwrap();
+    let last = RefCell::new(None);
+    let keep = |key: &Key| {
+        luks.test(key).map_err(io::Error::other)?;
+        last.replace(Some(key.clone()));
+        Ok(())
+    };
+    ring.seal_anew(&mut Fake::default(), &keep).unwrap();
+    assert_eq!(last.into_inner().unwrap().bytes(), ring.opening_key().bytes());
     assert!(matches!(luks.test(&key), Err(LuksError::WrongKey(_))));
     luks.test(ring.opening_key()).unwrap();
     luks.test(&key_of(&recovery)).unwrap();
     assert_eq!(kinds(&luks), [KeyKind::Tpm, KeyKind::Recovery]);
-    assert!(!Path::new(&folder.path().join("boot/hearth/data.key")).exists());
     // Again, with the key that was just sealed.
-    ring.seal_anew(&mut Open(None), &boot_key).unwrap();
+    ring.seal_anew(&mut Fake::default(), &kept).unwrap();
     assert_eq!(kinds(&luks), [KeyKind::Tpm, KeyKind::Recovery]);
     luks.test(ring.opening_key()).unwrap();
 }

@@ -1,8 +1,10 @@
 //! What stands in a LUKS2 header, as `cryptsetup luksDump --dump-json-metadata` prints it (LUKS2 On-Disk Format Specification,
 //! section 3). Pure.
 
+use super::token::Purpose;
 use super::token::Token;
 use model::storage::KeyKind;
+use model::storage::KeySlot;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -146,6 +148,18 @@ impl Metadata {
             .map(|(id, token)| (*id, token))
     }
 
+    /// What opens the partition, in the order of the slots.
+    #[must_use]
+    pub fn told(&self) -> Vec<KeySlot> {
+        let mut tokens: Vec<&Token> = self.tokens.values().collect();
+        tokens.sort_by_key(|token| token.slot);
+        let told = |token: &Token| KeySlot {
+            kind: token.purpose.kind(),
+            is_confirmed: token.purpose != Purpose::Recovery { is_confirmed: false },
+        };
+        tokens.into_iter().map(told).collect()
+    }
+
     /// The first slot that is free.
     #[must_use]
     pub fn free_slot(&self) -> Option<Slot> {
@@ -156,7 +170,6 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::luks::token::Purpose;
 
     const DUMP: &str = r#"{
       "keyslots":{"0":{"type":"luks2","key_size":64},"1":{"type":"luks2"},"3":{"type":"luks2"},"4":{"type":"reencrypt"}},
@@ -178,6 +191,21 @@ mod tests {
         assert!(metadata.is_reencrypting);
         assert!(metadata.orphans().is_empty());
         assert_eq!(metadata.free_slot(), Some(Slot(2)));
+    }
+
+    #[test]
+    fn slots_are_told_in_their_order_and_only_a_recovery_key_is_ever_unconfirmed() {
+        let token = |slot, purpose| Token { slot: Slot(slot), purpose };
+        let tokens = [
+            (TokenId(0), token(2, Purpose::Recovery { is_confirmed: false })),
+            (TokenId(1), token(1, Purpose::Recovery { is_confirmed: true })),
+            (TokenId(2), token(0, Purpose::BootKey {})),
+        ];
+        let metadata = Metadata { tokens: tokens.into(), ..Metadata::default() };
+        let told: Vec<(KeyKind, bool)> =
+            metadata.told().into_iter().map(|slot| (slot.kind, slot.is_confirmed)).collect();
+        let expected = [(KeyKind::BootKey, true), (KeyKind::Recovery, true), (KeyKind::Recovery, false)];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -2,73 +2,23 @@
 //! opening the partition, the rest is the real program.
 
 use super::*;
-use crate::luks::CRYPTSETUP;
-use serde_json::Value;
-use serde_json::json;
+use crate::testing::Fake;
+use crate::testing::program;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use tempfile::TempDir;
-
-/// A TPM that keeps what it sealed.
-#[derive(Debug)]
-struct Fake {
-    kept: Vec<Key>,
-    is_there: bool,
-    refuses: Option<&'static str>,
-}
-
-impl Fake {
-    fn check(&self) -> Result<(), SealError> {
-        match (self.is_there, self.refuses) {
-            (false, _) => Err(SealError::Absent("there is no TPM".to_owned())),
-            (true, Some(reason)) => Err(SealError::Refused(reason.to_owned())),
-            (true, None) => Ok(()),
-        }
-    }
-}
-
-impl Sealer for Fake {
-    fn seal(&mut self, key: &Key) -> Result<Value, SealError> {
-        self.check()?;
-        self.kept.push(key.clone());
-        Ok(json!(self.kept.len() - 1))
-    }
-
-    fn unseal(&mut self, sealed: &Value) -> Result<Key, SealError> {
-        self.check()?;
-        let number = usize::try_from(sealed.as_u64().unwrap()).unwrap();
-        self.kept.get(number).cloned().ok_or_else(|| SealError::Refused("another TPM".to_owned()))
-    }
-
-    fn close(&mut self) -> Result<(), SealError> {
-        Ok(())
-    }
-}
 
 struct World {
     folder: TempDir,
     opening: Opening<Fake>,
 }
 
-fn program(folder: &TempDir) -> PathBuf {
-    let path = folder.path().join("cryptsetup");
-    let script = format!(
-        "#!/bin/sh\nif [ \"$1\" = open ]; then shift; case \" $* \" in *--test-passphrase*) ;; *)\n\
-         exec {CRYPTSETUP} open --test-passphrase \"$@\" ;; esac; set -- open \"$@\"; fi\nexec {CRYPTSETUP} \"$@\"\n"
-    );
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
 fn world(is_there: bool) -> World {
     let folder = tempfile::tempdir().unwrap();
     let device = folder.path().join("partition");
     fs::File::create(&device).unwrap().set_len(32 << 20).unwrap();
-    let luks = Luks::by(&program(&folder), &device);
+    let luks = Luks::by(&program(folder.path()), &device);
     let boot_key = BootKey::on(&folder.path().join("boot"));
-    let sealer = Fake { kept: Vec::new(), is_there, refuses: None };
+    let sealer = Fake { is_there, ..Fake::default() };
     World { folder, opening: Opening { luks, boot_key, sealer } }
 }
 
@@ -94,7 +44,7 @@ fn with_a_tpm_nothing_lies_on_the_boot_partition() {
     assert!(!folder.path().join("boot").exists());
     let again = opened(opening.open().unwrap());
     assert_eq!((again.by, again.key.bytes()), (KeyKind::Tpm, first.key.bytes()));
-    opening.sealer.kept.clear();
+    opening.sealer.forget();
     assert_eq!(locked(opening.open().unwrap()), (vec!["another TPM".to_owned()], vec![]));
 }
 
@@ -159,4 +109,19 @@ fn opening_tidies_what_a_cut_left() {
     assert_eq!(opening.luks.metadata().unwrap().slots.len(), 2);
     opened(opening.open().unwrap());
     assert_eq!(opening.luks.metadata().unwrap().slots.len(), 1);
+}
+
+#[test]
+fn a_key_file_that_opens_nothing_any_more_is_destroyed() {
+    let World { folder, mut opening } = world(true);
+    let first = opened(opening.make().unwrap());
+    opening.boot_key.write(&first.key).unwrap();
+    opened(opening.open().unwrap());
+    assert!(!folder.path().join("boot/hearth/data.key").exists());
+    // While a slot is for it, it stays.
+    let second = Key::random().unwrap();
+    opening.boot_key.write(&second).unwrap();
+    opening.luks.add(&first.key, &second, Cost::Random, Purpose::BootKey {}).unwrap();
+    opened(opening.open().unwrap());
+    assert_eq!(opening.boot_key.read().unwrap().bytes(), second.bytes());
 }

@@ -1,73 +1,15 @@
 //! Serving the interface on one accepted stream, after the caller was checked.
 
-use super::HANDSHAKE_TIMEOUT;
 use super::Net1;
 use super::Net1Backend;
 use super::PATH;
 use super::Status;
+use crate::peer;
+use crate::peer::AllowedUids;
+use crate::peer::ServeError;
 use std::sync::Arc;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
-use zbus::Guid;
-use zbus::connection::Builder;
 use zbus::object_server::InterfaceRef;
-
-/// User ids that may use the interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedUids(Vec<u32>);
-
-impl AllowedUids {
-    /// Exactly these.
-    #[must_use]
-    pub fn new(uids: impl IntoIterator<Item = u32>) -> Self {
-        Self(uids.into_iter().collect())
-    }
-
-    fn contains(&self, uid: u32) -> bool {
-        self.0.contains(&uid)
-    }
-}
-
-impl Default for AllowedUids {
-    fn default() -> Self {
-        Self::new([0, model::paths::HOSTD_UID])
-    }
-}
-
-/// Why one connection could not be served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The kernel did not say who the peer is.
-    #[error("read the credentials of the peer")]
-    PeerCredentials {
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The peer may not use the interface.
-    #[error("user {uid} may not use org.hearthos.Net1")]
-    CallerRefused {
-        /// Who it is.
-        uid: u32,
-    },
-    /// The peer did not complete the handshake within [`HANDSHAKE_TIMEOUT`].
-    #[error("the D-Bus handshake took longer than {} s", HANDSHAKE_TIMEOUT.as_secs())]
-    HandshakeTimeout,
-    /// Handing the stream to D-Bus failed.
-    #[error("take over the stream")]
-    Stream {
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The D-Bus connection failed.
-    #[error("serve org.hearthos.Net1")]
-    Bus {
-        /// What zbus said.
-        #[source]
-        source: zbus::Error,
-    },
-}
 
 /// Serves the interface on one accepted stream until the peer closes it.
 ///
@@ -79,22 +21,9 @@ pub async fn serve<B: Net1Backend>(
     backend: Arc<B>,
     allowed: &AllowedUids,
 ) -> Result<(), ServeError> {
-    let uid = stream.peer_cred().map_err(|source| ServeError::PeerCredentials { source })?.uid();
-    if !allowed.contains(uid) {
-        return Err(ServeError::CallerRefused { uid });
-    }
     let mut status = backend.status();
     let shown = Arc::clone(&status.borrow_and_update());
-    let stream = stream.into_std().map_err(|source| ServeError::Stream { source })?;
-    let build = Builder::unix_stream(stream)
-        .server(Guid::generate())
-        .p2p()
-        .serve_at(PATH, Net1 { backend, shown })
-        .build();
-    let connection = timeout(HANDSHAKE_TIMEOUT, build)
-        .await
-        .map_err(|_elapsed| ServeError::HandshakeTimeout)?
-        .map_err(|source| ServeError::Bus { source })?;
+    let connection = peer::accept(stream, allowed, PATH, Net1 { backend, shown }).await?;
     let served: Result<(), zbus::Error> = async {
         let interface = connection.object_server().interface::<_, Net1<B>>(PATH).await?;
         loop {

@@ -4,3 +4,5 @@
 mod activation;
 #[cfg(test)]
 mod net1;
+#[cfg(test)]
+mod storage1;

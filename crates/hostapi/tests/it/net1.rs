@@ -322,7 +322,7 @@ async fn a_caller_that_is_not_on_the_list_is_refused_before_the_handshake() {
     let netd = FakeNetd::new();
     let served = tokio::spawn(async move { net1::serve(theirs, netd, &nobody_else).await });
     let refused = within(served).await.unwrap().unwrap_err();
-    assert!(matches!(refused, ServeError::CallerRefused { uid } if uid == own_uid), "{refused:?}");
+    assert!(matches!(refused, ServeError::CallerRefused { uid, .. } if uid == own_uid), "{refused:?}");
     let error = net1::open(ours).await.unwrap_err();
     assert!(matches!(error, net1::ConnectError::Bus { .. }), "{error:?}");
 }

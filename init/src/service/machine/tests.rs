@@ -30,12 +30,14 @@ fn states() -> Vec<State> {
         State::Stopping { until, killed: true, then: Then::Stay },
         State::Stopping { until, killed: false, then: Then::Start },
         State::Stopping { until, killed: true, then: Then::Start },
+        State::Stopping { until, killed: false, then: Then::Wait },
+        State::Stopping { until, killed: true, then: Then::Wait },
         State::Stopped,
     ]
 }
 
 fn events() -> Vec<Event> {
-    vec![Event::Go, Event::Ready, Event::Alive, ended(), Event::Due, Event::Stop, Event::Restart]
+    vec![Event::Go, Event::Ready, Event::Alive, ended(), Event::Due, Event::Stop, Event::Restart, Event::Hold]
 }
 
 /// Whether a process of the service exists in a state.
@@ -56,26 +58,47 @@ fn label(state: State) -> &'static str {
         State::Degraded { .. } => "degraded",
         State::Stopping { then: Then::Stay, .. } => "stopping",
         State::Stopping { then: Then::Start, .. } => "restarting",
+        State::Stopping { then: Then::Wait, .. } => "holding",
         State::Stopped => "stopped",
     }
 }
 
 #[test]
 fn every_pair_of_state_and_event_does_what_the_table_says() {
-    // Columns: Go, Ready, Alive, Ended, Due, Stop, Restart.
+    // Columns: Go, Ready, Alive, Ended, Due, Stop, Restart, Hold.
     let expected = [
-        ["starting", "waiting", "waiting", "waiting", "waiting", "stopped", "starting"],
-        ["starting", "ready", "starting", "backoff", "killing", "stopping", "restarting"],
-        ["ready", "ready", "ready", "backoff", "ready", "stopping", "restarting"],
-        ["ready", "ready", "ready", "backoff", "killing", "stopping", "restarting"],
-        ["killing", "killing", "killing", "backoff", "killing", "stopping", "restarting"],
-        ["backoff", "backoff", "backoff", "backoff", "starting", "stopped", "starting"],
-        ["degraded", "degraded", "degraded", "degraded", "starting", "stopped", "starting"],
-        ["stopping", "stopping", "stopping", "stopped", "stopping", "stopping", "stopping"],
-        ["stopping", "stopping", "stopping", "stopped", "stopped", "stopping", "stopping"],
-        ["restarting", "restarting", "restarting", "starting", "restarting", "stopping", "restarting"],
-        ["restarting", "restarting", "restarting", "starting", "restarting", "stopping", "restarting"],
-        ["stopped", "stopped", "stopped", "stopped", "stopped", "stopped", "stopped"],
+        ["starting", "waiting", "waiting", "waiting", "waiting", "stopped", "starting", "waiting"],
+        ["starting", "ready", "starting", "backoff", "killing", "stopping", "restarting", "holding"],
+        ["ready", "ready", "ready", "backoff", "ready", "stopping", "restarting", "holding"],
+        ["ready", "ready", "ready", "backoff", "killing", "stopping", "restarting", "holding"],
+        ["killing", "killing", "killing", "backoff", "killing", "stopping", "restarting", "holding"],
+        ["backoff", "backoff", "backoff", "backoff", "starting", "stopped", "starting", "waiting"],
+        ["degraded", "degraded", "degraded", "degraded", "starting", "stopped", "starting", "waiting"],
+        ["stopping", "stopping", "stopping", "stopped", "stopping", "stopping", "stopping", "stopping"],
+        ["stopping", "stopping", "stopping", "stopped", "stopped", "stopping", "stopping", "stopping"],
+        [
+            "restarting",
+            "restarting",
+            "restarting",
+            "starting",
+            "restarting",
+            "stopping",
+            "restarting",
+            "holding",
+        ],
+        [
+            "restarting",
+            "restarting",
+            "restarting",
+            "starting",
+            "restarting",
+            "stopping",
+            "restarting",
+            "holding",
+        ],
+        ["holding", "holding", "holding", "waiting", "holding", "stopping", "holding", "holding"],
+        ["holding", "holding", "holding", "waiting", "holding", "stopping", "holding", "holding"],
+        ["stopped", "stopped", "stopped", "stopped", "stopped", "stopped", "stopped", "stopped"],
     ];
     for (state, row) in states().into_iter().zip(expected) {
         for (event, wanted) in events().into_iter().zip(row) {

@@ -1,0 +1,76 @@
+// The encrypted data of the box in memory: what opens it, and what storaged would say.
+
+import { plainCode, Refusal } from "./contract.mjs";
+
+const KEYS = ["7Q2M-XVD9-FTHK-3WPZ-80RC-N5JE-B6YA-T4GK-1VSX", "C9KD-0W3H-XN5T-PZ7E-V1QA-62MR-8YGB-JS4F-HKTW"];
+const FREE_TRIES = 5;
+
+export class EncryptedData {
+  /** As `StorageReport` of docs/spec/api.md has it. */
+  unlock = { state: "opened", by: "tpm", reasons: [] };
+  /** The recovery key that is in use. */
+  recoveryKey = undefined;
+  /** How long everybody waits after too many wrong keys. */
+  waitSeconds = 30;
+
+  #made = undefined;
+  #next = 0;
+  #wrong = 0;
+  #waitUntil = 0;
+
+  get isLocked() {
+    return this.unlock.state === "locked";
+  }
+
+  get takes() {
+    return this.isLocked ? this.unlock.takes : [];
+  }
+
+  get hasRecoveryKey() {
+    return this.recoveryKey !== undefined;
+  }
+
+  /** From now on it does not open by itself. */
+  lock(reasons, recoveryKey = KEYS[0]) {
+    this.recoveryKey = recoveryKey;
+    this.unlock = { state: "locked", reasons, takes: recoveryKey ? ["recovery"] : [] };
+  }
+
+  report() {
+    const keys = [{ kind: this.unlock.by === "boot_key" ? "boot_key" : "tpm", is_confirmed: true }];
+    if (this.recoveryKey) keys.push({ kind: "recovery", is_confirmed: true });
+    if (this.#made) keys.push({ kind: "recovery", is_confirmed: false });
+    return { unlock: this.unlock, keys, is_waiting_for_confirmation: this.#made !== undefined };
+  }
+
+  tryToUnlock(key) {
+    if (!this.isLocked) throw new Refusal(409, "not_locked", "The data is not locked.");
+    const wait = Math.ceil((this.#waitUntil - Date.now()) / 1000);
+    if (wait > 0) throw new Refusal(429, "too_many_tries", `Too many wrong tries. Wait ${wait} seconds.`, { headers: { "Retry-After": String(wait) } });
+    if (plainCode(key) === plainCode(this.recoveryKey ?? "-")) return;
+    this.#wrong += 1;
+    if (this.#wrong >= FREE_TRIES) this.#waitUntil = Date.now() + this.waitSeconds * 1000;
+    throw new Refusal(403, "wrong_key", "That is not a key of this box. Nothing was changed.");
+  }
+
+  open() {
+    this.unlock = { state: "opened", by: "recovery", reasons: [] };
+  }
+
+  newKey() {
+    this.#made = KEYS[this.#next % KEYS.length];
+    this.#next += 1;
+    return this.#made;
+  }
+
+  confirm(end) {
+    if (!this.#made) throw new Refusal(409, "nothing_to_confirm", "There is no new recovery key to confirm.");
+    if (plainCode(end) !== plainCode(this.#made).slice(-8)) throw new Refusal(403, "not_its_end", "That is not the end of the new recovery key.");
+    this.recoveryKey = this.#made;
+    this.#made = undefined;
+  }
+
+  seal() {
+    this.unlock = { ...this.unlock, by: "tpm" };
+  }
+}

@@ -1,0 +1,170 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { api } from "../api/client";
+import type { StorageReport, User } from "../api/types";
+import { hasRecoveryKey, keyName, keyWords, opening } from "../logic/storage";
+import { ConnectionNotice } from "../ui/lost";
+import { Brand } from "../ui/mark";
+import { Heading, useTitle } from "../ui/page";
+import { usePoll } from "../ui/poll";
+import { Reasons } from "../ui/reasons";
+import { RecoveryFlow } from "../ui/recovery";
+import { Notice, Progress, StatusWord } from "../ui/status";
+import { SealCard } from "./storage/seal";
+
+const REFRESH_MS = 5000;
+
+interface Props {
+  user: User;
+  onHome: () => void;
+  onLoggedOut: () => void;
+}
+
+interface Known {
+  storage: StorageReport;
+  hostname: string;
+}
+
+async function askBox(): Promise<Known> {
+  const [storage, { hostname }] = await Promise.all([api.storage(), api.status()]);
+  return { storage, hostname };
+}
+
+/** How the encrypted data was opened, what opens it, and new keys for it. */
+export function StoragePage({ user, onHome, onLoggedOut }: Props) {
+  const poll = usePoll(askBox, REFRESH_MS);
+  const [task, setTask] = useState<"password" | "typing">();
+  const [done, setDone] = useState<string>();
+  useTitle("Encrypted data");
+
+  const loggedOut = poll.refusal?.status === 401;
+  useEffect(() => {
+    if (loggedOut) onLoggedOut();
+  }, [loggedOut, onLoggedOut]);
+
+  const { again } = poll;
+  const leave = useCallback(
+    (words?: string) => {
+      setTask(undefined);
+      setDone(words);
+      scrollTo(0, 0);
+      void again();
+    },
+    [again],
+  );
+  const onLater = useCallback(() => leave(), [leave]);
+  const onChecked = useCallback(() => leave("The new recovery key is right. Keep the paper safe; an earlier one no longer opens anything."), [leave]);
+  const onSealed = useCallback(() => leave("The data is sealed anew. At the next start this box opens it by itself."), [leave]);
+
+  const known = poll.data;
+  if (task && known) {
+    return <RecoveryFlow hostname={known.hostname} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
+  }
+  return (
+    <div class="page">
+      <header class="page-head">
+        <Brand />
+        <button type="button" class="button button-quiet button-small" onClick={onHome}>
+          Back to home
+        </button>
+      </header>
+      <main>
+        <Heading>Encrypted data</Heading>
+        {poll.refusal && !loggedOut ? (
+          <Notice kind="bad" urgent>
+            <p>{poll.refusal.message}</p>
+          </Notice>
+        ) : null}
+        {done ? (
+          <Notice kind="info" urgent>
+            <p>{done}</p>
+          </Notice>
+        ) : null}
+        {known ? (
+          <div class="cards">
+            <div class="column">
+              <OpeningCard storage={known.storage} />
+              <KeysCard storage={known.storage} />
+            </div>
+            {user.role === "owner" ? (
+              <div class="column">
+                <RecoveryCard storage={known.storage} onTask={setTask} />
+                <SealCard storage={known.storage} onSealed={onSealed} />
+              </div>
+            ) : null}
+          </div>
+        ) : (
+          <Progress reason="Asking the box for its keys." />
+        )}
+      </main>
+      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
+    </div>
+  );
+}
+
+function OpeningCard({ storage }: { storage: StorageReport }) {
+  const { word, tone, detail } = opening(storage);
+  const reasons = storage.unlock.state === "failed" ? [] : storage.unlock.reasons;
+  return (
+    <section class="card" aria-labelledby="opening-title">
+      <h2 id="opening-title">This start</h2>
+      <p>
+        <StatusWord tone={tone}>{word}</StatusWord>
+      </p>
+      {storage.unlock.state === "opened" && storage.unlock.by === "boot_key" ? (
+        <Notice kind="warn">
+          <p>{detail}</p>
+        </Notice>
+      ) : (
+        <p>{detail}</p>
+      )}
+      <Reasons title="What the box says" reasons={reasons} />
+    </section>
+  );
+}
+
+function KeysCard({ storage: { keys } }: { storage: StorageReport }) {
+  return (
+    <section class="card" aria-labelledby="keys-title">
+      <h2 id="keys-title">What opens it</h2>
+      <ul class="rows">
+        {keys.map((key, index) => (
+          <li class="row" key={`${index}`}>
+            <div class="row-main">
+              <span class="row-name">{keyName(key.kind)}</span>
+              <StatusWord tone={key.is_confirmed ? "good" : "busy"}>{key.is_confirmed ? "In use" : "Not checked yet"}</StatusWord>
+              <p class="row-detail">{keyWords(key)}</p>
+            </div>
+          </li>
+        ))}
+      </ul>
+      {keys.length === 0 ? <p class="quiet">The box does not say.</p> : null}
+    </section>
+  );
+}
+
+function RecoveryCard({ storage, onTask }: { storage: StorageReport; onTask: (task: "password" | "typing") => void }) {
+  const has = hasRecoveryKey(storage);
+  return (
+    <section class="card" aria-labelledby="recovery-title">
+      <h2 id="recovery-title">Recovery key</h2>
+      {has ? (
+        <p>Somebody has it on paper. Make a new one when the paper is lost, or somebody saw it who should not have: the old key then opens nothing more.</p>
+      ) : (
+        <Notice kind="warn">
+          <p>Nobody has one yet. If this box breaks, nobody can read the disk any more, and neither can you.</p>
+        </Notice>
+      )}
+      {storage.is_waiting_for_confirmation ? <p class="quiet">A key was made and nobody has typed its end back yet. Without that the box goes on as before.</p> : null}
+      <div class="actions actions-start">
+        <button type="button" class={has ? "button button-quiet" : "button"} onClick={() => onTask("password")}>
+          {has ? "Make a new one" : "Make a recovery key"}
+        </button>
+        {storage.is_waiting_for_confirmation ? (
+          <button type="button" class="button button-quiet" onClick={() => onTask("typing")}>
+            I have it on paper
+          </button>
+        ) : null}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,136 @@
+//! `org.hearthos.Storage1` over a socket pair, with a fake backend behind the glue.
+
+use hostapi::peer::AllowedUids;
+use hostapi::peer::ConnectError;
+use hostapi::peer::ServeError;
+use hostapi::storage1;
+use hostapi::storage1::MAX_TYPED;
+use hostapi::storage1::Storage1Backend;
+use hostapi::storage1::Storage1Error;
+use hostapi::storage1::Storage1Proxy;
+use hostapi::storage1::Typed;
+use model::storage::KeyKind;
+use model::storage::KeySlot;
+use model::storage::StorageReport;
+use model::storage::UnlockReport;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use zeroize::Zeroizing;
+
+struct FakeStoraged;
+
+fn report() -> StorageReport {
+    let reasons = vec!["another TPM".to_owned()];
+    StorageReport {
+        unlock: UnlockReport::Locked { reasons, takes: vec![KeyKind::Recovery] },
+        keys: vec![KeySlot { kind: KeyKind::Recovery, is_confirmed: false }],
+        is_waiting_for_confirmation: true,
+    }
+}
+
+impl Storage1Backend for FakeStoraged {
+    async fn report(&self) -> Result<StorageReport, Storage1Error> {
+        Ok(report())
+    }
+
+    async fn unlock(&self, typed: Typed) -> Result<(), Storage1Error> {
+        match typed.expose() {
+            "right" => Ok(()),
+            "late" => Err(Storage1Error::wait(Duration::from_millis(29_001))),
+            _ => Err(Storage1Error::WrongKey(format!("{typed:?}"))),
+        }
+    }
+
+    async fn new_recovery_key(&self) -> Result<Zeroizing<String>, Storage1Error> {
+        Ok(Zeroizing::new("ABCD-EFGH".to_owned()))
+    }
+
+    async fn confirm_recovery_key(&self, end: Typed) -> Result<(), Storage1Error> {
+        if end.expose() == "EFGH" { Ok(()) } else { Err(Storage1Error::NotItsEnd("no".to_owned())) }
+    }
+
+    async fn seal_anew(&self) -> Result<(), Storage1Error> {
+        Err(Storage1Error::Locked("it is locked".to_owned()))
+    }
+}
+
+async fn proxy() -> Storage1Proxy<'static> {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let own_uid = ours.peer_cred().unwrap().uid();
+    let allowed = AllowedUids::new([own_uid]);
+    drop(tokio::spawn(async move { storage1::serve(theirs, Arc::new(FakeStoraged), &allowed).await }));
+    storage1::open(ours).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_method_reaches_the_backend_and_errors_keep_their_names() {
+    let proxy = proxy().await;
+    assert_eq!(storage1::read_report(&proxy.report().await.unwrap()).unwrap(), report());
+    proxy.unlock("right".to_owned()).await.unwrap();
+    assert_eq!(proxy.new_recovery_key().await.unwrap(), "ABCD-EFGH");
+    proxy.confirm_recovery_key("EFGH".to_owned()).await.unwrap();
+    assert!(matches!(
+        proxy.confirm_recovery_key("x".to_owned()).await.unwrap_err(),
+        Storage1Error::NotItsEnd(_)
+    ));
+    assert!(matches!(proxy.seal_anew().await.unwrap_err(), Storage1Error::Locked(_)));
+}
+
+#[tokio::test]
+async fn a_wait_is_told_in_whole_seconds_and_what_was_typed_never() {
+    let proxy = proxy().await;
+    let late = proxy.unlock("late".to_owned()).await.unwrap_err();
+    assert_eq!(late.seconds_to_wait(), Some(30), "{late:?}");
+    let wrong = proxy.unlock("my secret".to_owned()).await.unwrap_err();
+    assert!(
+        matches!(&wrong, Storage1Error::WrongKey(said) if said.contains('…') && !said.contains("secret"))
+    );
+    assert_eq!(wrong.seconds_to_wait(), None);
+    assert_eq!(Storage1Error::wait(Duration::ZERO).seconds_to_wait(), Some(1));
+}
+
+#[tokio::test]
+async fn what_is_typed_and_what_is_told_is_bounded() {
+    let proxy = proxy().await;
+    let longest = proxy.unlock("x".repeat(MAX_TYPED)).await.unwrap_err();
+    assert!(matches!(&longest, Storage1Error::WrongKey(said) if said.contains('…')), "{longest:?}");
+    let longer = proxy.unlock("x".repeat(MAX_TYPED + 1)).await.unwrap_err();
+    assert!(matches!(&longer, Storage1Error::WrongKey(said) if said.contains("513")), "{longer:?}");
+    storage1::read_report(&" ".repeat(storage1::MAX_REPORT + 1)).unwrap_err();
+    storage1::read_report("{}").unwrap_err();
+}
+
+#[tokio::test]
+async fn a_caller_that_is_not_on_the_list_is_refused_before_the_handshake() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let nobody = AllowedUids::new([ours.peer_cred().unwrap().uid() + 1]);
+    let served = tokio::spawn(async move { storage1::serve(theirs, Arc::new(FakeStoraged), &nobody).await });
+    let refused = served.await.unwrap().unwrap_err();
+    assert!(matches!(&refused, ServeError::CallerRefused { interface, .. }
+        if interface == "org.hearthos.Storage1"));
+    assert!(matches!(storage1::open(ours).await.unwrap_err(), ConnectError::Bus { .. }));
+}
+
+/// Every change of the interface shows in review; write the new text with `HEARTH_BLESS=1`.
+#[tokio::test]
+async fn the_interface_is_the_one_in_the_checked_in_xml() {
+    let proxy = proxy().await;
+    let introspectable = zbus::fdo::IntrospectableProxy::builder(proxy.inner().connection())
+        .destination("org.hearthos.Storage1")
+        .path(storage1::PATH)
+        .build()
+        .await
+        .unwrap();
+    let xml = introspectable.introspect().await.unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("xml/org.hearthos.Storage1.xml");
+    if std::env::var_os("HEARTH_BLESS").is_some() {
+        std::fs::write(&file, &xml).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        xml, checked_in,
+        "the interface changed: run this test with HEARTH_BLESS=1 and review the difference"
+    );
+}

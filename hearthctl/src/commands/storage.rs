@@ -1,0 +1,156 @@
+//! The encrypted data: what opens it, unlocking it, other keys for it.
+
+use super::Desk;
+use super::Failure;
+use super::login::checked_url;
+use super::login::proven_certificate;
+use crate::answers::RecoveryKey;
+use crate::answers::Status;
+use crate::answers::Storage as StorageAnswer;
+use crate::cli::Storage;
+use crate::cli::Unlock;
+use crate::client::Client;
+use crate::client::ClientError;
+use crate::show;
+use crate::trust;
+use serde_json::Value;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+/// How often somebody may mistype the end of a key before they are sent back to their paper.
+const TRIES: usize = 3;
+/// Where a fingerprint can be compared while the data is locked: the box has a certificate of the moment, its own is in the data.
+const ONLY_ITS_SCREEN: &str = "While its data is locked the box has a certificate of the moment. Compare it with the one on the box's own screen:\n\
+                               whoever poses as your box would get the key that you type.";
+
+pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Storage>) -> Result<(), Failure> {
+    match part {
+        None => show_storage(desk),
+        Some(Storage::Unlock(wish)) => unlock(desk, wish),
+        Some(Storage::RecoveryKey { confirm: Some(end), .. }) => {
+            let client = desk.client_logged_in()?;
+            confirm(&client, end)?;
+            desk.answer(&json!({}), || Ok(show::CONFIRMED.to_owned()))
+        }
+        Some(Storage::RecoveryKey { password_stdin, confirm: None }) => recovery_key(desk, *password_stdin),
+        Some(Storage::Seal { password_stdin }) => seal(desk, *password_stdin),
+    }
+}
+
+fn show_storage(desk: &mut Desk<'_>) -> Result<(), Failure> {
+    let client = desk.client_logged_in()?;
+    let answer = client.get("/storage")?;
+    desk.answer(&answer.clone(), || {
+        let storage: StorageAnswer = client.understand("/storage", answer)?;
+        Ok(show::storage(&storage))
+    })
+}
+
+fn unlock(desk: &mut Desk<'_>, wish: &Unlock) -> Result<(), Failure> {
+    let client = locked_box(desk, wish)?;
+    let status: Status = client.understand("/status", client.get("/status")?)?;
+    if status.state != "locked" {
+        return Err(Failure::NotLocked);
+    }
+    let key = secret(
+        desk,
+        "Recovery key:",
+        wish.key_stdin,
+        "the key",
+        "hearthctl storage unlock --key-stdin < file",
+    )?;
+    let body = Zeroizing::new(json!({"key": key.as_str()}).to_string());
+    client.send("POST", "/storage/unlock", Some(&body))?;
+    desk.answer(&json!({}), || {
+        Ok("That was the right key. The box opens its data and starts everything again.\n".to_owned())
+    })
+}
+
+/// A locked box has neither its certificate nor its chosen name. Nothing is kept of how it is reached for this once.
+fn locked_box(desk: &mut Desk<'_>, wish: &Unlock) -> Result<Client, Failure> {
+    let kept = desk.store.load()?;
+    let url = match (&wish.url, &kept) {
+        (Some(url), _) => checked_url(url)?,
+        (None, Some(kept)) => kept.url.clone(),
+        (None, None) => return Err(Failure::NoBox),
+    };
+    let address = wish.reach.address.or_else(|| kept.as_ref()?.address);
+    if let (Some(kept), None) = (&kept, &wish.reach.fingerprint) {
+        let client = Client::new(&url, address, &trust::parse(&kept.certificate)?, None);
+        if !matches!(client.get("/status"), Err(ClientError::Stranger { .. })) {
+            return Ok(client);
+        }
+    }
+    let pem = proven_certificate(desk, &wish.reach, &url, address, ONLY_ITS_SCREEN)?;
+    Ok(Client::new(&url, address, &trust::parse(&pem)?, None))
+}
+
+fn recovery_key(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
+    let client = desk.client_logged_in()?;
+    let body = password(desk, password_stdin, "hearthctl storage recovery-key --password-stdin < file")?;
+    let answer = client.send("POST", "/storage/recovery-key", Some(&body))?;
+    desk.answer(&answer.clone(), || {
+        let made: RecoveryKey = client.understand("/storage/recovery-key", answer)?;
+        Ok(show::recovery_key(&made))
+    })?;
+    if desk.json || !desk.terminal.has_person() {
+        return Ok(());
+    }
+    for _ in 0..TRIES {
+        let ask = |source| Failure::Ask { source };
+        let end = desk
+            .terminal
+            .ask("Type the last two groups from your paper (or nothing, for later):")
+            .map_err(ask)?;
+        if end.trim().is_empty() {
+            break;
+        }
+        match confirm(&client, &end) {
+            Ok(()) => return desk.print(show::CONFIRMED),
+            Err(Failure::Client(ClientError::Refused { code, message, .. })) if code == "not_its_end" => {
+                desk.terminal.complain(&message);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    desk.print(show::UNCONFIRMED)
+}
+
+fn confirm(client: &Client, end: &str) -> Result<(), Failure> {
+    let body = Zeroizing::new(json!({"end": end.trim()}).to_string());
+    client.send("POST", "/storage/recovery-key/confirm", Some(&body))?;
+    Ok(())
+}
+
+fn seal(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
+    let client = desk.client_logged_in()?;
+    let body = password(desk, password_stdin, "hearthctl storage seal --password-stdin < file")?;
+    let sealed: Value = client.send("POST", "/storage/seal", Some(&body))?;
+    drop(sealed);
+    desk.answer(&json!({}), || {
+        Ok("The data is sealed to the box as it is now: it opens by itself at the next start.\n".to_owned())
+    })
+}
+
+/// As the body of a request.
+fn password(desk: &mut Desk<'_>, from_stdin: bool, how: &'static str) -> Result<Zeroizing<String>, Failure> {
+    let password = secret(desk, "Your password:", from_stdin, "the password", how)?;
+    Ok(Zeroizing::new(json!({"password": password.as_str()}).to_string()))
+}
+
+fn secret(
+    desk: &mut Desk<'_>,
+    question: &str,
+    from_stdin: bool,
+    what: &'static str,
+    how: &'static str,
+) -> Result<Zeroizing<String>, Failure> {
+    let ask = |source| Failure::Ask { source };
+    if from_stdin {
+        return desk.terminal.read_line().map_err(ask);
+    }
+    if !desk.terminal.has_person() {
+        return Err(Failure::NobodyTypes { what, how });
+    }
+    desk.terminal.ask_secret(question).map_err(ask)
+}

@@ -1,0 +1,194 @@
+//! The encrypted data: how it was opened, unlocking it, and other keys for it. storaged does it; this decides who may ask.
+
+mod schema;
+
+use super::Call;
+use super::error::ApiError;
+use super::error::ErrorBody;
+use super::json_reply;
+use crate::accounts::Refusal;
+use crate::web::Reply;
+use crate::web::empty_reply;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde::Serialize;
+use std::error::Error;
+use zeroize::Zeroizing;
+
+pub(crate) use schema::KeyKind;
+
+/// What opens the locked data.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnlockRequest {
+    /// The recovery key, in any case and with any dashes, or the passphrase.
+    #[schema(format = Password)]
+    key: String,
+}
+
+/// The owner's password once more: a screen that was left alone must not give a key away.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnerAgain {
+    /// Of whoever is logged in.
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// The end of a key on paper.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmRequest {
+    /// Its last two groups, in any case and with any dashes.
+    #[schema(example = "T4GK-1VSX")]
+    end: String,
+}
+
+/// A new recovery key.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct NewRecoveryKey<'a> {
+    /// In groups, to be written down; it is told only here.
+    #[schema(example = "7Q2M-XVD9-FTHK-3WPZ-80RC-N5JE-B6YA-T4GK-1VSX")]
+    recovery_key: &'a str,
+}
+
+/// How the data was opened, and what opens it.
+#[utoipa::path(
+    get,
+    path = "/storage",
+    responses(
+        (status = 200, body = schema::StorageReport),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn show_storage(call: Call) -> Result<Reply, ApiError> {
+    json_reply(StatusCode::OK, &call.app.storaged.report().await?)
+}
+
+/// Opens the locked data with a key that somebody typed.
+///
+/// With the right one the box stops its services, mounts the data and starts them again; it does not answer meanwhile.
+#[utoipa::path(
+    post,
+    path = "/storage/unlock",
+    request_body = UnlockRequest,
+    responses(
+        (status = 202, description = "it is open; the box answers again in a moment"),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 403, body = ErrorBody, description = "`wrong_key`: nothing was changed, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`not_locked`, or `keys_refused`"),
+        (status = 413, body = ErrorBody, description = "`too_large`"),
+        (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable`", headers(("retry-after" = u64))),
+    )
+)]
+pub(crate) async fn unlock(call: Call) -> Result<Reply, ApiError> {
+    let request: UnlockRequest = call.json()?;
+    let key = Zeroizing::new(request.key);
+    let opened = call.app.storaged.unlock(&key).await;
+    match &opened {
+        Ok(()) => tracing::info!(from = %call.from, "somebody unlocked the data with a key they typed"),
+        Err(error) => {
+            tracing::warn!(from = %call.from, error = error as &dyn Error, "somebody failed to unlock the data");
+        }
+    }
+    opened?;
+    Ok(empty_reply(StatusCode::ACCEPTED))
+}
+
+/// Makes a new recovery key. Those before stay in force until its end was typed back.
+#[utoipa::path(
+    post,
+    path = "/storage/recovery-key",
+    request_body = OwnerAgain,
+    responses(
+        (status = 200, body = NewRecoveryKey<'_>),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_password`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`data_locked`, or `keys_refused`: nothing was changed"),
+        (status = 413, body = ErrorBody, description = "`too_large`"),
+        (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable` or `busy`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn make_recovery_key(call: Call) -> Result<Reply, ApiError> {
+    require_password(&call).await?;
+    let key = call.app.storaged.new_recovery_key().await?;
+    tracing::info!(from = %call.from, "the owner had a new recovery key made");
+    json_reply(StatusCode::OK, &NewRecoveryKey { recovery_key: &key })
+}
+
+/// Shows that the new recovery key is on paper; from then on it is the only one.
+#[utoipa::path(
+    post,
+    path = "/storage/recovery-key/confirm",
+    request_body = ConfirmRequest,
+    responses(
+        (status = 204),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`not_its_end`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`nothing_to_confirm`, `data_locked` or `keys_refused`"),
+        (status = 413, body = ErrorBody, description = "`too_large`"),
+        (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn confirm_recovery_key(call: Call) -> Result<Reply, ApiError> {
+    let request: ConfirmRequest = call.json()?;
+    let end = Zeroizing::new(request.end);
+    call.app.storaged.confirm_recovery_key(&end).await?;
+    tracing::info!(from = %call.from, "the owner has the new recovery key on paper");
+    Ok(empty_reply(StatusCode::NO_CONTENT))
+}
+
+/// Seals the data to the box as it is now, so that it opens by itself at the next start.
+#[utoipa::path(
+    post,
+    path = "/storage/seal",
+    request_body = OwnerAgain,
+    responses(
+        (status = 204),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_password`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`data_locked`, or `keys_refused`: nothing was changed"),
+        (status = 413, body = ErrorBody, description = "`too_large`"),
+        (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable` or `busy`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn seal(call: Call) -> Result<Reply, ApiError> {
+    require_password(&call).await?;
+    call.app.storaged.seal_anew().await?;
+    tracing::info!(from = %call.from, "the owner had the data sealed to the box as it is now");
+    Ok(empty_reply(StatusCode::NO_CONTENT))
+}
+
+/// Wrong ones count as at login.
+async fn require_password(call: &Call) -> Result<(), ApiError> {
+    let request: OwnerAgain = call.json()?;
+    let password = super::session::bounded_password(request.password)?;
+    let (_, session) = call.logged_in()?;
+    match call.app.accounts.check_password(&session.user, password, call.from).await {
+        // 401 would say that the session has ended.
+        Err(Refusal::WrongCredentials) => {
+            tracing::warn!(from = %call.from, "a key was asked for with a wrong password");
+            Err(ApiError::new(StatusCode::FORBIDDEN, "wrong_password", "That is not your password."))
+        }
+        checked => Ok(checked?),
+    }
+}

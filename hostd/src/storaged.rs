@@ -1,0 +1,177 @@
+//! The keys of the data partition: what storaged tells of them, and asking it for others.
+//!
+//! One task, [`follow`], holds the connection to storaged; everybody else asks through [`Storaged`]. Keys change by what is asked
+//! here alone, so the report is asked for at each connection and after each change, and read from memory in between.
+
+#[cfg(feature = "testing")]
+pub mod fake;
+
+use hostapi::peer::ConnectError;
+use hostapi::storage1::Storage1Error;
+use hostapi::storage1::Storage1Proxy;
+use hostapi::storage1::StrangeReport;
+use hostapi::storage1::read_report;
+use model::storage::StorageReport;
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// Wait between two tries to reach storaged; it doubles from the first to the second.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The way to storaged; clones share it. Every call ends after [`hostapi::storage1::METHOD_TIMEOUT`].
+#[derive(Clone, Debug, Default)]
+pub struct Storaged {
+    connection: watch::Sender<Option<Storage1Proxy<'static>>>,
+    report: watch::Sender<Option<StorageReport>>,
+}
+
+/// Why storaged did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// There is no connection to storaged.
+    #[error("reach storaged")]
+    Away,
+    /// storaged refused, or its answer did not come.
+    #[error("have storaged {what}")]
+    Refused {
+        /// What it was asked.
+        what: &'static str,
+        /// What it said.
+        #[source]
+        source: Storage1Error,
+    },
+    /// storaged answered something that is not understood.
+    #[error("understand storaged's report")]
+    Strange {
+        /// Why not.
+        #[source]
+        source: StrangeReport,
+    },
+}
+
+/// Keeps the connection, for as long as it runs.
+pub async fn follow(socket: &Path, storaged: Storaged) {
+    let mut wait = FIRST_WAIT;
+    let mut warned = false;
+    loop {
+        match hostapi::storage1::connect(socket).await {
+            Ok(proxy) => {
+                (wait, warned) = (FIRST_WAIT, false);
+                storaged.hold(proxy).await;
+                tracing::debug!("storaged closed the connection");
+            }
+            // storaged starts beside hostd, so the first tries may fail without anything being wrong; one warning an outage will do.
+            Err(error) if wait == LONGEST_WAIT && !warned => {
+                tracing::warn!(error = &error as &dyn Error, "storaged cannot be reached; trying on");
+                warned = true;
+            }
+            Err(error) => log_absence(&error),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+fn log_absence(error: &ConnectError) {
+    tracing::debug!(error = error as &dyn Error, "storaged is not there");
+}
+
+impl Storaged {
+    /// Uses a connection until the other side closes it.
+    pub async fn hold(&self, proxy: Storage1Proxy<'static>) {
+        let connection = proxy.inner().connection().clone();
+        self.connection.send_replace(Some(proxy));
+        self.refresh().await;
+        connection.closed().await;
+        self.connection.send_replace(None);
+    }
+
+    /// What it told last; nothing until it has told something.
+    #[must_use]
+    pub fn last_report(&self) -> Option<StorageReport> {
+        self.report.borrow().clone()
+    }
+
+    /// How the data partition was opened and what opens it.
+    ///
+    /// # Errors
+    ///
+    /// When storaged is away, whatever it told before, or does not say.
+    pub async fn report(&self) -> Result<StorageReport, KeysError> {
+        let proxy = self.proxy()?;
+        match self.last_report() {
+            Some(report) => Ok(report),
+            None => self.ask(&proxy).await,
+        }
+    }
+
+    /// Opens the locked partition with what somebody typed. Right afterwards init stops this program and starts it anew.
+    ///
+    /// # Errors
+    ///
+    /// When it is no key, or the partition is not locked.
+    pub async fn unlock(&self, typed: &str) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "unlock the data", source };
+        self.proxy()?.unlock(typed.to_owned()).await.map_err(refused)
+    }
+
+    /// Makes a new recovery key; those before stay until it is confirmed.
+    ///
+    /// # Errors
+    ///
+    /// When storaged makes none.
+    pub async fn new_recovery_key(&self) -> Result<Zeroizing<String>, KeysError> {
+        let refused = |source| KeysError::Refused { what: "make a recovery key", source };
+        let made = self.proxy()?.new_recovery_key().await.map(Zeroizing::new).map_err(refused);
+        self.refresh().await;
+        made
+    }
+
+    /// Somebody typed the end of the new recovery key; from now on it is the only one.
+    ///
+    /// # Errors
+    ///
+    /// When that is not its end, or none waits for it.
+    pub async fn confirm_recovery_key(&self, end: &str) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "keep the new recovery key", source };
+        let confirmed = self.proxy()?.confirm_recovery_key(end.to_owned()).await.map_err(refused);
+        self.refresh().await;
+        confirmed
+    }
+
+    /// Seals the data to the box as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When storaged does not.
+    pub async fn seal_anew(&self) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "seal the data anew", source };
+        let sealed = self.proxy()?.seal_anew().await.map_err(refused);
+        self.refresh().await;
+        sealed
+    }
+
+    /// What was told before must not outlive a change, even where the new report does not come.
+    async fn refresh(&self) {
+        self.report.send_replace(None);
+        let Ok(proxy) = self.proxy() else { return };
+        if let Err(error) = self.ask(&proxy).await {
+            tracing::warn!(error = &error as &dyn Error, "storaged does not say how the data is");
+        }
+    }
+
+    async fn ask(&self, proxy: &Storage1Proxy<'_>) -> Result<StorageReport, KeysError> {
+        let answer = proxy.report().await.map_err(|source| KeysError::Refused { what: "report", source })?;
+        let report = read_report(&answer).map_err(|source| KeysError::Strange { source })?;
+        self.report.send_replace(Some(report.clone()));
+        Ok(report)
+    }
+
+    fn proxy(&self) -> Result<Storage1Proxy<'static>, KeysError> {
+        self.connection.borrow().clone().ok_or(KeysError::Away)
+    }
+}

@@ -1,0 +1,144 @@
+//! `org.hearthos.Storage1` in front of the keeper: every request is a job in its queue.
+
+use crate::keeper::Keeper;
+use crate::keeper::KeeperError;
+use crate::keeper::is_wrong_key;
+use crate::keyring::KeyringError;
+use crate::sealer::Sealer;
+use crate::words::chain;
+use hostapi::peer::AllowedUids;
+use hostapi::peer::ServeError;
+use hostapi::storage1;
+use hostapi::storage1::Storage1Backend;
+use hostapi::storage1::Storage1Error;
+use hostapi::storage1::Typed;
+use model::storage::StorageReport;
+use rustix::time::ClockId;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::sync::Notify;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+/// Connections served at once: hostd's, and some to spare.
+const MOST_CONNECTIONS: usize = 4;
+/// Wait after a failed accept, so that a lasting failure (no descriptors left) does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Something that the keeper does for somebody who waits.
+pub type Job<S> = Box<dyn FnOnce(&mut Keeper<S>) + Send>;
+
+/// storaged as seen from the bus.
+pub struct Backend<S> {
+    /// The keeper's queue.
+    pub jobs: mpsc::Sender<Job<S>>,
+    /// Told when the partition was opened.
+    pub opened: Arc<Notify>,
+}
+
+impl<S> fmt::Debug for Backend<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Backend").finish_non_exhaustive()
+    }
+}
+
+impl<S: Sealer + Send + 'static> Backend<S> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Keeper<S>) -> Result<T, KeeperError> + Send + 'static,
+    ) -> Result<T, Storage1Error> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job<S> = Box::new(move |keeper| drop(answer.send(job(keeper))));
+        self.jobs.send(job).await.map_err(|_closed| stopping())?;
+        answered.await.map_err(|_gone| stopping())?.map_err(|error| refused(&error))
+    }
+}
+
+fn stopping() -> Storage1Error {
+    Storage1Error::Stopping("storaged is stopping".to_owned())
+}
+
+fn refused(error: &KeeperError) -> Storage1Error {
+    let said = chain(error);
+    match error {
+        KeeperError::Wait(left) => Storage1Error::wait(*left),
+        KeeperError::NotLocked => Storage1Error::NotLocked(said),
+        KeeperError::Locked => Storage1Error::Locked(said),
+        KeeperError::Keyring(KeyringError::NothingToConfirm) => Storage1Error::NothingToConfirm(said),
+        KeeperError::Keyring(KeyringError::NotItsEnd) => Storage1Error::NotItsEnd(said),
+        KeeperError::Keyring(error) if is_wrong_key(error) => Storage1Error::WrongKey(said),
+        KeeperError::Failed(_)
+        | KeeperError::NoRecoveryKey
+        | KeeperError::Keyring(_)
+        | KeeperError::Notes(_) => Storage1Error::Refused(said),
+    }
+}
+
+/// Time since boot: waits go on while nobody may change the clock under them.
+fn uptime() -> Duration {
+    rustix::time::clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
+}
+
+impl<S: Sealer + Send + 'static> Storage1Backend for Backend<S> {
+    async fn report(&self) -> Result<StorageReport, Storage1Error> {
+        self.ask(|keeper| Ok(keeper.report())).await
+    }
+
+    async fn unlock(&self, typed: Typed) -> Result<(), Storage1Error> {
+        let opened = Arc::clone(&self.opened);
+        // Told inside of the job: it also holds when the caller has gone meanwhile.
+        self.ask(move |keeper| keeper.unlock(typed.expose(), uptime()).inspect(|()| opened.notify_one()))
+            .await
+    }
+
+    async fn new_recovery_key(&self) -> Result<Zeroizing<String>, Storage1Error> {
+        self.ask(|keeper| Ok(keeper.new_recovery_key()?.to_text())).await
+    }
+
+    async fn confirm_recovery_key(&self, end: Typed) -> Result<(), Storage1Error> {
+        self.ask(move |keeper| keeper.confirm_recovery_key(end.expose())).await
+    }
+
+    async fn seal_anew(&self) -> Result<(), Storage1Error> {
+        self.ask(Keeper::seal_anew).await
+    }
+}
+
+/// Accepts and serves connections for ever.
+pub async fn serve_all<B: Storage1Backend>(listener: UnixListener, backend: B, allowed: AllowedUids) {
+    let backend = Arc::new(backend);
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _address)) => {
+                let (backend, allowed) = (Arc::clone(&backend), allowed.clone());
+                drop(tokio::spawn(async move {
+                    log(storage1::serve(stream, backend, &allowed).await);
+                    drop(place);
+                }));
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "connection not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn log(outcome: Result<(), ServeError>) {
+    match outcome {
+        Ok(()) => {}
+        Err(error @ ServeError::CallerRefused { .. }) => {
+            tracing::warn!(error = &error as &dyn Error, "caller refused");
+        }
+        Err(error) => tracing::debug!(error = &error as &dyn Error, "connection ended"),
+    }
+}

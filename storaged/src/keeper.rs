@@ -1,0 +1,214 @@
+//! What storaged knows of the data partition while the box runs, and what it does when asked: one request at a time, blocking.
+//!
+//! ```text
+//! Locked ── the right key ──> Open ── new recovery key, confirm, seal anew ──> Open
+//! ```
+//! What is told of every change is written down before it is told ([`crate::notes`]): storaged may end at any moment and begin anew.
+
+use crate::key::Key;
+use crate::keyring;
+use crate::keyring::Keep;
+use crate::keyring::Keyring;
+use crate::keyring::KeyringError;
+use crate::luks::Luks;
+use crate::luks::LuksError;
+use crate::notes::Notes;
+use crate::notes::NotesError;
+use crate::sealer::Sealer;
+use crate::tries::Tries;
+use crate::words::chain;
+use model::storage::KeyKind;
+use model::storage::KeySlot;
+use model::storage::StorageReport;
+use model::storage::UnlockReport;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use vault::RecoveryCode;
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// Too many wrong keys.
+    #[error("there were too many wrong keys; the next may be tried in {} s", .0.as_secs())]
+    Wait(Duration),
+    /// It is open.
+    #[error("the data partition is not locked")]
+    NotLocked,
+    /// It is not open.
+    #[error("the data partition is locked")]
+    Locked,
+    /// Nothing opens it.
+    #[error("the data partition cannot be opened: {0}")]
+    Failed(String),
+    /// There would be no way back.
+    #[error(
+        "make and confirm a recovery key first: whether the box opens its data by itself shows only at the next start"
+    )]
+    NoRecoveryKey,
+    /// The keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// What the next run has to know.
+    #[error(transparent)]
+    Notes(#[from] NotesError),
+}
+
+/// How the partition is.
+#[derive(Debug)]
+enum State {
+    Open { ring: Keyring, by: KeyKind, reasons: Vec<String> },
+    Locked { luks: Luks, reasons: Vec<String>, takes: Vec<KeyKind> },
+    Failed { reason: String },
+}
+
+/// The partition's keeper.
+#[derive(Debug)]
+pub struct Keeper<S> {
+    notes: Notes,
+    sealer: S,
+    state: State,
+    keys: Vec<KeySlot>,
+    tries: Tries,
+}
+
+impl<S: Sealer> Keeper<S> {
+    /// Takes up where the run before, or `storaged open`, left off. `on` says how a device's encrypted partition is reached.
+    ///
+    /// # Errors
+    /// When the partition is open and the key that opened it is gone.
+    pub fn begin(notes: Notes, sealer: S, on: impl FnOnce(&Path) -> Luks) -> Result<Self, NotesError> {
+        let mut keys = Vec::new();
+        let state = match notes.device()? {
+            None => State::Failed { reason: "no data partition was found".to_owned() },
+            Some(device) => {
+                let luks = on(&device);
+                match notes.told() {
+                    Ok(UnlockReport::Opened { by, reasons }) => {
+                        keys = told(&luks);
+                        State::Open { ring: Keyring::new(luks, notes.opening_key()?), by, reasons }
+                    }
+                    Ok(UnlockReport::Locked { reasons, takes }) => {
+                        keys = told(&luks);
+                        State::Locked { luks, reasons, takes }
+                    }
+                    Ok(UnlockReport::Failed { reason }) => State::Failed { reason },
+                    Err(error) => State::Failed { reason: chain(&error) },
+                }
+            }
+        };
+        Ok(Self { notes, sealer, state, keys, tries: Tries::default() })
+    }
+
+    /// How everything is.
+    #[must_use]
+    pub fn report(&self) -> StorageReport {
+        let (unlock, is_waiting_for_confirmation) = match &self.state {
+            State::Open { ring, by, reasons } => (
+                UnlockReport::Opened { by: *by, reasons: reasons.clone() },
+                ring.is_waiting_for_confirmation(),
+            ),
+            State::Locked { reasons, takes, .. } => {
+                (UnlockReport::Locked { reasons: reasons.clone(), takes: takes.clone() }, false)
+            }
+            State::Failed { reason } => (UnlockReport::Failed { reason: reason.clone() }, false),
+        };
+        StorageReport { unlock, keys: self.keys.clone(), is_waiting_for_confirmation }
+    }
+
+    /// Opens the locked partition with a recovery key that somebody typed. A wrong one writes nothing.
+    ///
+    /// # Errors
+    /// When it is not locked, the key is wrong, or there were too many wrong ones.
+    pub fn unlock(&mut self, typed: &str, now: Duration) -> Result<(), KeeperError> {
+        let (luks, reasons) = match &self.state {
+            State::Locked { luks, reasons, .. } => (luks.clone(), reasons.clone()),
+            State::Open { .. } => return Err(KeeperError::NotLocked),
+            State::Failed { reason } => return Err(KeeperError::Failed(reason.clone())),
+        };
+        self.tries.check(now).map_err(KeeperError::Wait)?;
+        let key = keyring::unlock(&luks, typed).inspect_err(|error| {
+            if is_wrong_key(error) {
+                self.tries.note(false, now);
+            }
+        })?;
+        self.tries.note(true, now);
+        self.notes.keep_opening_key(&key)?;
+        let by = KeyKind::Recovery;
+        // Why it did not open by itself stays told: the owner may want to seal anew.
+        self.notes.tell(&UnlockReport::Opened { by, reasons: reasons.clone() })?;
+        if let Err(error) = luks.tidy() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the keys could not be tidied");
+        }
+        self.keys = told(&luks);
+        self.state = State::Open { ring: Keyring::new(luks, key), by, reasons };
+        Ok(())
+    }
+
+    /// Makes a recovery key that works at once; earlier ones go when it is confirmed.
+    ///
+    /// # Errors
+    /// When the partition is not open, or its header cannot be changed.
+    pub fn new_recovery_key(&mut self) -> Result<RecoveryCode, KeeperError> {
+        self.change(|ring, _, keep| ring.new_recovery_key(keep))
+    }
+
+    /// Somebody typed the end of the new recovery key.
+    ///
+    /// # Errors
+    /// When none waits, or it ends otherwise.
+    pub fn confirm_recovery_key(&mut self, end: &str) -> Result<(), KeeperError> {
+        self.change(|ring, _, keep| ring.confirm_recovery_key(end, keep))
+    }
+
+    /// Seals a new key to this box as it is now. It cannot be tried in this boot, in which the TPM gives nothing more; hence somebody
+    /// must have a recovery key.
+    ///
+    /// # Errors
+    /// When the partition is not open, there is no recovery key, or the TPM refuses; then nothing has changed.
+    pub fn seal_anew(&mut self) -> Result<(), KeeperError> {
+        let has_one = |slot: &KeySlot| slot.kind == KeyKind::Recovery && slot.is_confirmed;
+        let was_typed = matches!(self.state, State::Open { by: KeyKind::Recovery, .. });
+        if matches!(self.state, State::Open { .. }) && !was_typed && !self.keys.iter().any(has_one) {
+            return Err(KeeperError::NoRecoveryKey);
+        }
+        self.change(|ring, sealer, keep| ring.seal_anew(sealer, keep))
+    }
+
+    fn change<T>(
+        &mut self,
+        act: impl FnOnce(&mut Keyring, &mut S, Keep<'_>) -> Result<T, KeyringError>,
+    ) -> Result<T, KeeperError> {
+        let ring = match &mut self.state {
+            State::Open { ring, .. } => ring,
+            State::Locked { .. } => return Err(KeeperError::Locked),
+            State::Failed { reason } => return Err(KeeperError::Failed(reason.clone())),
+        };
+        let keep = |key: &Key| self.notes.keep_opening_key(key).map_err(io::Error::other);
+        let done = act(ring, &mut self.sealer, &keep);
+        // Also after a failure: some of the change may have come about.
+        match ring.slots() {
+            Ok(keys) => self.keys = keys,
+            Err(error) => untold(&error),
+        }
+        Ok(done?)
+    }
+}
+
+/// Whether what was typed is at fault.
+#[must_use]
+pub fn is_wrong_key(error: &KeyringError) -> bool {
+    matches!(error, KeyringError::Typed(_) | KeyringError::Luks(LuksError::WrongKey(_)))
+}
+
+/// What opens the partition; a header that cannot be read now is told by whatever needs it.
+fn told(luks: &Luks) -> Vec<KeySlot> {
+    luks.metadata().map(|metadata| metadata.told()).inspect_err(untold).unwrap_or_default()
+}
+
+fn untold(error: &LuksError) {
+    tracing::warn!(error = error as &dyn std::error::Error, "the header cannot be read: {}", chain(error));
+}
+
+#[cfg(test)]
+mod tests;
