@@ -18,17 +18,34 @@ use std::path::Path;
 /// # Errors
 /// When the image was not built or has no parts, or the agent is missing.
 pub fn with_agent(artifacts: &Artifacts, words: &str, policy: Option<&PolicySigner>) -> Result<Vec<u8>> {
-    let parts = parts(artifacts)?;
-    let line = parts.cmdline().context("no command line among the parts")? + words;
     let content = fs::read(&artifacts.agent).with_context(|| {
         format!("no test agent in {}: `cargo xtask test` builds it", artifacts.agent.display())
     })?;
     let agent = ExtraFile { name: "agent".to_owned(), mode: 0o755, content };
+    made(artifacts, words, &[agent], policy)
+}
+
+/// A slot like the shipped one but for further words on its command line, approved by this key: `words` begin with a space.
+///
+/// # Errors
+/// When the image was not built or has no parts.
+pub fn with_words(artifacts: &Artifacts, words: &str, policy: &PolicySigner) -> Result<Vec<u8>> {
+    made(artifacts, words, &[], Some(policy))
+}
+
+fn made(
+    artifacts: &Artifacts,
+    words: &str,
+    extra: &[ExtraFile],
+    policy: Option<&PolicySigner>,
+) -> Result<Vec<u8>> {
+    let parts = parts(artifacts)?;
+    let line = parts.cmdline().context("no command line among the parts")? + words;
     slot::build_slot(&SlotInputs {
         parts: &parts,
         root: None,
         cmdline: Some(&line),
-        extra: &[agent],
+        extra,
         policy,
         signer: None,
     })

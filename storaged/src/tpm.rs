@@ -5,6 +5,7 @@ use crate::key::Key;
 use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use crate::words::chain;
+use pcr::Digest;
 use pcr::PolicyKey;
 use pcr::Signatures;
 use serde_json::Value;
@@ -87,18 +88,21 @@ impl Chip {
     }
 }
 
-/// What can be seen beforehand of a seal that cannot be tried.
-fn check_untried(tpm: &mut Tpm, key: &PolicyKey, signatures: &Signatures) -> Result<(), SealError> {
+/// What can be seen beforehand of a seal that cannot be tried: whether this system is signed at all, and whether it was started as it
+/// will be the next time. `outside` is [`OUTSIDE_REGISTER`].
+fn check_untried(
+    key: &PolicyKey,
+    signatures: &Signatures,
+    outside: &[(u32, Digest)],
+) -> Result<(), SealError> {
+    let refused = |reason: &str| Err(SealError::Refused(reason.to_owned()));
     let fingerprint = key.fingerprint();
     if !signatures.entries.iter().any(|entry| entry.key == fingerprint) {
-        return Err(SealError::Refused("this system has no signature of its policy key".to_owned()));
+        return refused("this system has no signature of its policy key");
     }
     // It would open for whoever adds the same words, and for nobody who starts the box without them.
-    let outside = tpm.read_pcrs(&[OUTSIDE_REGISTER]).map_err(|error| SealError::Refused(chain(&error)))?;
-    if outside.iter().any(|(_, value)| value.0.iter().any(|byte| *byte != 0)) {
-        return Err(SealError::Refused(
-            "words were added when the box was started: start it without them first".to_owned(),
-        ));
+    if outside.iter().any(|(_, value)| *value != Digest::ZERO) {
+        return refused("words were added when the box was started: start it without them first");
     }
     Ok(())
 }
@@ -115,7 +119,8 @@ impl Sealer for Chip {
             .map_err(|_length| SealError::Refused("a key of another length".to_owned()))?;
         let signatures = Signatures::from_json(&self.read(SIGNATURES)?).map_err(|error| refused(&error))?;
         if self.moment == Moment::Running {
-            check_untried(&mut tpm, &self.policy_key()?, &signatures)?;
+            let outside = tpm.read_pcrs(&[OUTSIDE_REGISTER]).map_err(|error| refused(&error))?;
+            check_untried(&self.policy_key()?, &signatures, &outside)?;
         }
         let sealed = tpm.seal(secret, &policy).map_err(|error| refused(&error))?;
         if self.moment == Moment::Opening {
@@ -143,5 +148,30 @@ impl Sealer for Chip {
             Err(SealError::Absent(_)) => Ok(()),
             Err(refused @ SealError::Refused(_)) => Err(refused),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pcr::Signature;
+
+    /// The base point of P-256 is a public key as good as any (FIPS 186-4, D.1.2.3).
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n";
+
+    #[test]
+    fn a_seal_that_cannot_be_tried_is_for_a_signed_system_without_added_words() {
+        let key = PolicyKey::from_pem(KEY).unwrap();
+        let signed_by = |key| {
+            let entry = Signature { pcrs: vec![11], key, policy: Digest([1; 32]), signature: [2; 64] };
+            Signatures { entries: vec![entry] }
+        };
+        let (own, foreign) = (signed_by(key.fingerprint()), signed_by(Digest([3; 32])));
+        let (none, some) = ([(OUTSIDE_REGISTER, Digest([0; 32]))], [(OUTSIDE_REGISTER, Digest([4; 32]))]);
+        check_untried(&key, &own, &none).unwrap();
+        let words = check_untried(&key, &own, &some).unwrap_err().to_string();
+        assert!(words.contains("without them"), "{words}");
+        let unsigned = check_untried(&key, &foreign, &none).unwrap_err().to_string();
+        assert!(unsigned.contains("no signature"), "{unsigned}");
     }
 }

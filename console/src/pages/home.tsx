@@ -43,10 +43,10 @@ async function askBox(): Promise<Box> {
   return { status, system, network, storage, at: Date.now() };
 }
 
-/** A service that is away is told in its own place. */
+/** What a service does not tell is told in its own place; only a session that has ended concerns the whole page. */
 function orAway<T>(asked: Promise<T>): Promise<T | ApiError> {
   return asked.catch((error: unknown) => {
-    if (error instanceof ApiError && error.status === 503) return error;
+    if (error instanceof ApiError && error.status !== 401) return error;
     throw error;
   });
 }

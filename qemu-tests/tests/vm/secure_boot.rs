@@ -16,7 +16,7 @@ use qemu_tests::secure_boot::Key;
 use qemu_tests::secure_boot::SecureBoot;
 
 /// Where the firmware looks for a loader.
-const LOADERS: [&str; 2] = ["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"];
+pub(crate) const LOADERS: [&str; 2] = ["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"];
 
 #[test]
 fn unsigned_and_foreign_slots_are_refused_and_signed_ones_boot() {

@@ -1,5 +1,6 @@
 //! Data that did not open by itself is opened by the recovery key, while the box runs.
 
+use crate::boot_chain::shipped_name;
 use crate::household::OWNER;
 use crate::household::PASSWORD;
 use crate::household::expect;
@@ -9,6 +10,7 @@ use crate::household::state;
 use crate::household::status;
 use crate::household::text;
 use crate::sealed::locked_reasons;
+use crate::secure_boot::LOADERS;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -20,8 +22,11 @@ use qemu_tests::VmBuilder;
 use qemu_tests::disk;
 use qemu_tests::disk::data_partition;
 use qemu_tests::esp::Esp;
+use qemu_tests::esp::SLOTS;
 use qemu_tests::plain::BOOT_KEY;
 use qemu_tests::scenario::scenario;
+use qemu_tests::secure_boot::SecureBoot;
+use qemu_tests::slots;
 use qemu_tests::web::Response;
 use qemu_tests::web::Web;
 use serde_json::Value;
@@ -41,7 +46,12 @@ const FREE: usize = 5;
 fn the_recovery_key_opens_the_data_in_another_box_which_then_opens_it_by_itself() {
     scenario("unlock", |folder| {
         let artifacts = Artifacts::load()?;
-        let vm = VmBuilder::new(&folder.join("own"), &artifacts).boot(Boot::Uefi).tpm().start()?;
+        // Without Secure Boot the harness adds words from outside, and to a system with such words nothing is sealed anew.
+        let keys = SecureBoot::prepare(folder)?;
+        let boot = Boot::SecureUefi(keys.clone());
+        let mut own = VmBuilder::new(&folder.join("own"), &artifacts).boot(boot.clone()).tpm();
+        sign(&own.prepare_disk()?, &artifacts, &keys)?;
+        let vm = own.start()?;
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
         ensure!(opened_by(&web)? == "tpm", "{}", storage(&web)?);
@@ -52,7 +62,7 @@ fn the_recovery_key_opens_the_data_in_another_box_which_then_opens_it_by_itself(
         let disk = folder.join("moved.img");
         disk::copy_sparse(off.disk(), &disk, 0)?;
         let before = header(&disk)?;
-        let moved = VmBuilder::new(&folder.join("moved"), &artifacts).disk(&disk).boot(Boot::Uefi).tpm();
+        let moved = VmBuilder::new(&folder.join("moved"), &artifacts).disk(&disk).boot(boot).tpm();
         let vm = moved.start()?;
         let mut web = vm.wait_web()?;
         let reasons = locked_reasons(&status(&web)?)?;
@@ -114,6 +124,18 @@ fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
         ensure!(opened_by(&web)? == "recovery", "{}", storage(&web)?);
         Ok(())
     });
+}
+
+/// Puts a slot on a disk that says on the console what its services do, and signs all that the firmware looks at.
+fn sign(disk: &Path, artifacts: &Artifacts, keys: &SecureBoot) -> Result<()> {
+    let words = " no_timer_check hearth.log=console";
+    let slot = slots::with_words(artifacts, words, &slots::development_key(artifacts)?)?;
+    let esp = Esp::open(disk)?;
+    for loader in LOADERS {
+        esp.write(loader, &keys.trusted().sign(&esp.read(loader)?)?)?;
+    }
+    esp.write(&format!("{SLOTS}/{}.efi", shipped_name(artifacts)?), &keys.trusted().sign(&slot)?)?;
+    esp.close()
 }
 
 /// Has a recovery key made, and shows that it is on paper.
