@@ -29,6 +29,7 @@ use crate::documents::Lasting;
 use crate::firewall::admission::Admissions;
 use crate::firewall::compile;
 use crate::firewall::compile::CompileError;
+use crate::firewall::filter::Counts;
 use crate::firewall::filter::FilterError;
 use crate::firewall::filter::PacketFilter;
 use crate::firewall::learned;
@@ -127,18 +128,10 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         let permissions = permissions(policy, self.serves_home);
         self.learned.tidy(&permissions, now);
         let places = self.places();
-        let situation = Situation {
-            permissions: &permissions,
-            places: &places,
-            home: &self.home,
-            prefix6: self.prefix6,
-            learned: &self.learned,
-            now,
-        };
-        let mut rules = compile::compile(&situation)?;
-        let counters = if self.is_loaded { self.filter.counters()? } else { Vec::new() };
+        let mut rules = compile::compile(&self.situation(&permissions, &places, now))?;
+        let counts = if self.is_loaded { self.filter.counts()? } else { Counts::default() };
         let mut tally = self.tally.clone();
-        tally.carry_over(&mut rules, &counters);
+        tally.carry_over(&mut rules, &counts, &self.permissions);
         let before = self.filter.generation().ok();
         self.filter.replace(&rules)?;
         self.generation = before.map(next_generation);
@@ -279,8 +272,11 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         }
         let before = self.learned.ends(&permission);
         let noted = self.learned.note(&permission, &addresses, now + learned::lifetime(ttl));
-        let changes = compile::address_changes(&permission, &noted, now)?;
-        if let Err(error) = self.filter.put(&changes) {
+        let places = self.places();
+        let situation = self.situation(&self.permissions, &places, now);
+        let touched = noted.kept.into_keys().chain(noted.given_up);
+        let change = compile::address_change(&situation, app, touched)?;
+        if let Err(error) = self.filter.put(&change) {
             self.learned.set_ends(permission, before);
             return Err(error.into());
         }
@@ -317,6 +313,22 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// Whether there may be something new in what others see, since this was asked last.
     pub const fn take_changed(&mut self) -> bool {
         std::mem::replace(&mut self.told, self.tried) != self.tried
+    }
+
+    const fn situation<'a>(
+        &'a self,
+        permissions: &'a BTreeSet<Permission>,
+        places: &'a BTreeMap<AppKey, Place>,
+        now: Moment,
+    ) -> Situation<'a> {
+        Situation {
+            permissions,
+            places,
+            home: &self.home,
+            prefix6: self.prefix6,
+            learned: &self.learned,
+            now,
+        }
     }
 
     /// Places of apps that are attached.

@@ -12,6 +12,7 @@ use crate::sealer::Sealer;
 use crate::words::chain;
 use model::storage::UnlockReport;
 use std::path::Path;
+use std::time::Instant;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub fn run<S: Sealer>(
         // Somebody typed a key in this boot already: the report of that stays.
         return Ok(Ending::Opened);
     }
+    let begun = Instant::now();
     let mut opening = Opening { luks: Luks::on(device), boot_key: BootKey::on(boot), sealer };
     let outcome = match verb {
         Verb::Make => opening.make(),
@@ -74,6 +76,7 @@ pub fn run<S: Sealer>(
         notes.keep_opening_key(&opened.key)?;
     }
     notes.tell(&report)?;
+    notes.tell_duration(begun.elapsed())?;
     Ok(ending)
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `unlock.json` | everybody | [`UnlockReport`] |
 //! | `device` | storaged | the partition's device node |
+//! | `took_ms` | who measures | how long the boot waited for it, in milliseconds |
 //! | `opening.key` | root | a key that opens the partition, for changes of its keys |
 
 use crate::key::Key;
@@ -17,9 +18,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const REPORT: &str = "unlock.json";
 const DEVICE: &str = "device";
+const TOOK: &str = "took_ms";
 const OPENING_KEY: &str = "opening.key";
 
 /// A note that could not be written or read.
@@ -70,6 +73,14 @@ impl Notes {
             .and_then(|()| fs::set_permissions(&self.folder, Permissions::from_mode(0o755)))
             .map_err(|source| NotesError::Io { doing: "make", path: self.folder.clone(), source })?;
         self.write(DEVICE, device.as_os_str().as_encoded_bytes(), 0o644)
+    }
+
+    /// Says how long it took to open or make.
+    ///
+    /// # Errors
+    /// When the folder does not take it.
+    pub fn tell_duration(&self, took: Duration) -> Result<(), NotesError> {
+        self.write(TOOK, took.as_millis().to_string().as_bytes(), 0o644)
     }
 
     /// The partition's device; none when nobody has looked for one in this boot.

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle; what the network costs,
-//! against nft and unbound in the same run.
+//! against nft and unbound in the same run; what storage costs, against SQLite in the same run.
 //!
 //! Costs are processor seconds (of a boot: QEMU's under TCG): they depend little on what else this computer does. Rounds of both
 //! sides alternate, and the tables show medians. Nothing here passes or fails: figures go to `target/bench/*.json` and into the
@@ -11,6 +11,7 @@ mod net;
 mod readme;
 mod report;
 mod spread;
+mod storage;
 
 use crate::artifacts;
 use crate::artifacts::ImageArguments;
@@ -48,6 +49,8 @@ enum Subject {
     Boot,
     /// Firewall, networks of apps, name service: target/bench/net.json; needs root
     Net,
+    /// The store against SQLite, unlocking, writes at rest: target/bench/storage.json; takes a quarter of an hour
+    Storage,
 }
 
 /// Measures everything and writes the reports.
@@ -62,6 +65,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     }
     if is_wanted(Subject::Net) {
         network(arguments)?;
+    }
+    if is_wanted(Subject::Storage) {
+        publish(&storage::measure(arguments.rounds)?, &target().join("bench/storage.json"), arguments)?;
     }
     Ok(())
 }

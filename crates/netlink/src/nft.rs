@@ -79,6 +79,7 @@ pub use ruleset::Hook;
 pub use ruleset::Policy;
 pub use ruleset::Ruleset;
 pub use ruleset::Table;
+pub use set::Count;
 pub use set::Element;
 pub use set::ElementData;
 pub use set::Set;

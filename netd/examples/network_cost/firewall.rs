@@ -34,8 +34,11 @@ const NOW: Moment = Moment::from_secs(0);
 /// What was measured; processor time unless it says wall.
 #[derive(Debug, Serialize)]
 pub(crate) struct Measured {
+    /// What the policy allows: each has a name, a mark and a counter of its own, and can be taken away by itself.
     rules: usize,
     apps: usize,
+    /// Lines of chains that look these up, and the elements that they are looked up in.
+    kernel_rules: usize,
     set_elements: usize,
     text_bytes: usize,
     /// From policy to rules, each round.
@@ -65,8 +68,9 @@ pub(crate) fn measure(rounds: usize) -> Result<Measured> {
     file.write_all(text.as_bytes()).context("writing the rules for nft")?;
     let mut filter = KernelFilter::open()?;
     let mut measured = Measured {
-        rules: count(&ruleset),
+        rules: permissions(&household::policy(apps, further_ports)?, true).len(),
         apps,
+        kernel_rules: kernel_rules(&ruleset),
         set_elements: ruleset.tables.iter().flat_map(|table| &table.sets).map(|set| set.elements.len()).sum(),
         text_bytes: text.len(),
         compile_ms: Vec::new(),
@@ -74,10 +78,10 @@ pub(crate) fn measure(rounds: usize) -> Result<Measured> {
         nft: Way::default(),
     };
     measured.batch.first_ms = batch(&mut filter, &ruleset)?.0;
-    let counted = filter.counters()?;
+    let counted = counted(&mut filter)?;
     nft(&["flush", "ruleset"])?;
     measured.nft.first_ms = load(file.path())?.0;
-    ensure!(filter.counters()?.len() == counted.len(), "the two ways do not lead to the same rules");
+    ensure!(counted == self::counted(&mut filter)?, "the two ways do not lead to the same rules");
     for _round in 0..rounds {
         let before = cost::own()?;
         let again = rules(apps, further_ports)?;
@@ -86,6 +90,12 @@ pub(crate) fn measure(rounds: usize) -> Result<Measured> {
         measured.nft.note(load(file.path())?);
     }
     Ok(measured)
+}
+
+/// How much there is that counts.
+fn counted(filter: &mut KernelFilter) -> Result<(usize, usize)> {
+    let counts = filter.counts()?;
+    Ok((counts.rules.len(), counts.connections.len()))
 }
 
 impl Way {
@@ -117,14 +127,16 @@ fn nft(arguments: &[&str]) -> Result<()> {
 
 /// So many apps that one more would be too many, and the ports that are missing from the number.
 fn size() -> Result<(usize, usize)> {
+    let count =
+        |apps, ports| Ok::<_, anyhow::Error>(permissions(&household::policy(apps, ports)?, true).len());
     let mut apps = 1;
-    while count(&rules(apps + 1, 0)?) <= RULES {
+    while count(apps + 1, 0)? <= RULES {
         apps += 1;
     }
-    Ok((apps, RULES - count(&rules(apps, 0)?)))
+    Ok((apps, RULES - count(apps, 0)?))
 }
 
-fn count(ruleset: &Ruleset) -> usize {
+fn kernel_rules(ruleset: &Ruleset) -> usize {
     ruleset.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum()
 }
 

@@ -3,26 +3,33 @@
 //! ```text
 //! prerouting -450  early     packets of apps: own addresses, whole, to one host; nobody else with apps' addresses
 //! prerouting -100  destinations  apps' questions for names → the box; ports of the box → apps
-//! input            input     lo │ open connections │ from an app: its chain │ from home: what is served
-//! forward          forward   open connections │ from an app: its chain │ to an app: its chain
-//! output           output    lo │ open connections │ to an app: its chain │ no plaintext DNS │ anything
+//! input            input     lo │ known connections → open │ from apps: maps │ from home: what is served
+//! forward          forward   known connections → open │ from apps: maps │ to apps: maps
+//! output           output    lo │ known connections → open │ to apps: maps │ no plaintext DNS │ anything
 //! postrouting 100  sources   apps go out with the box's address
 //! ```
 //!
-//! "Open connections" are those whose mark is in the set `live` ([`crate::firewall::permission`]).
+//! A map finds the mark of the permission for a first packet; the connection keeps it. `open` lets pass what has a mark of the set
+//! `live`, whose elements count ([`crate::firewall::permission`]). So the rules are always the same, and policies are elements.
 
 mod app_chains;
 mod box_chains;
 mod early;
+mod names;
 mod nat;
+mod openings;
 mod parts;
 mod sets;
 
+pub use names::address_change;
+pub use names::name_element;
+pub use names::name_key;
+pub use names::name_maps;
+pub use names::name_of_element;
 pub use parts::CompileError;
-pub use parts::OPEN_CONNECTIONS;
 pub use parts::label;
-pub use sets::address_changes;
-pub use sets::address_sets;
+pub use sets::LIVE;
+pub use sets::live_set;
 
 use crate::firewall::refusal::Refusal;
 use crate::firewall::situation::Situation;
@@ -35,7 +42,6 @@ use netlink::nft::Policy;
 use netlink::nft::Rule;
 use netlink::nft::Ruleset;
 use netlink::nft::Table;
-use netlink::nft::Verdict;
 use netlink::nft::field::IIFNAME;
 use parts::name;
 use parts::refuse;
@@ -51,8 +57,8 @@ pub fn compile(situation: &Situation<'_>) -> Result<Ruleset, CompileError> {
     let mut inet = Table::new(Family::Inet, name(TABLE)?);
     inet.sets = sets::sets(situation)?;
     // A chain must be there before a rule jumps to it.
-    inet.chains = app_chains::chains(situation)?;
-    inet.chains.push(box_chains::from_home(situation)?);
+    inet.chains = vec![parts::open()?, box_chains::from_home(situation)?];
+    inet.chains.extend(app_chains::chains(situation)?);
     inet.chains.push(base(
         early::early(situation)?,
         ChainKind::Filter,
@@ -67,7 +73,7 @@ pub fn compile(situation: &Situation<'_>) -> Result<Ruleset, CompileError> {
         -100,
         Policy::Accept,
     ));
-    inet.chains.push(base(box_chains::input(situation)?, ChainKind::Filter, Hook::Input, 0, Policy::Drop));
+    inet.chains.push(base(box_chains::input()?, ChainKind::Filter, Hook::Input, 0, Policy::Drop));
     inet.chains.push(base(app_chains::forward()?, ChainKind::Filter, Hook::Forward, 0, Policy::Drop));
     inet.chains.push(base(box_chains::output()?, ChainKind::Filter, Hook::Output, 0, Policy::Drop));
     inet.chains.push(base(nat::sources(situation)?, ChainKind::Nat, Hook::Postrouting, 100, Policy::Accept));
@@ -88,11 +94,6 @@ fn arp(situation: &Situation<'_>) -> Result<Table, CompileError> {
 
 fn base(chain: Chain, kind: ChainKind, hook: Hook, priority: i32, policy: Policy) -> Chain {
     Chain { base: Some(Base { kind, hook, priority, policy }), ..chain }
-}
-
-/// To a chain that ends the matter.
-fn goto(chain: netlink::nft::Name) -> Verdict {
-    Verdict::Goto(chain)
 }
 
 #[cfg(test)]

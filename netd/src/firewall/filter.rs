@@ -1,8 +1,11 @@
 //! What the keeper needs of the kernel's packet filter, in its own words.
 
+use crate::firewall::permission::Mark;
+use netlink::nft::Count;
 use netlink::nft::Counter;
-use netlink::nft::Name;
+use netlink::nft::InterfaceName;
 use netlink::nft::Ruleset;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,15 +21,43 @@ pub struct FilterError {
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// What is to change in a set of addresses.
+/// What an app reaches because of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reachable {
+    /// The app's link.
+    pub link: InterfaceName,
+    /// Where to.
+    pub address: IpAddr,
+    /// By which permission.
+    pub mark: Mark,
+    /// For how long from now.
+    pub left: Duration,
+}
+
+/// What is to change in what apps reach because of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressChange {
-    /// The set.
-    pub set: Name,
-    /// Addresses of it, and how long each is good from now; one that is there gets the new end.
-    pub put: Vec<(IpAddr, Duration)>,
-    /// Addresses that are to go, whether they are there or not.
-    pub gone: Vec<IpAddr>,
+    /// What is reachable from now on, by this permission and for this long.
+    pub put: Vec<Reachable>,
+    /// Links and what is no longer reachable by them, whether it was or not.
+    pub gone: Vec<(InterfaceName, IpAddr)>,
+}
+
+/// What has been counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// By rules.
+    pub rules: Vec<Counter>,
+    /// By connections, all of a mark together.
+    pub connections: BTreeMap<Mark, Count>,
+}
+
+impl Counts {
+    /// Whether there was nothing that counts.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.connections.is_empty()
+    }
 }
 
 /// The packet filter and the connections it has let through.
@@ -42,21 +73,21 @@ pub trait PacketFilter {
     /// # Errors
     /// When the kernel does not say.
     fn generation(&mut self) -> Result<u32, FilterError>;
-    /// What the rules have counted.
+    /// What has been counted; nothing when there are no rules.
     ///
     /// # Errors
     /// When the kernel does not say.
-    fn counters(&mut self) -> Result<Vec<Counter>, FilterError>;
-    /// Changes sets of addresses, in one commit.
+    fn counts(&mut self) -> Result<Counts, FilterError>;
+    /// Changes what apps reach because of names, in one commit.
     ///
     /// # Errors
     /// When the kernel refuses; then nothing is changed.
-    fn put(&mut self, changes: &[AddressChange]) -> Result<(), FilterError>;
-    /// Addresses in a set and how long each is still good; nothing when there is no such set.
+    fn put(&mut self, change: &AddressChange) -> Result<(), FilterError>;
+    /// What apps reach because of names; nothing when there are no rules.
     ///
     /// # Errors
     /// When the kernel does not say.
-    fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError>;
+    fn reachable(&mut self) -> Result<Vec<Reachable>, FilterError>;
     /// Forgets connections from and to these addresses.
     ///
     /// # Errors

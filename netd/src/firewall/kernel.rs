@@ -1,29 +1,30 @@
 //! The real packet filter, by netlink.
 
+use super::compile;
 use super::compile::TABLE;
 use super::filter::AddressChange;
+use super::filter::Counts;
 use super::filter::FilterError;
 use super::filter::PacketFilter;
+use super::filter::Reachable;
+use super::permission::Mark;
 use netlink::SocketError;
 use netlink::conntrack::Conntrack;
 use netlink::conntrack::Tuple;
 use netlink::nft::Batch;
-use netlink::nft::Counter;
 use netlink::nft::Element;
 use netlink::nft::Family;
 use netlink::nft::Firewall;
-use netlink::nft::Kind;
+use netlink::nft::LiveElement;
 use netlink::nft::Name;
 use netlink::nft::Ruleset;
 use netlink::nft::Set;
 use netlink::nft::Span;
 use netlink::nft::Table;
-use netlink::nft::Timeout;
 use netlink::nft::Value;
 use std::error::Error;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// nftables and the connection table of this network namespace.
 #[derive(Debug)]
@@ -50,6 +51,21 @@ impl KernelFilter {
         let conntrack = Conntrack::open().map_err(failed("open a socket to the connection table"))?;
         Ok(Self { firewall, conntrack })
     }
+
+    /// What is in a set; nothing when there is none, as before the first load.
+    fn elements(
+        &mut self,
+        table: &Table,
+        set: &Set,
+        doing: &'static str,
+    ) -> Result<Vec<LiveElement>, FilterError> {
+        match self.firewall.elements(table, set) {
+            Err(SocketError::Refused { source }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
+            listed => listed.map_err(failed(doing)),
+        }
+    }
 }
 
 impl PacketFilter for KernelFilter {
@@ -61,44 +77,42 @@ impl PacketFilter for KernelFilter {
         self.firewall.generation().map_err(failed("ask for the state of the packet filter"))
     }
 
-    fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {
+    fn counts(&mut self) -> Result<Counts, FilterError> {
         let table = table()?;
-        let mut counters = Vec::new();
+        let mut rules = Vec::new();
         for family in [Family::Inet, Family::Arp] {
-            counters
-                .extend(self.firewall.counters(family, &table.name).map_err(failed("read the counters"))?);
+            rules.extend(self.firewall.counters(family, &table.name).map_err(failed("read the counters"))?);
         }
-        Ok(counters)
+        let live = compile::live_set().map_err(failed("name the set of marks"))?;
+        let elements = self.elements(&table, &live, "read the counters of connections")?;
+        let connections = elements.iter().filter_map(|live| Some((mark(&live.key)?, live.count?))).collect();
+        Ok(Counts { rules, connections })
     }
 
-    fn put(&mut self, changes: &[AddressChange]) -> Result<(), FilterError> {
-        let table = table()?;
-        let doing = "let addresses through";
+    fn put(&mut self, change: &AddressChange) -> Result<(), FilterError> {
+        let (table, doing) = (table()?, "let addresses through");
         let mut batch = Batch::new();
-        for AddressChange { set, put, gone } in changes {
-            let set = address_set(set);
-            let put: Vec<Element> =
-                put.iter().map(|(address, left)| element(*address).timeout(*left)).collect();
-            // What has ended by itself is not there any more, and what is not there cannot be taken out.
-            let gone: Vec<Element> = gone.iter().map(|address| element(*address)).collect();
+        for (map, is_ipv6) in name_maps()?.into_iter().zip([false, true]) {
+            let is_mine = |address: &IpAddr| address.is_ipv6() == is_ipv6;
+            let put = change.put.iter().filter(|put| is_mine(&put.address)).map(compile::name_element);
+            let gone = change.gone.iter().filter(|(_, address)| is_mine(address));
+            let gone: Vec<Element> = gone.map(|(link, address)| compile::name_key(link, *address)).collect();
             batch = batch
-                .renew_elements(&table, &set, &put)
-                .and_then(|batch| batch.add_elements(&table, &set, &gone))
-                .and_then(|batch| batch.delete_elements(&table, &set, &gone))
+                .renew_elements(&table, &map, &put.collect::<Vec<_>>())
+                .and_then(|batch| batch.clear_elements(&table, &map, &gone))
                 .map_err(failed(doing))?;
         }
         self.firewall.apply(batch).map_err(failed(doing))
     }
 
-    fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError> {
+    fn reachable(&mut self) -> Result<Vec<Reachable>, FilterError> {
         let table = table()?;
-        let listed = match self.firewall.elements(&table, &address_set(set)) {
-            Ok(listed) => listed,
-            // There is no such set before the first load, and none for a name that is new.
-            Err(SocketError::Refused { source }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed("read the addresses of a name")(error)),
-        };
-        Ok(listed.iter().filter_map(|live| Some((address(&live.key)?, live.expires?))).collect())
+        let mut found = Vec::new();
+        for map in name_maps()? {
+            let elements = self.elements(&table, &map, "read the addresses of names")?;
+            found.extend(elements.iter().filter_map(compile::name_of_element));
+        }
+        Ok(found)
     }
 
     fn forget(&mut self, addresses: &[IpAddr]) -> Result<usize, FilterError> {
@@ -115,23 +129,10 @@ impl PacketFilter for KernelFilter {
     }
 }
 
-/// The set as it is compiled.
-fn address_set(name: &Name) -> Set {
-    let kind = if name.as_str().starts_with("names6") { Kind::Ipv6Addr } else { Kind::Ipv4Addr };
-    Set::new(name.clone(), [kind]).timeout(Timeout::PerElement)
+fn name_maps() -> Result<[Set; 2], FilterError> {
+    compile::name_maps().map_err(failed("name the maps of addresses"))
 }
 
-fn element(address: IpAddr) -> Element {
-    match address {
-        IpAddr::V4(address) => Element::new(address),
-        IpAddr::V6(address) => Element::new(address),
-    }
-}
-
-fn address(key: &[Span]) -> Option<IpAddr> {
-    let value = key.first()?.single()?;
-    if let Value::Ipv4Addr(address) = value {
-        return Some((*address).into());
-    }
-    if let Value::Ipv6Addr(address) = value { Some((*address).into()) } else { None }
+fn mark(key: &[Span]) -> Option<Mark> {
+    if let Value::Mark(mark) = key.first()?.single()? { Some(Mark(mark.0)) } else { None }
 }

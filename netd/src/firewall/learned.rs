@@ -2,6 +2,7 @@
 
 use crate::firewall::permission::Permission;
 use crate::moment::Moment;
+use model::network::names::AppKey;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,10 +15,10 @@ const GRACE: Duration = Duration::from_secs(120);
 const SHORTEST: Duration = Duration::from_secs(300);
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// Addresses with their end, by permission.
+/// Addresses with their end, by app and permission.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
-    by_permission: BTreeMap<Permission, BTreeMap<IpAddr, Moment>>,
+    by_app: BTreeMap<Option<AppKey>, BTreeMap<Permission, Ends>>,
 }
 
 /// How long an address is kept for an answer's TTL.
@@ -41,7 +42,8 @@ pub struct Noted {
 impl Learned {
     /// Takes note of addresses until then; an end that is known to be later stays.
     pub fn note(&mut self, permission: &Permission, addresses: &[IpAddr], end: Moment) -> Noted {
-        let known = self.by_permission.entry(permission.clone()).or_default();
+        let known = self.by_app.entry(permission.app().cloned()).or_default();
+        let known = known.entry(permission.clone()).or_default();
         let latest = |address: &IpAddr| known.get(address).map_or(end, |known| end.max(*known));
         let kept: Ends =
             addresses.iter().take(MAX_ADDRESSES).map(|address| (*address, latest(address))).collect();
@@ -60,26 +62,50 @@ impl Learned {
     /// Everything that is known of a permission.
     #[must_use]
     pub fn ends(&self, permission: &Permission) -> Ends {
-        self.by_permission.get(permission).cloned().unwrap_or_default()
+        self.known(permission).cloned().unwrap_or_default()
     }
 
     /// Puts that in place of what is known.
     pub fn set_ends(&mut self, permission: Permission, ends: Ends) {
-        self.by_permission.insert(permission, ends);
+        self.by_app.entry(permission.app().cloned()).or_default().insert(permission, ends);
     }
 
     /// Forgets what has ended, and everything of permissions that are gone.
     pub fn tidy(&mut self, permissions: &BTreeSet<Permission>, now: Moment) {
-        self.by_permission.retain(|permission, addresses| {
-            addresses.retain(|_, end| *end > now);
-            !addresses.is_empty() && permissions.contains(permission)
+        self.by_app.retain(|_, of_app| {
+            of_app.retain(|permission, addresses| {
+                addresses.retain(|_, end| *end > now);
+                !addresses.is_empty() && permissions.contains(permission)
+            });
+            !of_app.is_empty()
         });
+    }
+
+    /// Of these permissions of an app for an address, the one that is good for longest, and for how long from now.
+    #[must_use]
+    pub fn latest<'a>(
+        &'a self,
+        app: &AppKey,
+        address: IpAddr,
+        permissions: &BTreeSet<Permission>,
+        now: Moment,
+    ) -> Option<(&'a Permission, Duration)> {
+        let of_app = self.by_app.get(&Some(app.clone())).into_iter().flatten();
+        let ends = of_app.filter_map(|(permission, ends)| Some((permission, *ends.get(&address)?)));
+        let alive = ends.filter(|(permission, end)| *end > now && permissions.contains(permission));
+        // Of equals the first, whatever the order of the answers was.
+        let latest = alive.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        latest.map(|(permission, end)| (permission, end.since(now)))
     }
 
     /// Addresses of a permission and how long each is good from now.
     pub fn of(&self, permission: &Permission, now: Moment) -> impl Iterator<Item = (IpAddr, Duration)> {
-        let addresses = self.by_permission.get(permission).into_iter().flatten();
+        let addresses = self.known(permission).into_iter().flatten();
         addresses.filter(move |(_, end)| **end > now).map(move |(address, end)| (*address, end.since(now)))
+    }
+
+    fn known(&self, permission: &Permission) -> Option<&Ends> {
+        self.by_app.get(&permission.app().cloned())?.get(permission)
     }
 }
 
@@ -131,6 +157,27 @@ mod tests {
         assert!(!learned.of(&name, at(0)).any(|(address, _)| rest.contains(&address)));
         learned.tidy(&BTreeSet::from([permission("c.d")]), at(0));
         assert_eq!(learned.of(&name, at(0)).count(), 0, "the permission is gone");
+    }
+
+    #[test]
+    fn an_address_of_several_names_belongs_to_the_one_that_ends_last() {
+        let mut learned = Learned::default();
+        let (one, two, three) = (permission("a.b"), permission("c.d"), permission("e.f"));
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        for (permission, end) in [(&one, 100), (&two, 200), (&three, 200)] {
+            learned.note(permission, &[address], at(end));
+        }
+        let app = "a".parse().unwrap();
+        let latest = |permissions: &[&Permission], now| {
+            let permissions = permissions.iter().map(|permission| (*permission).clone()).collect();
+            let found = learned.latest(&app, address, &permissions, at(now));
+            found.map(|(permission, left)| (permission.clone(), left.as_secs()))
+        };
+        assert_eq!(latest(&[&one, &two, &three], 50), Some((two.clone(), 150)));
+        assert_eq!(latest(&[&one], 50), Some((one.clone(), 50)));
+        assert_eq!(latest(&[&one], 100), None);
+        assert_eq!(latest(&[], 50), None);
+        assert_eq!(learned.latest(&"b".parse().unwrap(), address, &[two].into(), at(50)), None);
     }
 
     #[test]

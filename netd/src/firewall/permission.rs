@@ -172,7 +172,7 @@ impl Permission {
         }
     }
 
-    /// What its sets are called by: no two permissions have the same, even if somebody looks for names that would.
+    /// What tells long names apart: no two permissions have the same, even if somebody looks for names that would.
     #[must_use]
     pub fn digest(&self) -> String {
         let hash = sha2::Sha256::digest(self.to_string());

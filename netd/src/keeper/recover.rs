@@ -8,9 +8,9 @@ use crate::apps::roster::Roster;
 use crate::apps::wiring::Wiring;
 use crate::documents;
 use crate::documents::Lasting;
-use crate::firewall::compile;
 use crate::firewall::filter::PacketFilter;
 use crate::firewall::learned::Learned;
+use crate::firewall::permission::Mark;
 use crate::firewall::permission::Permission;
 use crate::firewall::permission::permissions;
 use crate::firewall::situation::Home;
@@ -19,6 +19,7 @@ use crate::moment::Moment;
 use model::network::app_policy::AppPolicy;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
 
@@ -60,7 +61,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             );
         }
         // Counters of an earlier netd go on.
-        keeper.is_loaded = keeper.filter.counters().is_ok_and(|counters| !counters.is_empty());
+        keeper.is_loaded = keeper.filter.counts().is_ok_and(|counts| !counts.is_empty());
         keeper.refresh(now);
         keeper
     }
@@ -82,16 +83,21 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
         });
     }
 
-    /// Addresses of names in the kernel's sets, so that a restart closes no way that is open.
+    /// Addresses of names in the kernel's maps, so that a restart closes no way that is open. One that belonged to several names of an app
+    /// is known for the one that would have lasted longest.
     fn take_up_addresses(&mut self, now: Moment) -> Result<(), KeeperError> {
-        for permission in permissions(&self.policy, self.serves_home) {
-            if !matches!(permission, Permission::Domain { .. }) {
-                continue;
-            }
-            for set in compile::address_sets(&permission)? {
-                for (address, left) in self.filter.addresses(&set)? {
-                    self.learned.note(&permission, &[address], now + left);
-                }
+        let of_names = permissions(&self.policy, self.serves_home)
+            .into_iter()
+            .filter(|permission| matches!(permission, Permission::Domain { .. }));
+        let by_mark: HashMap<Mark, Permission> =
+            of_names.map(|permission| (permission.mark(), permission)).collect();
+        for reachable in self.filter.reachable()? {
+            let permission = by_mark.get(&reachable.mark);
+            let member = permission.and_then(Permission::app).and_then(|app| self.roster.member(app));
+            if let (Some(permission), Some(member)) = (permission, member)
+                && member.place.link() == reachable.link.as_str()
+            {
+                self.learned.note(permission, &[reachable.address], now + reachable.left);
             }
         }
         Ok(())

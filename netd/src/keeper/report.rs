@@ -65,7 +65,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     }
 
     fn rules(&mut self) -> Result<Vec<Rule>, KeeperError> {
-        let counters = self.filter.counters()?;
-        Ok(self.tally.rules(&self.permissions, &counters))
+        let counts = self.filter.counts()?;
+        Ok(self.tally.rules(&self.permissions, &counts))
     }
 }

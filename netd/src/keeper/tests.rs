@@ -1,8 +1,11 @@
 use super::*;
 use crate::apps::wiring::WiringError;
 use crate::firewall::filter::AddressChange;
+use crate::firewall::filter::Reachable;
 use hostapi::net1::NetworkNamespace;
-use netlink::nft::Counter;
+use netlink::nft::Element;
+use netlink::nft::ElementData;
+use netlink::nft::InterfaceName;
 use netlink::nft::Name;
 use netlink::nft::Ruleset;
 use netlink::nft::Span;
@@ -16,7 +19,7 @@ use tempfile::TempDir;
 #[derive(Debug, Default)]
 struct Kernel {
     rules: Option<Ruleset>,
-    addresses: BTreeMap<String, Vec<(IpAddr, Duration)>>,
+    reachable: Vec<Reachable>,
     links: BTreeMap<Place, bool>,
     /// What was done, in order.
     done: Vec<String>,
@@ -62,10 +65,17 @@ impl Fake {
         std::mem::take(&mut self.0.borrow_mut().done)
     }
 
-    fn chains(&self) -> BTreeSet<String> {
+    /// Links of apps that the rules know.
+    fn app_links(&self) -> BTreeSet<String> {
+        self.set("app_links").iter().map(|element| element.key[0].to_string().replace('"', "")).collect()
+    }
+
+    /// What the rules have in a set.
+    fn set(&self, name: &str) -> Vec<Element> {
         let kernel = self.0.borrow();
-        let tables = kernel.rules.iter().flat_map(|rules| &rules.tables);
-        tables.flat_map(|table| &table.chains).map(|chain| chain.name.to_string()).collect()
+        let table = kernel.rules.iter().flat_map(|rules| &rules.tables).next();
+        let set = table.and_then(|table| table.set(&Name::new(name).unwrap()));
+        set.map(|set| set.elements.clone()).unwrap_or_default()
     }
 }
 
@@ -77,8 +87,8 @@ impl PacketFilter for Fake {
         Ok(())
     }
 
-    fn counters(&mut self) -> Result<Vec<Counter>, FilterError> {
-        Ok(Vec::new())
+    fn counts(&mut self) -> Result<Counts, FilterError> {
+        Ok(Counts::default())
     }
 
     fn generation(&mut self) -> Result<u32, FilterError> {
@@ -90,20 +100,19 @@ impl PacketFilter for Fake {
         Ok(0)
     }
 
-    fn put(&mut self, changes: &[AddressChange]) -> Result<(), FilterError> {
+    fn put(&mut self, change: &AddressChange) -> Result<(), FilterError> {
         self.filter_step("put")?;
         let mut kernel = self.0.borrow_mut();
         kernel.count_change();
-        for AddressChange { set, put, gone } in changes {
-            let set = kernel.addresses.entry(set.to_string()).or_default();
-            set.retain(|(address, _)| !gone.contains(address) && !put.iter().any(|(new, _)| new == address));
-            set.extend(put);
-        }
+        let put = change.put.iter().map(|put| (put.link.clone(), put.address));
+        let gone: Vec<_> = put.chain(change.gone.iter().cloned()).collect();
+        kernel.reachable.retain(|known| !gone.contains(&(known.link.clone(), known.address)));
+        kernel.reachable.extend(change.put.iter().cloned());
         Ok(())
     }
 
-    fn addresses(&mut self, set: &Name) -> Result<Vec<(IpAddr, Duration)>, FilterError> {
-        Ok(self.0.borrow().addresses.get(set.as_str()).cloned().unwrap_or_default())
+    fn reachable(&mut self) -> Result<Vec<Reachable>, FilterError> {
+        Ok(self.0.borrow().reachable.clone())
     }
 
     fn sweep(&mut self, is_alive: &dyn Fn(u32) -> bool) -> Result<usize, FilterError> {
@@ -122,7 +131,7 @@ impl Wiring for Fake {
     }
 
     fn switch_on(&mut self, place: Place, _: Prefix6) -> Result<(), WiringError> {
-        assert!(self.chains().contains(&format!("from_{}", place.link())), "no rules for {}", place.link());
+        assert!(self.app_links().contains(&place.link()), "no rules for {}", place.link());
         self.wiring_step("switch on")?;
         self.0.borrow_mut().links.insert(place, true);
         Ok(())
@@ -200,9 +209,17 @@ fn learn(
     keeper.learn(&key("a"), &name, addresses, Duration::from_secs(ttl), now)
 }
 
-fn sets_of(app: &str, name: &str) -> [String; 2] {
-    let permission = Permission::Domain { app: key(app), name: name.parse().unwrap() };
-    compile::address_sets(&permission).unwrap().map(|set| set.to_string())
+/// The map of reachable addresses, by family.
+const NAMES4: &str = "app_to_name4";
+const NAMES6: &str = "app_to_name6";
+
+impl Fake {
+    /// What answers let through since the start.
+    fn told(&self, is_mine: fn(&IpAddr) -> bool) -> Vec<(IpAddr, Duration)> {
+        let kernel = self.0.borrow();
+        let mine = kernel.reachable.iter().filter(|known| is_mine(&known.address));
+        mine.map(|known| (known.address, known.left)).collect()
+    }
 }
 
 fn key(text: &str) -> AppKey {
@@ -220,9 +237,9 @@ fn rules_come_before_forwarding_and_a_link_carries_nothing_before_its_rules() {
     assert_eq!(bench.kernel.take_done(), ["lay", "replace", "switch on"]);
     assert_eq!(attachment.ipv4.to_string(), "198.18.1.2");
     assert!(attachment.resolv_conf.contains("nameserver 198.18.0.1\n"));
-    assert!(bench.kernel.chains().contains("from_ha1-2"));
+    assert!(bench.kernel.app_links().contains("ha1-2"));
     keeper.detach(&key("a"), NOW).unwrap();
-    assert!(!bench.kernel.chains().contains("from_ha1-2"));
+    assert!(!bench.kernel.app_links().contains("ha1-2"));
     assert!(bench.kernel.0.borrow().links.is_empty());
     assert!(bench.kernel.0.borrow().forgotten.contains(&attachment.ipv4.into()));
 }
@@ -264,49 +281,38 @@ fn what_a_name_has_at_home_is_not_let_through() {
     let mut home = Home::default();
     home.add_network("2620:fe::1".parse().unwrap(), 64);
     keeper.set_home(home.clone(), NOW);
-    let [four, six] = sets_of("a", "*.example.com");
     let told = addresses(["9.9.9.9", "192.168.1.7", "2620:fe::9", "2620:fe:0:1::9"]);
     learn(&mut keeper, &told, 60, NOW).unwrap();
-    let put = |set: &str| -> Vec<IpAddr> {
-        bench.kernel.0.borrow().addresses[set].iter().map(|(address, _)| *address).collect()
-    };
-    assert_eq!(
-        (put(&four), put(&six)),
-        (addresses(["9.9.9.9"]).into(), addresses(["2620:fe:0:1::9"]).into())
-    );
+    let put: Vec<IpAddr> = bench.kernel.told(|_| true).into_iter().map(|(address, _)| address).collect();
+    assert_eq!(put, addresses(["9.9.9.9", "2620:fe:0:1::9"]));
     learn(&mut keeper, &addresses(["192.168.1.7"]), 60, NOW).unwrap();
     // The provider gives the home another prefix.
     home.add_network("2620:fe:0:1::1".parse().unwrap(), 64);
     keeper.set_home(home, NOW);
-    let kernel = bench.kernel.0.borrow();
-    let sets = &kernel.rules.as_ref().unwrap().tables[0];
-    let elements = |set: &str| sets.set(&Name::new(set).unwrap()).unwrap().elements.len();
-    assert_eq!((elements(&four), elements(&six)), (1, 0));
+    assert_eq!([NAMES4, NAMES6].map(|map| bench.kernel.set(map).len()), [1, 0]);
 }
 
 #[test]
 fn an_answer_leaves_no_more_in_the_kernel_than_is_known_here_and_shortens_nothing() {
     let bench = Bench::new();
     let mut keeper = domain_keeper(&bench);
-    let [four, _] = sets_of("a", "*.example.com");
     let at = |n: u32| IpAddr::V4((0x0808_0000 + n).into());
     let day = Duration::from_secs(86_400);
     learn(&mut keeper, &[at(0)], 86_400, NOW).unwrap();
     learn(&mut keeper, &[at(0)], 0, NOW).unwrap();
-    assert_eq!(bench.kernel.0.borrow().addresses[&four], [(at(0), day)], "the later end counts");
+    assert_eq!(bench.kernel.told(IpAddr::is_ipv4), [(at(0), day)], "the later end counts");
     for n in 1..=300 {
         learn(&mut keeper, &[at(n)], 600, NOW).unwrap();
     }
-    let found = bench.kernel.0.borrow().addresses[&four].clone();
+    let found = bench.kernel.told(IpAddr::is_ipv4);
     assert_eq!(found.len(), learned::MAX_ADDRESSES);
     assert!(found.contains(&(at(0), day)) && found.iter().any(|(address, _)| *address == at(300)));
     bench.kernel.refuse(Some("put"));
     learn(&mut keeper, &[at(301)], 86_400, NOW).unwrap_err();
     bench.kernel.refuse(None);
     keeper.refresh(NOW);
-    let kernel = bench.kernel.0.borrow();
-    let set = kernel.rules.as_ref().unwrap().tables[0].set(&Name::new(&four).unwrap()).unwrap();
-    let loaded: HashSet<_> = set.elements.iter().map(|element| element.key[0].clone()).collect();
+    let loaded: HashSet<_> =
+        bench.kernel.set(NAMES4).into_iter().map(|element| element.key[1].clone()).collect();
     let span = |address: IpAddr| match address {
         IpAddr::V4(address) => Span::from(address),
         IpAddr::V6(address) => Span::from(address),
@@ -367,7 +373,7 @@ fn an_attachment_that_fails_leaves_nothing() {
         bench.kernel.refuse(None);
         assert!(bench.kernel.0.borrow().links.is_empty(), "{refused}");
         keeper.refresh(NOW);
-        assert!(!bench.kernel.chains().contains("from_ha1-2"), "{refused}");
+        assert!(!bench.kernel.app_links().contains("ha1-2"), "{refused}");
         assert_eq!(
             keeper.attach(&key("a"), namespace(), NOW).unwrap().ipv4.to_string(),
             "198.18.1.2",
@@ -454,8 +460,7 @@ fn a_link_that_has_gone_takes_its_rules_with_it() {
     let seen = BTreeSet::from(["ha1-2".to_owned(), "ha1-3".to_owned()]);
     assert!(!keeper.notice_gone(&seen, NOW), "seen a moment ago");
     assert!(keeper.notice_gone(&BTreeSet::from(["ha1-3".to_owned()]), NOW));
-    let chains = bench.kernel.chains();
-    assert!(!chains.contains("from_ha1-2") && chains.contains("from_ha1-3"));
+    assert_eq!(bench.kernel.app_links(), ["ha1-3".to_owned()].into());
 }
 
 #[test]
@@ -467,20 +472,41 @@ fn addresses_of_a_name_are_let_through_only_where_the_name_was_granted() {
         keeper.learn(&key(app), &name.parse().unwrap(), &told, Duration::from_secs(60), NOW)
     };
     learn(&mut keeper, "a", "*.example.com").unwrap();
-    let sets = sets_of("a", "*.example.com");
-    assert_eq!(sets.map(|set| bench.kernel.0.borrow().addresses[&set].len()), [2, 1]);
+    assert_eq!(bench.kernel.told(IpAddr::is_ipv4).len(), 2);
+    assert_eq!(bench.kernel.told(IpAddr::is_ipv6).len(), 1);
     learn(&mut keeper, "a", "example.org").unwrap_err();
     learn(&mut keeper, "b", "*.example.com").unwrap_err();
     // A replacement of the rules brings the addresses along.
     keeper.refresh(NOW + Duration::from_secs(100));
-    let permission = Permission::Domain { app: key("a"), name: "*.example.com".parse().unwrap() };
-    let [four, _] = compile::address_sets(&permission).unwrap();
-    let kernel = bench.kernel.0.borrow();
-    let set = kernel.rules.as_ref().unwrap().tables[0].set(&four).unwrap();
-    assert_eq!(
-        set.elements.iter().map(|e| e.timeout).collect::<Vec<_>>(),
-        [Some(Duration::from_secs(200)); 2]
-    );
+    let ends: Vec<_> = bench.kernel.set(NAMES4).into_iter().map(|element| element.timeout).collect();
+    assert_eq!(ends, [Some(Duration::from_secs(200)); 2]);
+}
+
+#[test]
+fn an_address_of_two_names_stays_reachable_when_one_is_taken_away() {
+    let bench = Bench::new();
+    let mut keeper = bench.start();
+    let both = r#"{"to":"domains","names":["a.example","b.example"]}"#;
+    keeper.set_policy(policy(both), NOW).unwrap();
+    keeper.attach(&key("a"), namespace(), NOW).unwrap();
+    let shared = addresses(["9.9.9.9"]);
+    let names = ["a.example", "b.example"].map(|name| name.parse().unwrap());
+    for (name, ttl) in names.iter().zip([3600, 7200]) {
+        keeper.learn(&key("a"), name, &shared, Duration::from_secs(ttl), NOW).unwrap();
+    }
+    let marks = || {
+        let elements = bench.kernel.set(NAMES4).into_iter();
+        elements.map(|element| (element.data, element.timeout)).collect::<Vec<_>>()
+    };
+    let of = |name: &DomainPattern, ttl| {
+        let mark = Permission::Domain { app: key("a"), name: name.clone() }.mark();
+        let data = ElementData::Values(vec![netlink::nft::Mark(mark.0).into()]);
+        (data, Some(learned::lifetime(Duration::from_secs(ttl))))
+    };
+    keeper.refresh(NOW);
+    assert_eq!(marks(), [of(&names[1], 7200)]);
+    keeper.set_policy(policy(r#"{"to":"domains","names":["a.example"]}"#), NOW).unwrap();
+    assert_eq!(marks(), [of(&names[0], 3600)]);
 }
 
 #[test]
@@ -492,13 +518,17 @@ fn a_restart_takes_up_policy_places_prefix_and_addresses() {
     let before = keeper.attach(&key("a"), namespace(), NOW).unwrap();
     keeper.attach(&key("b"), namespace(), NOW).unwrap();
     let permission = Permission::Domain { app: key("a"), name: "example.com".parse().unwrap() };
-    let [four, _] = compile::address_sets(&permission).unwrap();
     drop(keeper);
     {
         let mut kernel = bench.kernel.0.borrow_mut();
         kernel.links.remove(&Place { workspace: 1, app: 3 });
-        let address = ("9.9.9.9".parse().unwrap(), Duration::from_secs(77));
-        kernel.addresses.insert(four.to_string(), vec![address]);
+        let link = |text| InterfaceName::new(text).unwrap();
+        let [address, of_nobody] = addresses(["9.9.9.9", "9.9.9.10"]);
+        let (mark, left) = (permission.mark(), Duration::from_secs(77));
+        kernel.reachable = vec![
+            Reachable { link: link("ha1-2"), address, mark, left },
+            Reachable { link: link("ha1-3"), address: of_nobody, mark, left },
+        ];
     }
     let keeper = bench.start();
     assert_eq!(keeper.policy(), &wish);
@@ -507,9 +537,8 @@ fn a_restart_takes_up_policy_places_prefix_and_addresses() {
         reports.iter().map(|app| (app.ipv4, app.ipv6)).collect::<Vec<_>>(),
         [(before.ipv4, before.ipv6)]
     );
-    let kernel = bench.kernel.0.borrow();
-    let set = kernel.rules.as_ref().unwrap().tables[0].set(&four).unwrap();
-    assert_eq!(set.elements[0].timeout, Some(Duration::from_secs(77)));
+    let ends: Vec<_> = bench.kernel.set(NAMES4).into_iter().map(|element| element.timeout).collect();
+    assert_eq!(ends, [Some(Duration::from_secs(77))]);
 }
 
 #[test]

@@ -36,13 +36,13 @@ pub enum Answer {
 /// A rule of the firewall in plain words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// Its name; stands as comment in the kernel's rule.
+    /// Its name, which never changes.
     pub name: String,
     /// What it does, `notes may reach db at tcp/5432`.
     pub words: String,
     /// Whether it lets packets through.
     pub allows: bool,
-    /// Packets it met since the box started; of a connection only the first one counts at the rule that allowed it.
+    /// Since the box started: packets of the connections it allowed, both ways, or packets it refused.
     pub packets: u64,
     /// Bytes of these packets.
     pub bytes: u64,

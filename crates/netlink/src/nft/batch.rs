@@ -14,6 +14,7 @@ use crate::nft::kernel::NF_DROP;
 use crate::nft::kernel::NFNL_SUBSYS_NFTABLES;
 use crate::nft::kernel::NFT_MSG_DELSETELEM;
 use crate::nft::kernel::NFT_MSG_DELTABLE;
+use crate::nft::kernel::NFT_MSG_DESTROYSETELEM;
 use crate::nft::kernel::NFT_MSG_NEWCHAIN;
 use crate::nft::kernel::NFT_MSG_NEWRULE;
 use crate::nft::kernel::NFT_MSG_NEWSET;
@@ -138,17 +139,23 @@ impl Batch {
         self.change_elements(NFT_MSG_DELSETELEM, table, set, elements)
     }
 
-    /// Puts elements into a set whether they are there or not, with their timeouts beginning anew.
+    /// Takes elements out of a set that the kernel has, by their keys, whether they are there or not (Linux 6.3).
     ///
-    /// Adding alone would not: for what is there already, kernels keep the old timeout (newer ones take the new). So each is added, taken out and
-    /// added again, which packets do not see.
+    /// # Errors
+    /// When the elements are not of the set.
+    pub fn clear_elements(self, table: &Table, set: &Set, elements: &[Element]) -> Result<Self, Invalid> {
+        self.change_elements(NFT_MSG_DESTROYSETELEM, table, set, elements)
+    }
+
+    /// Puts elements into a set in place of those with the same keys, with timeouts and counts beginning anew.
+    ///
+    /// Adding alone would not: what is there already keeps its old timeout (newer kernels take the new) and must map to the same. So each
+    /// is taken out and added again, which packets do not see.
     ///
     /// # Errors
     /// When the elements are not of the set.
     pub fn renew_elements(self, table: &Table, set: &Set, elements: &[Element]) -> Result<Self, Invalid> {
-        self.add_elements(table, set, elements)?
-            .delete_elements(table, set, elements)?
-            .add_elements(table, set, elements)
+        self.clear_elements(table, set, elements)?.add_elements(table, set, elements)
     }
 
     fn table(&mut self, table: &Table) -> Result<(), Invalid> {
@@ -259,12 +266,11 @@ impl Batch {
         name: SetName<'_>,
         elements: &[Element],
     ) -> Result<(), Problem> {
-        let lists = if message == NFT_MSG_DELSETELEM {
-            set::keys(set, elements)?
+        let (lists, flags) = if message == NFT_MSG_NEWSETELEM {
+            (set::lists(set, elements)?, message::CREATE)
         } else {
-            set::lists(set, elements)?
+            (set::keys(set, elements)?, 0)
         };
-        let flags = if message == NFT_MSG_DELSETELEM { 0 } else { message::CREATE };
         for list in lists {
             self.message(message, flags, table.family, |writer| {
                 writer.text(NFTA_SET_ELEM_LIST_TABLE, table.name.as_str());

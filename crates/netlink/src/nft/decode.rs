@@ -12,6 +12,7 @@ use crate::nft::kernel::NFT_GOTO;
 use crate::nft::kernel::NFT_JUMP;
 use crate::nft::kernel::NFT_MSG_DELSETELEM;
 use crate::nft::kernel::NFT_MSG_DELTABLE;
+use crate::nft::kernel::NFT_MSG_DESTROYSETELEM;
 use crate::nft::kernel::NFT_MSG_NEWCHAIN;
 use crate::nft::kernel::NFT_MSG_NEWRULE;
 use crate::nft::kernel::NFT_MSG_NEWSET;
@@ -31,6 +32,7 @@ use crate::nft::kernel::NFTA_RULE_TABLE;
 use crate::nft::kernel::NFTA_RULE_USERDATA;
 use crate::nft::kernel::NFTA_SET_ELEM_DATA;
 use crate::nft::kernel::NFTA_SET_ELEM_EXPIRATION;
+use crate::nft::kernel::NFTA_SET_ELEM_EXPR;
 use crate::nft::kernel::NFTA_SET_ELEM_FLAGS;
 use crate::nft::kernel::NFTA_SET_ELEM_KEY;
 use crate::nft::kernel::NFTA_SET_ELEM_KEY_END;
@@ -47,6 +49,7 @@ use crate::nft::name::Name;
 use crate::nft::rule::Verdict;
 use crate::nft::ruleset::Counter;
 use crate::nft::ruleset::Family;
+use crate::nft::set::Count;
 use crate::nft::set::ElementData;
 use crate::nft::set::Set;
 use crate::nft::set::SetData;
@@ -66,6 +69,8 @@ pub struct LiveElement {
     pub timeout: Option<Duration>,
     /// After which time it ends.
     pub expires: Option<Duration>,
+    /// What it has counted, in a set that counts.
+    pub count: Option<Count>,
 }
 
 /// The type of a comment, its length, and the text with a zero byte.
@@ -93,11 +98,7 @@ pub(crate) fn comment_from_user_data(mut bytes: &[u8]) -> Option<String> {
 pub(crate) fn counter(family: Family, rule: Attributes<'_>) -> Result<Option<Counter>, Malformed> {
     let Some(expressions) = rule.find(NFTA_RULE_EXPRESSIONS)? else { return Ok(None) };
     for expression in expressions.nested() {
-        let expression = expression?.nested();
-        if expression.require(NFTA_EXPR_NAME, "the name of an expression")?.text() != "counter" {
-            continue;
-        }
-        let data = expression.require(NFTA_EXPR_DATA, "a counter")?.nested();
+        let Some(Count { packets, bytes }) = count(expression?.nested())? else { continue };
         let text = |kind| rule.require(kind, "a rule's place").map(|attribute| attribute.text());
         return Ok(Some(Counter {
             family,
@@ -106,11 +107,23 @@ pub(crate) fn counter(family: Family, rule: Attributes<'_>) -> Result<Option<Cou
             comment: rule
                 .find(NFTA_RULE_USERDATA)?
                 .and_then(|attribute| comment_from_user_data(attribute.value)),
-            bytes: data.require(1, "a counter's bytes")?.u64("a counter's bytes")?,
-            packets: data.require(2, "a counter's packets")?.u64("a counter's packets")?,
+            packets,
+            bytes,
         }));
     }
     Ok(None)
+}
+
+/// What an expression has counted, if it counts.
+fn count(expression: Attributes<'_>) -> Result<Option<Count>, Malformed> {
+    if expression.require(NFTA_EXPR_NAME, "the name of an expression")?.text() != "counter" {
+        return Ok(None);
+    }
+    let data = expression.require(NFTA_EXPR_DATA, "a counter")?.nested();
+    Ok(Some(Count {
+        packets: data.require(2, "a counter's packets")?.u64("a counter's packets")?,
+        bytes: data.require(1, "a counter's bytes")?.u64("a counter's bytes")?,
+    }))
 }
 
 pub(crate) fn generation(attributes: Attributes<'_>) -> Result<u32, Malformed> {
@@ -127,6 +140,7 @@ pub(crate) struct RawElement {
     pub(crate) data: ElementData,
     pub(crate) timeout: Option<Duration>,
     pub(crate) expires: Option<Duration>,
+    pub(crate) count: Option<Count>,
 }
 
 /// The elements of one message of a list.
@@ -151,6 +165,7 @@ fn element(set: &Set, item: Attributes<'_>) -> Result<RawElement, Malformed> {
     let time = |kind: u16| -> Result<Option<Duration>, Malformed> {
         item.find(kind)?.map(|attribute| attribute.u64(what).map(Duration::from_millis)).transpose()
     };
+    let counted = item.find(NFTA_SET_ELEM_EXPR)?.map_or(Ok(None), |attribute| count(attribute.nested()))?;
     let flags = item.find(NFTA_SET_ELEM_FLAGS)?.map_or(Ok(0), |attribute| attribute.u32(what))?;
     let data = match (item.find(NFTA_SET_ELEM_DATA)?, &set.data) {
         (None, _) | (Some(_), SetData::None) => ElementData::None,
@@ -167,6 +182,7 @@ fn element(set: &Set, item: Attributes<'_>) -> Result<RawElement, Malformed> {
         data,
         timeout: time(NFTA_SET_ELEM_TIMEOUT)?,
         expires: time(NFTA_SET_ELEM_EXPIRATION)?,
+        count: counted,
     })
 }
 
@@ -223,6 +239,7 @@ pub(crate) fn assemble(set: &Set, mut raw: Vec<RawElement>) -> Result<Vec<LiveEl
             data: element.data,
             timeout: element.timeout,
             expires: element.expires,
+            count: element.count,
         });
     }
     Ok(found)
@@ -301,7 +318,7 @@ pub(crate) fn describe(batch: &[u8], sequence: u32) -> Option<String> {
             NFT_MSG_NEWTABLE | NFT_MSG_DELTABLE => return Some(place),
             NFT_MSG_NEWCHAIN => return Some(format!("{place} chain {}", text(NFTA_CHAIN_NAME))),
             NFT_MSG_NEWSET => return Some(format!("{place} set {}", text(NFTA_SET_NAME))),
-            NFT_MSG_NEWSETELEM | NFT_MSG_DELSETELEM => {
+            NFT_MSG_NEWSETELEM | NFT_MSG_DELSETELEM | NFT_MSG_DESTROYSETELEM => {
                 return Some(format!("{place} elements of set {}", text(NFTA_SET_ELEM_LIST_SET)));
             }
             _ => return None,

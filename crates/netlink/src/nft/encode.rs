@@ -66,6 +66,9 @@ pub enum Problem {
     /// A timeout in a set without, or one below a millisecond.
     #[error("the set has no timeouts, or it is shorter than a millisecond")]
     Timeout,
+    /// A count in a set whose elements do not count.
+    #[error("the elements of the set {0:?} do not count")]
+    NoCounts(String),
     /// Nothing to compare with.
     #[error("it is compared with nothing")]
     Nothing,

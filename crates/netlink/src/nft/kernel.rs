@@ -14,6 +14,8 @@ pub(crate) const NFT_MSG_GETSETELEM: u8 = 13;
 pub(crate) const NFT_MSG_DELSETELEM: u8 = 14;
 pub(crate) const NFT_MSG_NEWGEN: u8 = 15;
 pub(crate) const NFT_MSG_GETGEN: u8 = 16;
+/// Since Linux 6.3.
+pub(crate) const NFT_MSG_DESTROYSETELEM: u8 = 30;
 
 pub(crate) const NFTA_LIST_ELEM: u16 = 1;
 
@@ -50,6 +52,7 @@ pub(crate) const NFTA_SET_DESC: u16 = 9;
 pub(crate) const NFTA_SET_ID: u16 = 10;
 pub(crate) const NFTA_SET_TIMEOUT: u16 = 11;
 pub(crate) const NFTA_SET_USERDATA: u16 = 13;
+pub(crate) const NFTA_SET_EXPR: u16 = 17;
 pub(crate) const NFTA_SET_DESC_SIZE: u16 = 1;
 pub(crate) const NFTA_SET_DESC_CONCAT: u16 = 2;
 pub(crate) const NFTA_SET_FIELD_LEN: u16 = 1;
@@ -63,6 +66,7 @@ pub(crate) const NFT_SET_MAP: u32 = 0x8;
 pub(crate) const NFT_SET_TIMEOUT: u32 = 0x10;
 pub(crate) const NFT_SET_EVAL: u32 = 0x20;
 pub(crate) const NFT_SET_CONCAT: u32 = 0x80;
+pub(crate) const NFT_SET_EXPR: u32 = 0x100;
 pub(crate) const NFT_DATA_VERDICT: u32 = 0xffff_ff00;
 
 pub(crate) const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
@@ -75,6 +79,7 @@ pub(crate) const NFTA_SET_ELEM_DATA: u16 = 2;
 pub(crate) const NFTA_SET_ELEM_FLAGS: u16 = 3;
 pub(crate) const NFTA_SET_ELEM_TIMEOUT: u16 = 4;
 pub(crate) const NFTA_SET_ELEM_EXPIRATION: u16 = 5;
+pub(crate) const NFTA_SET_ELEM_EXPR: u16 = 7;
 pub(crate) const NFTA_SET_ELEM_KEY_END: u16 = 10;
 pub(crate) const NFT_SET_ELEM_INTERVAL_END: u32 = 0x1;
 

@@ -23,6 +23,7 @@ use crate::nft::ruleset::Hook;
 use crate::nft::ruleset::Policy;
 use crate::nft::ruleset::Ruleset;
 use crate::nft::ruleset::Table;
+use crate::nft::set::Count;
 use crate::nft::set::Element;
 use crate::nft::set::ElementData;
 use crate::nft::set::Set;
@@ -199,6 +200,9 @@ impl fmt::Display for Set {
         if let Some(size) = self.size {
             writeln!(formatter, "\t\tsize {size}")?;
         }
+        if self.counts {
+            writeln!(formatter, "\t\tcounter")?;
+        }
         let elements: Vec<String> = self.canonical(&self.elements).iter().map(Element::to_string).collect();
         if !elements.is_empty() {
             writeln!(formatter, "\t\telements = {{ {} }}", elements.join(",\n\t\t\t     "))?;
@@ -210,6 +214,9 @@ impl fmt::Display for Set {
 impl fmt::Display for Element {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&key_text(&self.key))?;
+        if let Some(Count { packets, bytes }) = self.count {
+            write!(formatter, " counter packets {packets} bytes {bytes}")?;
+        }
         if let Some(timeout) = self.timeout {
             write!(formatter, " timeout {}", duration_text(timeout))?;
         }

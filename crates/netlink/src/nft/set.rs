@@ -25,6 +25,8 @@ pub struct Set {
     pub dynamic: bool,
     /// Whether elements may end by themselves, and when they do if they do not say.
     pub timeout: Timeout,
+    /// Whether each element counts the packets that it was found for.
+    pub counts: bool,
     /// How many elements it may have; for a dynamic set what keeps it from growing for ever.
     pub size: Option<u32>,
     /// What is in it from the start.
@@ -62,6 +64,17 @@ pub struct Element {
     pub data: ElementData,
     /// After which time it ends.
     pub timeout: Option<Duration>,
+    /// What it has counted from the start, in a set that counts; none is nothing yet.
+    pub count: Option<Count>,
+}
+
+/// Packets, and the bytes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Count {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of them.
+    pub bytes: u64,
 }
 
 /// What a key maps to.
@@ -83,7 +96,7 @@ impl Element {
 
     /// An element whose key has several fields.
     pub fn concatenated(key: impl IntoIterator<Item = Span>) -> Self {
-        Self { key: key.into_iter().collect(), data: ElementData::None, timeout: None }
+        Self { key: key.into_iter().collect(), data: ElementData::None, timeout: None, count: None }
     }
 
     /// Maps the key to a verdict.
@@ -106,6 +119,13 @@ impl Element {
         self.timeout = Some(timeout);
         self
     }
+
+    /// Lets it count on from here, in a set that counts.
+    #[must_use]
+    pub fn count(mut self, count: Count) -> Self {
+        self.count = Some(count);
+        self
+    }
 }
 
 impl Set {
@@ -118,6 +138,7 @@ impl Set {
             interval: false,
             dynamic: false,
             timeout: Timeout::Never,
+            counts: false,
             size: None,
             elements: Vec::new(),
         }
@@ -158,6 +179,13 @@ impl Set {
         self
     }
 
+    /// Lets each element count the packets that it was found for.
+    #[must_use]
+    pub fn counting(mut self) -> Self {
+        self.counts = true;
+        self
+    }
+
     /// Limits the number of elements.
     #[must_use]
     pub fn size(mut self, size: u32) -> Self {
@@ -166,7 +194,7 @@ impl Set {
     }
 
     /// What is in it from the start. Overlapping networks and ranges are joined where none has
-    /// data or a timeout; elsewhere they are refused, by the kernel.
+    /// data, a timeout or a count; elsewhere they are refused, by the kernel.
     #[must_use]
     pub fn elements(mut self, elements: impl IntoIterator<Item = Element>) -> Self {
         self.elements = elements.into_iter().collect();
@@ -183,7 +211,9 @@ impl Set {
         if !self.interval || self.key.len() != 1 || elements.iter().any(|element| element.key.len() != 1) {
             return Cow::Borrowed(elements);
         }
-        let is_plain = |element: &Element| element.timeout.is_none() && element.data == ElementData::None;
+        let is_plain = |element: &Element| {
+            element.timeout.is_none() && element.count.is_none() && element.data == ElementData::None
+        };
         if elements.iter().all(is_plain) {
             let spans = elements.iter().filter_map(|element| element.key.first().cloned()).collect();
             return Cow::Owned(

@@ -108,7 +108,7 @@ pub(crate) struct Rule {
     words: String,
     /// Whether it lets packets through.
     allows: bool,
-    /// Packets it met; of a connection only the first one counts at the rule that allowed it.
+    /// Packets of the connections it allowed, both ways, or packets it refused.
     packets: u64,
     /// Bytes of these packets.
     bytes: u64,

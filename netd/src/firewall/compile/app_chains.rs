@@ -1,152 +1,92 @@
-//! What apps reach and what reaches them: four chains for each app, found by its link.
+//! What apps reach and what reaches them: the same four chains for all apps, whose permissions are in maps.
 
+use super::names;
+use super::openings::Opening;
 use super::parts::CompileError;
-use super::parts::allow;
 use super::parts::connections;
+use super::parts::invalid;
 use super::parts::link;
 use super::parts::name;
 use super::parts::refuse;
-use super::parts::to_port;
-use super::sets::AppChain;
-use super::sets::address_sets;
-use crate::firewall::permission::Permission;
+use crate::apps::addressing::GATEWAY4;
 use crate::firewall::refusal::Refusal;
 use crate::firewall::situation::Situation;
-use model::network::app_policy::Port;
-use model::network::app_policy::Protocol as PortProtocol;
-use model::network::names::AppKey;
 use netlink::nft::Chain;
-use netlink::nft::CtState;
 use netlink::nft::CtStatus;
-use netlink::nft::Match;
 use netlink::nft::Rule;
-use netlink::nft::Statement;
-use netlink::nft::field::CT_STATE;
+use netlink::nft::Verdict;
 use netlink::nft::field::CT_STATUS;
 use netlink::nft::field::IIFNAME;
 use netlink::nft::field::IP_DADDR;
 use netlink::nft::field::IP6_DADDR;
 use netlink::nft::field::OIFNAME;
-use netlink::nft::field::TCP_DPORT;
-use netlink::nft::field::UDP_DPORT;
 
 /// The mesh's link.
-pub(super) const MESH_LINK: &str = "mesh0";
+const MESH_LINK: &str = "mesh0";
+
+/// Packets that an app sends, not to the box.
+const FROM_APP: &str = "from_app";
+/// Packets to an app, from outside.
+const TO_APP: &str = "to_app";
+/// Packets that an app sends to the box.
+pub(super) const BOX_FROM_APP: &str = "box_from_app";
+/// Packets that the box sends to an app.
+pub(super) const BOX_TO_APP: &str = "to_app_from_box";
 
 pub(super) fn forward() -> Result<Chain, CompileError> {
-    let mut rules = vec![refuse(Rule::new().when(CT_STATE.has_any(CtState::INVALID)), Refusal::Invalid)?];
-    rules.extend(connections()?);
-    rules.push(
-        Rule::new().then(Statement::VerdictMap { key: vec![IIFNAME.into()], map: AppChain::From.map()? }),
-    );
-    rules.push(
-        Rule::new().then(Statement::VerdictMap { key: vec![OIFNAME.into()], map: AppChain::To.map()? }),
-    );
-    rules.push(refuse(Rule::new(), Refusal::Transit)?);
+    let app_links = name("app_links")?;
+    let rules = vec![
+        invalid()?,
+        connections()?,
+        Rule::new().when(IIFNAME.is_in(&app_links)).then(Verdict::Goto(name(FROM_APP)?)),
+        Rule::new().when(OIFNAME.is_in(&app_links)).then(Verdict::Goto(name(TO_APP)?)),
+        refuse(Rule::new(), Refusal::Transit)?,
+    ];
     Ok(Chain::new(name("forward")?, rules))
 }
 
-/// The chains of all apps.
-pub(super) fn chains(situation: &Situation<'_>) -> Result<Vec<Chain>, CompileError> {
-    let mut chains = Vec::new();
-    for (app, place) in situation.places {
-        for (kind, otherwise) in [
-            (AppChain::From, Refusal::AppOut),
-            (AppChain::To, Refusal::AppIn),
-            (AppChain::ToBox, Refusal::BoxFromApp),
-            (AppChain::FromBox, Refusal::AppIn),
-        ] {
-            let mut rules = Vec::new();
-            for permission in situation.permissions.iter().filter(|permission| permission.app() == Some(app))
-            {
-                for rule in matching(situation, &kind, app, permission)? {
-                    rules.push(allow(rule, permission)?);
-                }
-            }
-            rules.push(refuse(Rule::new(), otherwise)?);
-            chains.push(Chain::new(kind.of(*place)?, rules));
-        }
-    }
-    Ok(chains)
+pub(super) fn chains(situation: &Situation<'_>) -> Result<[Chain; 4], CompileError> {
+    Ok([from_app()?, to_app()?, box_from_app(situation)?, box_to_app()?])
 }
 
-/// What a packet must be that a permission lets through in one of the app's chains.
-fn matching(
-    situation: &Situation<'_>,
-    chain: &AppChain,
-    app: &AppKey,
-    permission: &Permission,
-) -> Result<Vec<Rule>, CompileError> {
-    match chain {
-        AppChain::From => from(situation, permission),
-        AppChain::To => to(permission),
-        AppChain::ToBox => Ok(to_box(permission)),
-        AppChain::FromBox => {
-            let Permission::Served { app: this, port } = permission else { return Ok(vec![]) };
-            Ok(if this == app { vec![Rule::new().when(to_port(*port))] } else { vec![] })
-        }
-    }
-}
-
-fn from(situation: &Situation<'_>, permission: &Permission) -> Result<Vec<Rule>, CompileError> {
-    let home_links = name("home_links")?;
-    let out = |test: Match| Rule::new().when(OIFNAME.is_in(&home_links)).when(test);
-    let rules = match permission {
-        Permission::Link { to, port, .. } => match situation.places.get(to) {
-            Some(place) => vec![Rule::new().when(OIFNAME.is(link(&place.link())?)).when(to_port(*port))],
-            None => vec![],
-        },
-        Permission::Lan { .. } => {
-            vec![out(IP_DADDR.is_in(&name("home4")?)), out(IP6_DADDR.is_in(&name("home6")?))]
-        }
-        Permission::Internet { .. } => {
-            vec![
-                out(IP_DADDR.is_not_in(&name("not_internet4")?)),
-                out(IP6_DADDR.is_not_in(&name("not_internet6")?)),
-            ]
-        }
-        Permission::Domain { .. } => {
-            let [four, six] = address_sets(permission)?;
-            vec![out(IP_DADDR.is_in(&four)), out(IP6_DADDR.is_in(&six))]
-        }
-        Permission::Mesh { .. } => vec![Rule::new().when(OIFNAME.is(link(MESH_LINK)?))],
-        Permission::BoxOut
-        | Permission::LanToBox(_)
-        | Permission::Names { .. }
-        | Permission::Gateway { .. }
-        | Permission::Served { .. }
-        | Permission::Inbound { .. } => vec![],
-    };
-    Ok(rules)
+fn from_app() -> Result<Chain, CompileError> {
+    let out = Rule::new().when(OIFNAME.is_in(&name("home_links")?));
+    let mut rules = vec![
+        Opening::AppPort.open(Rule::new())?,
+        Opening::Lan.open(out.clone().when(IP_DADDR.is_in(&name("home4")?)))?,
+        Opening::Lan.open(out.clone().when(IP6_DADDR.is_in(&name("home6")?)))?,
+        Opening::Internet.open(out.clone().when(IP_DADDR.is_not_in(&name("not_internet4")?)))?,
+        Opening::Internet.open(out.clone().when(IP6_DADDR.is_not_in(&name("not_internet6")?)))?,
+    ];
+    rules.extend(names::open(&out)?);
+    rules.push(Opening::Mesh.open(Rule::new().when(OIFNAME.is(link(MESH_LINK)?)))?);
+    rules.push(refuse(Rule::new(), Refusal::AppOut)?);
+    Ok(Chain::new(name(FROM_APP)?, rules))
 }
 
 /// Only what came to a port of the box and was sent on, as it is for who is at home ([`super::nat`]): nobody outside may use the
 /// app's own address.
-fn to(permission: &Permission) -> Result<Vec<Rule>, CompileError> {
-    let Permission::Inbound { box_port, app_port, .. } = permission else { return Ok(vec![]) };
-    let port = Port { protocol: box_port.protocol, number: *app_port };
+fn to_app() -> Result<Chain, CompileError> {
     let from_home = Rule::new().when(IIFNAME.is_in(&name("home_links")?));
-    Ok(vec![from_home.when(CT_STATUS.has_any(CtStatus::DNAT)).when(to_port(port))])
+    let rules = vec![
+        Opening::Inbound.open(from_home.when(CT_STATUS.has_any(CtStatus::DNAT)))?,
+        refuse(Rule::new(), Refusal::AppIn)?,
+    ];
+    Ok(Chain::new(name(TO_APP)?, rules))
 }
 
-fn to_box(permission: &Permission) -> Vec<Rule> {
-    match permission {
-        // To whichever address of the box: all of them lead to its name service (`nat`).
-        Permission::Names { .. } => {
-            vec![Rule::new().when(UDP_DPORT.is(53)), Rule::new().when(TCP_DPORT.is(53))]
-        }
-        Permission::Gateway { port, .. } => {
-            // The chain `input` has seen that it goes to the gateway's address.
-            vec![Rule::new().when(to_port(Port { protocol: PortProtocol::Tcp, number: *port }))]
-        }
-        Permission::BoxOut
-        | Permission::LanToBox(_)
-        | Permission::Served { .. }
-        | Permission::Lan { .. }
-        | Permission::Internet { .. }
-        | Permission::Domain { .. }
-        | Permission::Mesh { .. }
-        | Permission::Inbound { .. }
-        | Permission::Link { .. } => vec![],
-    }
+/// Apps know one address of the box. Questions for names go to it too by now, whichever they were sent to (`nat`).
+fn box_from_app(situation: &Situation<'_>) -> Result<Chain, CompileError> {
+    let rules = vec![
+        refuse(Rule::new().when(IP_DADDR.is_not(GATEWAY4)), Refusal::BoxFromApp)?,
+        refuse(Rule::new().when(IP6_DADDR.is_not(situation.prefix6.gateway())), Refusal::BoxFromApp)?,
+        Opening::BoxPort.open(Rule::new())?,
+        refuse(Rule::new(), Refusal::BoxFromApp)?,
+    ];
+    Ok(Chain::new(name(BOX_FROM_APP)?, rules))
+}
+
+fn box_to_app() -> Result<Chain, CompileError> {
+    let rules = vec![Opening::Served.open(Rule::new())?, refuse(Rule::new(), Refusal::AppIn)?];
+    Ok(Chain::new(name(BOX_TO_APP)?, rules))
 }

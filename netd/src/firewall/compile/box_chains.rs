@@ -1,35 +1,32 @@
 //! What reaches the box and what leaves it.
 
+use super::app_chains::BOX_FROM_APP;
+use super::app_chains::BOX_TO_APP;
 use super::parts::CompileError;
 use super::parts::allow;
 use super::parts::comment;
 use super::parts::connections;
+use super::parts::invalid;
+use super::parts::link;
 use super::parts::name;
 use super::parts::refuse;
-use super::sets::AppChain;
-use crate::apps::addressing::GATEWAY4;
 use crate::firewall::permission::Permission;
 use crate::firewall::permission::Service;
 use crate::firewall::refusal::Refusal;
 use crate::firewall::situation::Situation;
 use model::network::app_policy::Protocol as PortProtocol;
 use netlink::nft::Chain;
-use netlink::nft::CtState;
 use netlink::nft::IcmpType;
 use netlink::nft::Icmpv6Type;
 use netlink::nft::Limit;
 use netlink::nft::Per;
 use netlink::nft::Protocol;
 use netlink::nft::Rule;
-use netlink::nft::Statement;
 use netlink::nft::Verdict;
-use netlink::nft::field::CT_STATE;
 use netlink::nft::field::ICMP_TYPE;
 use netlink::nft::field::ICMPV6_TYPE;
 use netlink::nft::field::IIFNAME;
-use netlink::nft::field::IP_DADDR;
 use netlink::nft::field::IP_SADDR;
-use netlink::nft::field::IP6_DADDR;
 use netlink::nft::field::IP6_SADDR;
 use netlink::nft::field::L4PROTO;
 use netlink::nft::field::OIFNAME;
@@ -55,37 +52,28 @@ const NEIGHBOURS: [Icmpv6Type; 7] = [
     Icmpv6Type::LISTENER_REPORT_V2,
 ];
 
-fn invalid() -> Result<Rule, CompileError> {
-    refuse(Rule::new().when(CT_STATE.has_any(CtState::INVALID)), Refusal::Invalid)
-}
-
-pub(super) fn input(situation: &Situation<'_>) -> Result<Chain, CompileError> {
-    let mut rules =
-        vec![Rule::new().when(IIFNAME.is(super::parts::link("lo")?)).then(Verdict::Accept), invalid()?];
-    rules.extend(connections()?);
-    // Apps know one address of the box. Questions for names go to it too by now, whichever they were sent to (`nat`).
-    let from_app = || Ok::<_, CompileError>(Rule::new().when(IIFNAME.is_in(&name("app_links")?)));
-    rules.push(refuse(from_app()?.when(IP_DADDR.is_not(GATEWAY4)), Refusal::BoxFromApp)?);
-    let gateway6 = situation.prefix6.gateway();
-    rules.push(refuse(from_app()?.when(IP6_DADDR.is_not(gateway6)), Refusal::BoxFromApp)?);
-    rules.push(
-        Rule::new().then(Statement::VerdictMap { key: vec![IIFNAME.into()], map: AppChain::ToBox.map()? }),
-    );
-    let from_home = Rule::new().when(IIFNAME.is_in(&name("home_links")?));
-    rules.push(from_home.then(Verdict::Goto(name("from_home")?)));
-    rules.push(refuse(Rule::new(), Refusal::BoxClosed)?);
+pub(super) fn input() -> Result<Chain, CompileError> {
+    let from = |links: &str| Ok::<_, CompileError>(Rule::new().when(IIFNAME.is_in(&name(links)?)));
+    let rules = vec![
+        Rule::new().when(IIFNAME.is(link("lo")?)).then(Verdict::Accept),
+        invalid()?,
+        connections()?,
+        from("app_links")?.then(Verdict::Goto(name(BOX_FROM_APP)?)),
+        from("home_links")?.then(Verdict::Goto(name("from_home")?)),
+        refuse(Rule::new(), Refusal::BoxClosed)?,
+    ];
     Ok(Chain::new(name("input")?, rules))
 }
 
 pub(super) fn output() -> Result<Chain, CompileError> {
-    let mut rules = vec![Rule::new().when(OIFNAME.is(super::parts::link("lo")?)).then(Verdict::Accept)];
-    rules.extend(connections()?);
-    rules.push(
-        Rule::new().then(Statement::VerdictMap { key: vec![OIFNAME.into()], map: AppChain::FromBox.map()? }),
-    );
     let question = Rule::new().when(L4PROTO.is_one_of([Protocol::TCP, Protocol::UDP])).when(TH_DPORT.is(53));
-    rules.push(refuse(question, Refusal::PlaintextNames)?);
-    rules.push(allow(Rule::new(), &Permission::BoxOut)?);
+    let rules = vec![
+        Rule::new().when(OIFNAME.is(link("lo")?)).then(Verdict::Accept),
+        connections()?,
+        Rule::new().when(OIFNAME.is_in(&name("app_links")?)).then(Verdict::Goto(name(BOX_TO_APP)?)),
+        refuse(question, Refusal::PlaintextNames)?,
+        allow(Rule::new(), &Permission::BoxOut)?,
+    ];
     Ok(Chain::new(name("output")?, rules))
 }
 

@@ -1,25 +1,23 @@
 //! Pieces that all chains are made of.
 
+use super::openings::OPEN;
+use super::sets::LIVE;
 use crate::firewall::permission::Mark;
 use crate::firewall::permission::Permission;
 use crate::firewall::refusal::Refusal;
-use model::network::app_policy::Port;
-use model::network::app_policy::Protocol;
 use netlink::nft;
+use netlink::nft::Chain;
 use netlink::nft::Comment;
 use netlink::nft::CtState;
 use netlink::nft::InterfaceName;
 use netlink::nft::InvalidName;
 use netlink::nft::MarkSource;
-use netlink::nft::Match;
 use netlink::nft::Name;
 use netlink::nft::Rule;
 use netlink::nft::Statement;
 use netlink::nft::Verdict;
 use netlink::nft::field::CT_MARK;
 use netlink::nft::field::CT_STATE;
-use netlink::nft::field::TCP_DPORT;
-use netlink::nft::field::UDP_DPORT;
 
 /// Why there are no rules.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +27,6 @@ pub enum CompileError {
     Name(#[from] InvalidName),
 }
 
-/// Comment of the rule that lets the packets of allowed connections through.
-pub const OPEN_CONNECTIONS: &str = "open connections";
 /// Longest comment that the kernel's users print.
 const MAX_COMMENT: usize = 127;
 
@@ -74,18 +70,19 @@ pub(super) fn refuse(rule: Rule, refusal: Refusal) -> Result<Rule, CompileError>
     Ok(rule.count().then(Verdict::Drop).comment(comment(refusal.name())?))
 }
 
-/// What every chain that decides begins with: packets of connections are judged by their mark.
-pub(super) fn connections() -> Result<[Rule; 2], CompileError> {
-    let known = || Rule::new().when(CT_STATE.has_any(CtState::ESTABLISHED | CtState::RELATED));
-    let open = known().when(CT_MARK.is_in(&name("live")?)).count().then(Verdict::Accept);
-    Ok([open.comment(comment(OPEN_CONNECTIONS)?), refuse(known(), Refusal::Revoked)?])
+/// Packets that belong to no connection.
+pub(super) fn invalid() -> Result<Rule, CompileError> {
+    refuse(Rule::new().when(CT_STATE.has_any(CtState::INVALID)), Refusal::Invalid)
 }
 
-/// To this port.
-pub(super) fn to_port(port: Port) -> Match {
-    let number = port.number.get();
-    match port.protocol {
-        Protocol::Tcp => TCP_DPORT.is(number),
-        Protocol::Udp => UDP_DPORT.is(number),
-    }
+/// What every chain that decides begins with: packets of connections are judged by their mark.
+pub(super) fn connections() -> Result<Rule, CompileError> {
+    let known = Rule::new().when(CT_STATE.has_any(CtState::ESTABLISHED | CtState::RELATED));
+    Ok(known.then(Verdict::Goto(name(OPEN)?)))
+}
+
+/// The judgement: the element of the mark counts.
+pub(super) fn open() -> Result<Chain, CompileError> {
+    let live = Rule::new().when(CT_MARK.is_in(&name(LIVE)?)).then(Verdict::Accept);
+    Ok(Chain::new(name(OPEN)?, [live, refuse(Rule::new(), Refusal::Revoked)?]))
 }

@@ -1,13 +1,11 @@
 //! Sets and maps: all that grows with links, apps and names.
 
-use super::goto;
+use super::names;
+use super::openings;
 use super::parts::CompileError;
 use super::parts::link;
 use super::parts::mark;
 use super::parts::name;
-use crate::apps::addressing::Place;
-use crate::firewall::filter::AddressChange;
-use crate::firewall::learned::Noted;
 use crate::firewall::permission::Permission;
 use crate::firewall::ranges::NOT_GLOBAL6;
 use crate::firewall::ranges::NOT_INTERNET4;
@@ -17,81 +15,24 @@ use crate::firewall::ranges::Network6;
 use crate::firewall::ranges::PRIVATE4;
 use crate::firewall::ranges::PRIVATE6;
 use crate::firewall::situation::Situation;
-use crate::moment::Moment;
 use model::network::app_policy::Protocol;
 use netlink::nft;
 use netlink::nft::Element;
 use netlink::nft::EtherAddr;
 use netlink::nft::Kind;
-use netlink::nft::Name;
 use netlink::nft::Set;
 use netlink::nft::Span;
-use netlink::nft::Timeout;
 use netlink::nft::Value;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::time::Duration;
 
-/// Chains of an app, by the end of its link's name.
-pub(super) enum AppChain {
-    /// Packets that the app sends, not to the box.
-    From,
-    /// Packets to the app, from outside.
-    To,
-    /// Packets that the app sends to the box.
-    ToBox,
-    /// Packets that the box sends to the app.
-    FromBox,
-}
+/// Marks of what is allowed.
+pub const LIVE: &str = "live";
 
-impl AppChain {
-    pub(super) fn of(&self, place: Place) -> Result<Name, CompileError> {
-        let prefix = match self {
-            Self::From => "from",
-            Self::To => "to",
-            Self::ToBox => "box_from",
-            Self::FromBox => "box_to",
-        };
-        name(&format!("{prefix}_{}", place.link()))
-    }
-
-    /// The map that leads there by link.
-    pub(super) fn map(&self) -> Result<Name, CompileError> {
-        name(match self {
-            Self::From => "from_app",
-            Self::To => "to_app",
-            Self::ToBox => "box_from_app",
-            Self::FromBox => "box_to_app",
-        })
-    }
-}
-
-/// The sets of addresses of a name, IPv4 and IPv6.
+/// The set of the marks, without elements. Each counts the packets of its connections, but for the first of the box's own.
 ///
 /// # Errors
-/// Never: the name is made of a number.
-pub fn address_sets(permission: &Permission) -> Result<[Name; 2], CompileError> {
-    let digest = permission.digest();
-    Ok([name(&format!("names4_{digest}"))?, name(&format!("names6_{digest}"))?])
-}
-
-/// What an answer for a name changes in its sets.
-///
-/// # Errors
-/// As [`address_sets`].
-pub fn address_changes(
-    permission: &Permission,
-    noted: &Noted,
-    now: Moment,
-) -> Result<Vec<AddressChange>, CompileError> {
-    let [four, six] = address_sets(permission)?;
-    let change = |set, is_of: fn(&IpAddr) -> bool| AddressChange {
-        set,
-        put: noted.kept.iter().filter(|(a, _)| is_of(a)).map(|(a, end)| (*a, end.since(now))).collect(),
-        gone: noted.given_up.iter().copied().filter(is_of).collect(),
-    };
-    Ok(vec![change(four, IpAddr::is_ipv4), change(six, IpAddr::is_ipv6)])
+/// Never: its name is fixed.
+pub fn live_set() -> Result<Set, CompileError> {
+    Ok(Set::new(name(LIVE)?, [Kind::Mark]).counting())
 }
 
 /// All sets of the main table.
@@ -103,7 +44,7 @@ pub(super) fn sets(situation: &Situation<'_>) -> Result<Vec<Set>, CompileError> 
     let home4 = PRIVATE4.iter().chain(&home.networks4);
     let home6 = PRIVATE6.iter().chain(&home.networks6);
     let mut sets = vec![
-        Set::new(name("live")?, [Kind::Mark]).elements(unique(live)),
+        live_set()?.elements(unique(live)),
         Set::new(name("home_links")?, [Kind::InterfaceName]).elements(home_links),
         networks4("home4", home4)?,
         networks6("home6", home6)?,
@@ -112,18 +53,10 @@ pub(super) fn sets(situation: &Situation<'_>) -> Result<Vec<Set>, CompileError> 
         app_links(situation)?,
     ];
     sets.extend(identities(situation)?);
-    for kind in [AppChain::From, AppChain::To, AppChain::ToBox, AppChain::FromBox] {
-        sets.push(dispatch(situation, &kind)?);
-    }
     sets.push(askers(situation)?);
     sets.extend(inbound(situation)?);
-    for permission in situation.permissions {
-        if let Permission::Domain { app, .. } = permission
-            && situation.places.contains_key(app)
-        {
-            sets.extend(learned(situation, permission)?);
-        }
-    }
+    sets.extend(openings::maps(situation)?);
+    sets.extend(names::maps(situation)?);
     Ok(sets)
 }
 
@@ -174,15 +107,6 @@ fn identities(situation: &Situation<'_>) -> Result<[Set; 2], CompileError> {
     ])
 }
 
-fn dispatch(situation: &Situation<'_>, kind: &AppChain) -> Result<Set, CompileError> {
-    let elements = situation
-        .places
-        .values()
-        .map(|place| Ok(element(link(&place.link())?).verdict(goto(kind.of(*place)?))));
-    let elements = elements.collect::<Result<Vec<_>, CompileError>>()?;
-    Ok(Set::verdict_map(kind.map()?, [Kind::InterfaceName]).elements(elements))
-}
-
 /// Links of apps that may ask for names.
 fn askers(situation: &Situation<'_>) -> Result<Set, CompileError> {
     let mut links = Vec::new();
@@ -219,30 +143,4 @@ fn inbound(situation: &Situation<'_>) -> Result<[Set; 2], CompileError> {
         Ok::<_, CompileError>(Set::map(name(text)?, [Kind::Protocol, Kind::Service], [kind, Kind::Service]))
     };
     Ok([map("inbound4", Kind::Ipv4Addr)?.elements(four), map("inbound6", Kind::Ipv6Addr)?.elements(six)])
-}
-
-fn learned(situation: &Situation<'_>, permission: &Permission) -> Result<[Set; 2], CompileError> {
-    let [four, six] = address_sets(permission)?;
-    let mut elements4 = Vec::new();
-    let mut elements6 = Vec::new();
-    for (address, left) in situation.learned.of(permission, situation.now) {
-        match address {
-            // The home network may have become wider since.
-            _ if !situation.home.has_in_internet(address) => {}
-            IpAddr::V4(address) => elements4.push(timed(address, left)),
-            IpAddr::V6(address) => elements6.push(timed6(address, left)),
-        }
-    }
-    Ok([
-        Set::new(four, [Kind::Ipv4Addr]).timeout(Timeout::PerElement).elements(elements4),
-        Set::new(six, [Kind::Ipv6Addr]).timeout(Timeout::PerElement).elements(elements6),
-    ])
-}
-
-fn timed(address: Ipv4Addr, left: Duration) -> Element {
-    element(address).timeout(left)
-}
-
-fn timed6(address: Ipv6Addr, left: Duration) -> Element {
-    element(address).timeout(left)
 }

@@ -5,17 +5,18 @@ use model::network::app_policy::AppPolicy;
 use model::network::names::AppKey;
 use netd::apps::addressing::Place;
 use netd::apps::addressing::Prefix6;
-use netd::firewall::compile::address_sets;
 use netd::firewall::compile::compile;
 use netd::firewall::filter::AddressChange;
 use netd::firewall::filter::PacketFilter;
+use netd::firewall::filter::Reachable;
 use netd::firewall::kernel::KernelFilter;
 use netd::firewall::learned::Learned;
-use netd::firewall::permission::Permission;
+use netd::firewall::permission::Mark;
 use netd::firewall::permission::permissions;
 use netd::firewall::situation::Home;
 use netd::firewall::situation::Situation;
 use netd::moment::Moment;
+use netlink::nft::InterfaceName;
 use netlink::nft::Ruleset;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -106,32 +107,38 @@ fn every_change_counts_for_one_and_takes_out_what_may_not_be_there() {
         r#"{"version":1,"workspaces":{"ann":{"apps":{
         "a":{"grants":[{"to":"domains","names":["example.org"]}]}}}}}"#,
     );
-    let permission = Permission::Domain { app: "a".parse().unwrap(), name: "example.org".parse().unwrap() };
-    let sets = address_sets(&permission).unwrap();
     let at = |text: &str| text.parse::<IpAddr>().unwrap();
     let namespace = Namespace::new("numbers");
     let work = move || {
         let mut filter = KernelFilter::open().unwrap();
-        let minute = Duration::from_secs(60);
-        let [four, six] = sets;
+        let link = InterfaceName::new("ha1-2").unwrap();
+        let reach = |address: &str, mark: u32| Reachable {
+            link: link.clone(),
+            address: at(address),
+            mark: Mark(mark),
+            left: Duration::from_secs(60),
+        };
         let mut numbers = vec![filter.generation().unwrap()];
         for _ in 0..2 {
             filter.replace(&rules).unwrap();
             numbers.push(filter.generation().unwrap());
         }
-        let kept = [at("9.9.9.9"), at("2620:fe::9")];
-        for gone in [vec![], vec![at("9.9.9.1"), at("9.9.9.2")]] {
-            let put = [at("9.9.9.1"), kept[0]].map(|address| (address, minute)).to_vec();
-            let put = if gone.is_empty() { put } else { Vec::new() };
-            let changes = [
-                AddressChange { set: four.clone(), put, gone },
-                AddressChange { set: six.clone(), put: vec![(kept[1], minute)], gone: Vec::new() },
-            ];
-            filter.put(&changes).unwrap();
+        let kept = [reach("9.9.9.9", 2), reach("2620:fe::9", 1)];
+        let gone = ["9.9.9.1", "9.9.9.2"].map(|address| (link.clone(), at(address)));
+        for change in [
+            AddressChange { put: vec![reach("9.9.9.1", 1), reach("9.9.9.9", 1)], gone: Vec::new() },
+            // One is there with another mark, one is there, one never was.
+            AddressChange { put: kept.to_vec(), gone: gone.into() },
+        ] {
+            filter.put(&change).unwrap();
             numbers.push(filter.generation().unwrap());
         }
-        let left = [&four, &six].map(|set| filter.addresses(set).unwrap());
-        assert_eq!(left.concat().iter().map(|(address, _)| *address).collect::<Vec<_>>(), kept);
+        let mut left = filter.reachable().unwrap();
+        for (found, kept) in left.iter_mut().zip(&kept) {
+            assert!(found.left > Duration::ZERO && found.left <= kept.left, "{found:?}");
+            found.left = kept.left;
+        }
+        assert_eq!(left, kept);
         numbers
     };
     let numbers = namespace.thread(work).join().unwrap();

@@ -7,10 +7,12 @@ use serde::Serialize;
 /// A thousand rules into the kernel; processor time unless it says wall.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Firewall {
-    /// How many rules.
+    /// How many the policy makes: each has a name, a mark and a counter of its own.
     pub(crate) rules: u64,
     /// Of how many apps.
     pub(crate) apps: u64,
+    /// Lines of chains, which look the rules of the policy up.
+    pub(crate) kernel_rules: u64,
     /// In all sets and maps together.
     pub(crate) set_elements: u64,
     text_bytes: u64,

@@ -30,7 +30,7 @@ impl Figures for Report {
         let (cost, peer_cost) = (ours.cpu_ms_per_1000.median, peer.cpu_ms_per_1000.median);
         format!(
             "| network | measured | goal | gate |\n|---|---|---|---|\n\
-             | {} rules ({} apps, {} set elements) replaced, processor time of netd | {} ms; first load {:.1} ms; making them from the policy {:.1} ms | 5 ms | 15 ms |\n\
+             | {} rules of a policy ({} apps; in the kernel {} lines and {} elements) replaced, processor time of netd | {} ms; first load {:.1} ms; making them from the policy {:.1} ms | 5 ms | 15 ms |\n\
              | the same against `nft -f` | {:.1} : {:.1} ms = {:.2}; first load {:.1} : {:.1} ms | | |\n\
              {}{}\
              | cached answers over UDP, one thread, 32 questions under way, against unbound (the asking is the slower side) | {rate:.0} : {peer_rate:.0} a second = {:.2} | | |\n\
@@ -39,6 +39,7 @@ impl Figures for Report {
              | memory (PSS) of netd at rest; with {} apps | {:.1} MiB; {:.1} MiB | | |\n",
             firewall.rules,
             firewall.apps,
+            firewall.kernel_rules,
             firewall.set_elements,
             batch.cpu_ms.shown(1),
             batch.first_ms,
@@ -95,7 +96,7 @@ mod tests {
 
     fn report() -> Report {
         let way = |ms: f64| json!({"first_ms": ms, "cpu_ms": [ms, ms + 1.0, ms - 1.0], "wall_ms": [9.0]});
-        let firewall = json!({"rules": 1000, "apps": 60, "set_elements": 700, "text_bytes": 90000,
+        let firewall = json!({"rules": 1000, "apps": 60, "kernel_rules": 70, "set_elements": 700, "text_bytes": 90000,
                               "compile_ms": [1.0], "batch": way(4.0), "nft": way(16.0)});
         let apps =
             json!({"rest_pss_kib": 5120, "alone": turns(0), "crowded": turns(100), "crowded_pss_kib": 6144});

@@ -98,6 +98,7 @@ fn an_end_without_a_beginning_is_passed_over() {
         data: ElementData::None,
         timeout: None,
         expires: None,
+        count: None,
     };
     let set = Set::new(name("ports"), [Kind::Service]).interval();
     let found = assemble(

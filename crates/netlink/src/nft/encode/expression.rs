@@ -19,6 +19,7 @@ use crate::nft::kernel::NFTA_VERDICT_CODE;
 use crate::nft::rule::Limit;
 use crate::nft::rule::Per;
 use crate::nft::rule::Verdict;
+use crate::nft::set::Count;
 
 /// `enum nft_cmp_ops`
 #[derive(Clone, Copy, Debug)]
@@ -219,11 +220,20 @@ pub(crate) fn verdict(writer: &mut Writer, verdict: &Verdict) {
     });
 }
 
+const COUNTER: &str = "counter";
+
 pub(crate) fn counter(writer: &mut Writer, packets: u64, bytes: u64) {
-    expression(writer, "counter", |data| {
-        data.u64(1, bytes);
-        data.u64(2, packets);
-    });
+    expression(writer, COUNTER, |data| counter_body(data, Count { packets, bytes }));
+}
+
+/// The counter of a set's elements, or of one of them.
+pub(crate) fn element_counter(writer: &mut Writer, kind: u16, count: Count) {
+    writer.nest(kind, |writer| body(writer, COUNTER, |data| counter_body(data, count)));
+}
+
+fn counter_body(writer: &mut Writer, count: Count) {
+    writer.u64(1, count.bytes);
+    writer.u64(2, count.packets);
 }
 
 fn limit_body(writer: &mut Writer, limit: &Limit) {

@@ -12,6 +12,7 @@ use crate::nft::kernel::NFT_SET_CONCAT;
 use crate::nft::kernel::NFT_SET_CONSTANT;
 use crate::nft::kernel::NFT_SET_ELEM_INTERVAL_END;
 use crate::nft::kernel::NFT_SET_EVAL;
+use crate::nft::kernel::NFT_SET_EXPR;
 use crate::nft::kernel::NFT_SET_INTERVAL;
 use crate::nft::kernel::NFT_SET_MAP;
 use crate::nft::kernel::NFT_SET_TIMEOUT;
@@ -22,10 +23,12 @@ use crate::nft::kernel::NFTA_SET_DESC;
 use crate::nft::kernel::NFTA_SET_DESC_CONCAT;
 use crate::nft::kernel::NFTA_SET_DESC_SIZE;
 use crate::nft::kernel::NFTA_SET_ELEM_DATA;
+use crate::nft::kernel::NFTA_SET_ELEM_EXPR;
 use crate::nft::kernel::NFTA_SET_ELEM_FLAGS;
 use crate::nft::kernel::NFTA_SET_ELEM_KEY;
 use crate::nft::kernel::NFTA_SET_ELEM_KEY_END;
 use crate::nft::kernel::NFTA_SET_ELEM_TIMEOUT;
+use crate::nft::kernel::NFTA_SET_EXPR;
 use crate::nft::kernel::NFTA_SET_FIELD_LEN;
 use crate::nft::kernel::NFTA_SET_FLAGS;
 use crate::nft::kernel::NFTA_SET_ID;
@@ -36,6 +39,7 @@ use crate::nft::kernel::NFTA_SET_USERDATA;
 use crate::nft::kernel::NFTNL_UDATA_SET_DATABYTEORDER;
 use crate::nft::kernel::NFTNL_UDATA_SET_KEYBYTEORDER;
 use crate::nft::kernel::REGISTER_BYTES;
+use crate::nft::set::Count;
 use crate::nft::set::Element;
 use crate::nft::set::ElementData;
 use crate::nft::set::Set;
@@ -72,6 +76,9 @@ pub(crate) fn check_elements(set: &Set, elements: &[Element]) -> Result<(), Prob
                 milliseconds(timeout)?;
             }
             None => (),
+        }
+        if element.count.is_some() && !set.counts {
+            return Err(Problem::NoCounts(set.name.to_string()));
         }
         match (&set.data, &element.data) {
             (SetData::None, ElementData::None) | (SetData::Verdict, ElementData::Verdict(_)) => Ok(()),
@@ -124,6 +131,7 @@ pub(crate) fn definition(writer: &mut Writer, set: &Set, id: u32, is_anonymous: 
         (set.data != SetData::None, NFT_SET_MAP),
         (set.timeout != Timeout::Never, NFT_SET_TIMEOUT),
         (set.dynamic, NFT_SET_EVAL),
+        (set.counts, NFT_SET_EXPR),
         (set.is_concatenated_interval(), NFT_SET_CONCAT),
     ];
     for (_, flag) in optional.into_iter().filter(|(is_set, _)| *is_set) {
@@ -148,6 +156,9 @@ pub(crate) fn definition(writer: &mut Writer, set: &Set, id: u32, is_anonymous: 
         writer.nest(NFTA_SET_DESC, |desc| description(desc, set));
     }
     writer.bytes(NFTA_SET_USERDATA, &user_data(set));
+    if set.counts {
+        expression::element_counter(writer, NFTA_SET_EXPR, Count::default());
+    }
     Ok(())
 }
 
@@ -257,6 +268,10 @@ fn write(list: &mut Writer, set: &Set, element: &Element) -> Result<(), Problem>
         }
         if let Some(timeout) = timeout {
             item.u64(NFTA_SET_ELEM_TIMEOUT, timeout);
+        }
+        // The kernel gives the set's own counter to those that come without.
+        if let Some(count) = element.count {
+            expression::element_counter(item, NFTA_SET_ELEM_EXPR, count);
         }
     };
     if let ([span], true) = (element.key.as_slice(), set.interval) {

@@ -31,8 +31,10 @@ fn shown(elements: &[Element]) -> Vec<String> {
 
 fn alive(firewall: &mut Firewall, table: &Table, set: &Set) -> Vec<String> {
     let live = firewall.elements(table, set).unwrap();
-    let elements: Vec<Element> =
-        live.into_iter().map(|live| Element { key: live.key, data: live.data, timeout: None }).collect();
+    let elements: Vec<Element> = live
+        .into_iter()
+        .map(|live| Element { key: live.key, data: live.data, timeout: None, count: None })
+        .collect();
     shown(&elements)
 }
 
@@ -119,6 +121,45 @@ fn what_is_put_in_is_read_back_and_taken_out() {
             assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
         }
     });
+}
+
+#[test]
+fn elements_count_on_and_may_go_whether_they_are_there_or_not() {
+    let set = Set::map(name("counted"), [Kind::Ipv4Addr], [Kind::Mark]).counting();
+    let element = |text: &str, mark: u32| Element::new(v4(text)).values([Mark(mark).into()]);
+    let seen = Count { packets: 7, bytes: 1 << 40 };
+    let first = [element("192.0.2.1", 1).count(seen), element("192.0.2.2", 2)];
+    let table = table(vec![set.clone().elements(first)]);
+    Namespace::new().inside(|| {
+        let mut firewall = Firewall::open().unwrap();
+        firewall.replace(&Ruleset { tables: vec![table.clone()] }).unwrap();
+        let counts = |firewall: &mut Firewall| {
+            let live = firewall.elements(&table, &set).unwrap();
+            let mut counts: Vec<_> = live
+                .into_iter()
+                .map(|live| (live.key[0].to_string(), live.data, live.count.unwrap()))
+                .collect();
+            counts.sort_by_key(|(key, ..)| key.clone());
+            counts
+        };
+        let row = |address: &str, mark: u32, count| {
+            (address.to_owned(), ElementData::Values(vec![Mark(mark).into()]), count)
+        };
+        assert_eq!(counts(&mut firewall), [row("192.0.2.1", 1, seen), row("192.0.2.2", 2, Count::default())]);
+        // One that is there maps to something else now, one was never there.
+        let renewed = [element("192.0.2.1", 3), element("192.0.2.3", 4)];
+        firewall.apply(Batch::new().renew_elements(&table, &set, &renewed).unwrap()).unwrap();
+        let gone = [element("192.0.2.2", 2), element("192.0.2.9", 9)];
+        firewall.apply(Batch::new().clear_elements(&table, &set, &gone).unwrap()).unwrap();
+        assert_eq!(
+            counts(&mut firewall),
+            [row("192.0.2.1", 3, Count::default()), row("192.0.2.3", 4, Count::default())]
+        );
+    });
+    let silent = Set::new(name("silent"), [Kind::Ipv4Addr]);
+    let counted = [Element::new(v4("192.0.2.1")).count(seen)];
+    let error = Batch::new().add_elements(&table, &silent, &counted).unwrap_err();
+    assert_eq!(error.problem, Problem::NoCounts("silent".to_owned()));
 }
 
 #[test]

@@ -241,3 +241,34 @@ fn named_sets_and_maps() {
     ];
     judge.compare("maps", &table(Family::Inet, filter(), maps, rules));
 }
+
+#[test]
+fn sets_and_maps_that_count() {
+    let judge = Judge::new();
+    let seen = Count { packets: 3, bytes: 5_000_000_000 };
+    let sets = vec![
+        Set::new(name("live"), [Kind::Mark])
+            .counting()
+            .elements([Element::new(Mark(1)), Element::new(Mark(2)).count(seen)]),
+        Set::new(name("nothing"), [Kind::Ipv4Addr]).counting(),
+        Set::map(name("links"), [Kind::InterfaceName, Kind::Protocol, Kind::Service], [Kind::Mark])
+            .counting()
+            .timeout(Timeout::PerElement)
+            .elements([Element::concatenated([interface("eth0").into(), Protocol::TCP.into(), 443.into()])
+                .values([Mark(7).into()])
+                .count(seen)
+                .timeout(Duration::from_hours(1))]),
+    ];
+    let key = vec![IIFNAME.into(), L4PROTO.into(), TH_DPORT.into()];
+    let rules = vec![
+        Rule::new().when(CT_MARK.is_in(&name("live"))).then(Verdict::Accept),
+        Rule::new()
+            .when(L4PROTO.is_one_of([Protocol::TCP, Protocol::UDP]))
+            .then(Statement::SetCtMark(MarkSource::Map { key, map: name("links") }))
+            .then(Verdict::Goto(name("elsewhere"))),
+    ];
+    judge.compare(
+        "counts",
+        &table(Family::Inet, base(ChainKind::Filter, Hook::Prerouting, -150), sets, rules),
+    );
+}
