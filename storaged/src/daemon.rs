@@ -8,11 +8,12 @@
 use crate::bus;
 use crate::bus::Backend;
 use crate::bus::Job;
+use crate::counter::Counter;
 use crate::keeper::Keeper;
 use crate::sealer::Sealer;
 use hostapi::activation;
 use hostapi::control;
-use hostapi::peer::AllowedUids;
+use hostapi::storage1::Callers;
 use model::control::ControlAnswer;
 use model::control::ControlRequest;
 use model::report::BootReport;
@@ -56,7 +57,7 @@ pub enum DaemonError {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Who may use the bus interface.
-    pub allowed: AllowedUids,
+    pub callers: Callers,
     /// init's control socket.
     pub control: PathBuf,
     /// init's report on the boot.
@@ -67,7 +68,7 @@ pub struct Settings {
 ///
 /// # Errors
 /// When it cannot start, or the keeper breaks.
-pub async fn run<S: Sealer + Send + 'static>(
+pub async fn run<S: Sealer + Counter + Send + 'static>(
     keeper: Keeper<S>,
     settings: Settings,
     bus_socket: UnixListener,
@@ -82,7 +83,7 @@ pub async fn run<S: Sealer + Send + 'static>(
     }
     let (jobs, queue) = mpsc::channel(QUEUE);
     let backend = Backend { jobs, opened: Arc::clone(&opened) };
-    let served = tokio::spawn(bus::serve_all(listener, backend, settings.allowed));
+    let served = tokio::spawn(bus::serve_all(listener, backend, settings.callers));
     let brought_up = tokio::spawn(bring_up(opened, settings.control));
     // Whichever ends first ends storaged. What the keeper is about goes on until the runtime is gone; a header is whole at every moment.
     let ended = tokio::select! {
@@ -97,7 +98,7 @@ pub async fn run<S: Sealer + Send + 'static>(
 }
 
 /// Does one job after another, and shows in between that it lives.
-async fn work<S: Sealer + Send + 'static>(
+async fn work<S: Sealer + Counter + Send + 'static>(
     mut keeper: Keeper<S>,
     mut queue: mpsc::Receiver<Job<S>>,
 ) -> Result<(), JoinError> {
@@ -145,7 +146,7 @@ async fn bring_up(opened: Arc<Notify>, control: PathBuf) {
     }
 }
 
-fn is_open_but_not_up<S: Sealer>(keeper: &Keeper<S>, boot_report: &Path) -> bool {
+fn is_open_but_not_up<S: Sealer + Counter>(keeper: &Keeper<S>, boot_report: &Path) -> bool {
     let boot = std::fs::read(boot_report).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let is_locked = boot.is_some_and(|boot: BootReport| matches!(boot.data, DataReport::Locked { .. }));
     is_locked && matches!(keeper.report().unlock, UnlockReport::Opened { .. })

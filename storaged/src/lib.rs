@@ -4,16 +4,20 @@
 //! init ── storaged make | open ──> opening ─┬─ sealer    the TPM, by a signed policy
 //!                                           ├─ boot_key  a file on the boot partition
 //!                                           └─ luks      cryptsetup
-//! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ──> keyring ── the same
+//! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ─┬─ keyring   the same
+//!                                                                    ├─ key_tree  the box's own keys, on the data partition
+//!                                                                    └─ counter   of the TPM, against older copies
 //! ```
 //! It must not: listen on a network, decide who may ask for what (hostd does), keep a key on a disk in clear.
 
 pub mod boot_key;
 pub mod bus;
 pub mod command;
+pub mod counter;
 pub mod daemon;
 pub mod keeper;
 pub mod key;
+pub mod key_tree;
 pub mod keyring;
 pub mod luks;
 pub mod notes;

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use anyhow::bail;
 use hostapi::activation::Sockets;
-use hostapi::peer::AllowedUids;
+use hostapi::storage1::Callers;
 use model::paths;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use storaged::command::Verb;
 use storaged::daemon;
 use storaged::daemon::Settings;
 use storaged::keeper::Keeper;
+use storaged::key_tree::Folder;
 use storaged::luks::Luks;
 use storaged::notes::Notes;
 use storaged::tpm::Chip;
@@ -46,9 +47,10 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn serve(notes: Notes, chip: Chip, mut sockets: Sockets) -> anyhow::Result<()> {
     let bus_socket = sockets.take_unix("storage1").context("take the bus socket from PID 1")?;
-    let keeper = Keeper::begin(notes, chip, Luks::on).context("see how the data partition is")?;
+    let own_keys = Folder::at(Path::new(paths::STORAGED_STATE));
+    let keeper = Keeper::begin(notes, chip, own_keys, Luks::on).context("see how the data partition is")?;
     let settings = Settings {
-        allowed: AllowedUids::default(),
+        callers: Callers::default(),
         control: paths::CONTROL_SOCKET.into(),
         boot_report: paths::BOOT_REPORT.into(),
     };

@@ -34,6 +34,8 @@ pub const BOOTSTRAP: &str = "/data/config.json";
 pub const HOSTD_STATE: &str = "/data/state/hostd";
 /// netd's part of the data partition.
 pub const NETD_STATE: &str = "/data/state/netd";
+/// storaged's part of the data partition.
+pub const STORAGED_STATE: &str = "/data/state/storaged";
 
 /// User and group id of netd.
 pub const NETD_UID: u32 = 901;

@@ -155,7 +155,7 @@ pub const SERVICES: &[Service] = &[
     // The one daemon that is root: device-mapper and the partition's device are root's, and whoever may write to that device may read and
     // change everything on it anyway, so another user would protect nothing. Root here is a name without its powers: device-mapper
     // asks for SYS_ADMIN, cryptsetup makes its node (MKNOD) and gives it its owner (CHOWN), which nobody else can do without udev.
-    // No network, no file of anybody else's: those would need DAC_OVERRIDE.
+    // No network, no file of anybody else's: those would need DAC_OVERRIDE. On the data it has a folder with the box's own keys.
     Service {
         name: "storaged",
         program: STORAGED,
@@ -167,14 +167,14 @@ pub const SERVICES: &[Service] = &[
             name: "storage1",
             address: Address::Unix { path: paths::STORAGE_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
         }],
-        // It opens the partition, and has the services started anew that keep state on it.
-        keeps_state: false,
+        // It is started anew itself after it has opened the partition: its folder is not there before.
+        keeps_state: true,
         after: &[],
         when: When::Always,
         sandbox: Some(Sandbox {
             read: COMMON_READ,
             read_also: &[],
-            write: &[paths::STORAGE_RUN, "/dev/null"],
+            write: &[paths::STORAGE_RUN, paths::STORAGED_STATE, "/dev/null"],
             devices: &["/dev"],
             programs: &[CRYPTSETUP],
             families: &[libc::AF_UNIX],
@@ -329,7 +329,9 @@ mod tests {
         let storaged = find("storaged").unwrap();
         let sandbox = storaged.sandbox.unwrap();
         assert_eq!(sandbox.families, [libc::AF_UNIX]);
-        assert!(sandbox.listens.is_empty() && !sandbox.write.iter().any(|path| path.starts_with("/data")));
+        assert!(sandbox.listens.is_empty());
+        let data: Vec<&&str> = sandbox.write.iter().filter(|path| path.starts_with("/data")).collect();
+        assert_eq!(data, [&paths::STORAGED_STATE]);
         let powers = CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN;
         assert_eq!(storaged.capabilities, powers);
         for service in SERVICES.iter().filter(|service| service.name != "storaged") {

@@ -26,8 +26,9 @@ async fn run_on(locked: &Locked, keeper: Keeper<Fake>) -> Running {
     let listener = UnixListener::bind(place("bus.sock")).unwrap();
     listener.set_nonblocking(true).unwrap();
     let init = tokio::net::UnixListener::bind(place("control")).unwrap();
+    let uid = rustix::process::getuid().as_raw();
     let settings = Settings {
-        allowed: AllowedUids::new([rustix::process::getuid().as_raw()]),
+        callers: Callers::new([uid], [(uid, "hostd")]),
         control: place("control"),
         boot_report: place("boot.json"),
     };
