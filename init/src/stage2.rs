@@ -150,7 +150,7 @@ fn prepare_services() -> Vec<String> {
     let mut reasons = Vec::new();
     let folders = [
         ("/run/hearth/net", paths::NETD_UID),
-        ("/run/hearth/host", paths::HOSTD_UID),
+        (paths::HOSTD_RUN, paths::HOSTD_UID),
         (paths::STORAGE_RUN, 0),
     ];
     for (path, owner) in folders {

@@ -258,7 +258,7 @@ pub const SERVICES: &[Service] = &[
             // Outside its own folder: it may not change it.
             read_also: &[paths::BOOTSTRAP],
             // Free space of the data partition is asked of its own folder.
-            write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
+            write: &[paths::HOSTD_STATE, paths::HOSTD_RUN, "/dev/null"],
             devices: &[],
             programs: &[],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
@@ -268,8 +268,8 @@ pub const SERVICES: &[Service] = &[
         // argon2id works in 64 MiB for each of a few logins at a time; 1,000 idle connections need little more.
         limits: Limits { memory: 384 << 20, tasks: 128, files: 8192 },
         may_announce: true,
-        // The first start makes keys and a claim code; under emulation that takes a while.
-        ready_within: Duration::from_secs(180),
+        // It waits up to 90 s for storaged; the first start makes keys and a claim code; under emulation that takes a while.
+        ready_within: Duration::from_secs(240),
         watchdog: Duration::from_secs(60),
     },
 ];
