@@ -17,6 +17,8 @@ mod measured;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod older_copies;
+#[cfg(test)]
 mod power_cut;
 #[cfg(test)]
 mod sealed;

@@ -117,7 +117,7 @@ fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
 }
 
 /// Has a recovery key made, and shows that it is on paper.
-fn recovery_key(web: &mut Web) -> Result<String> {
+pub(crate) fn recovery_key(web: &mut Web) -> Result<String> {
     let made = web.post("/api/v1/storage/recovery-key", &json!({ "password": PASSWORD }))?;
     expect(&made, 200)?;
     let key = text(&made.json()?, "recovery_key")?;
