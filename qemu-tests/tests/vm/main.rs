@@ -13,6 +13,8 @@ mod hardening;
 #[cfg(test)]
 mod household;
 #[cfg(test)]
+mod key_cuts;
+#[cfg(test)]
 mod measured;
 #[cfg(test)]
 mod network;

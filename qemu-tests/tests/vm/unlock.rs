@@ -129,26 +129,26 @@ pub(crate) fn recovery_key(web: &mut Web) -> Result<String> {
     Ok(key)
 }
 
-fn unlock(web: &mut Web, key: &str) -> Result<Response> {
+pub(crate) fn unlock(web: &mut Web, key: &str) -> Result<Response> {
     web.post("/api/v1/storage/unlock", &json!({ "key": key }))
 }
 
 /// Opens the data with a key; returns a client of the box as it is then.
-fn open(vm: &Vm, web: &mut Web, key: &str) -> Result<Web> {
+pub(crate) fn open(vm: &Vm, web: &mut Web, key: &str) -> Result<Web> {
     let mark = vm.serial().mark();
     expect(&unlock(web, key)?, 202)?;
     opened(vm, mark)
 }
 
 /// Waits until the box says that it is ready, without a reboot.
-fn opened(vm: &Vm, mark: usize) -> Result<Web> {
+pub(crate) fn opened(vm: &Vm, mark: usize) -> Result<Web> {
     vm.serial().wait_line(mark, "hearth: state=ready", BOOT)?;
     let boots = vm.serial().since(vm.mark()).iter().filter(|line| line.contains("hearth: version=")).count();
     ensure!(boots == 1, "the box was rebooted for it");
     vm.wait_until("the page of the opened box", || Ok(vm.web().ok()))
 }
 
-fn storage(web: &Web) -> Result<Value> {
+pub(crate) fn storage(web: &Web) -> Result<Value> {
     let answer = web.get("/api/v1/storage")?;
     expect(&answer, 200)?;
     answer.json()
