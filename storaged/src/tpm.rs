@@ -155,8 +155,17 @@ fn refused(error: &CounterError) -> SealError {
 
 impl Counter for Chip {
     fn count(&mut self) -> Result<Option<u64>, SealError> {
-        match self.open()?.read_counter() {
+        let mut tpm = self.open()?;
+        match tpm.read_counter() {
             Ok(number) => Ok(Some(number)),
+            // Nothing can be made in it: a box must not stop at that.
+            Err(CounterError::Missing)
+                if tpm.has_owner_password().map_err(|error| refused(&error.into()))? =>
+            {
+                Err(SealError::Absent(
+                    "the security chip (TPM) belongs to somebody who set a password".to_owned(),
+                ))
+            }
             Err(CounterError::Missing | CounterError::NeverCounted) => Ok(None),
             Err(error @ (CounterError::Exists | CounterError::Foreign | CounterError::Tpm(_))) => {
                 Err(refused(&error))
