@@ -63,7 +63,8 @@ fn the_recovery_key_opens_the_data_in_another_box_which_then_opens_it_by_itself(
         ensure!(header(&disk)? == before, "a wrong key was written down");
 
         let mut web = open(&vm, &mut web, &key)?;
-        ensure!(state(&web)? == "ready", "{}", status(&web)?);
+        // Another chip has counted nothing: nobody can say whether the disk is an older copy, which is told once.
+        ensure!(state(&web)? == "degraded", "{}", status(&web)?);
         expect(&log_in(&mut web)?, 200)?;
         ensure!(opened_by(&web)? == "recovery", "{}", storage(&web)?);
         expect_services(&vm, &web)?;
@@ -140,9 +141,9 @@ pub(crate) fn open(vm: &Vm, web: &mut Web, key: &str) -> Result<Web> {
     opened(vm, mark)
 }
 
-/// Waits until the box says that it is ready, without a reboot.
+/// Waits until the box says how it is then, without a reboot.
 pub(crate) fn opened(vm: &Vm, mark: usize) -> Result<Web> {
-    vm.serial().wait_line(mark, "hearth: state=ready", BOOT)?;
+    vm.serial().wait_line(mark, "hearth: state=", BOOT)?;
     let boots = vm.serial().since(vm.mark()).iter().filter(|line| line.contains("hearth: version=")).count();
     ensure!(boots == 1, "the box was rebooted for it");
     vm.wait_until("the page of the opened box", || Ok(vm.web().ok()))

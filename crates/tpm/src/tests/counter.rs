@@ -44,6 +44,9 @@ fn a_password_of_the_owner_hierarchy_is_told_and_nobody_counts_without_it() {
     let password = Auth::try_from(b"somebody's".to_vec()).unwrap();
     tpm.with_empty_password("", |context| context.hierarchy_change_auth(AuthHandle::Owner, password))
         .unwrap();
+    // The library remembers the password as long as the TPM is open.
+    drop(tpm);
+    let mut tpm = swtpm.open();
     assert!(tpm.has_owner_password().unwrap());
     assert!(matches!(tpm.define_counter().unwrap_err(), CounterError::Tpm(_)));
 }
