@@ -137,6 +137,29 @@ export const STORAGE_SITUATIONS = {
     await page.keyboard.press("Enter");
     await page.getByText(/The data is sealed anew/).waitFor();
     await page.getByText("Opened by the security chip").waitFor();
+    await page.getByRole("button", { name: "Change the key…" }).click();
+    await page.getByLabel("Your password", { exact: true }).fill(OWNER.password);
+    await look("storage-rotate");
+    await page.keyboard.press("Enter");
+    await page.getByText("The box has a new system key.").waitFor();
+  },
+
+  async "an older copy is accepted with the recovery key"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    box.data.recoveryKey = "7Q2M-XVD9-FTHK-3WPZ-80RC-N5JE-B6YA-T4GK-1VSX";
+    box.rollback = { store: 3, last: 9 };
+    await page.goto(BASE);
+    await heading(page, "This disk is an older copy");
+    await page.getByText(/of start number 3; the last start of this box was number 9/).waitFor();
+    await look("older-copy");
+    visitor.expect(403, "/api/v1/storage/rollback/confirm");
+    const key = page.getByLabel("Recovery key");
+    await key.fill("wrong");
+    await page.getByRole("button", { name: "Accept this copy" }).click();
+    await page.getByText(/That is not a key of this box/).waitFor();
+    await key.fill("7q2m xvd9 fthk 3wpz 80rc n5je b6ya t4gk 1vsx");
+    await page.getByRole("button", { name: "Accept this copy" }).click();
+    await heading(page, "Log in");
   },
 
   async "the service of the keys is away"({ box, visitor, page, look }) {

@@ -1,12 +1,13 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError, Unreachable } from "./api/client";
-import type { Status, User } from "./api/types";
+import type { OlderCopy, Status, User } from "./api/types";
 import { startPower, type Power } from "./logic/power";
 import { HomePage } from "./pages/home";
 import { LockedPage } from "./pages/locked";
 import { LoginPage } from "./pages/login";
 import { LogsPage } from "./pages/logs";
 import { NetworkPage } from "./pages/network";
+import { OlderCopyPage } from "./pages/oldercopy";
 import { PowerPage } from "./pages/power";
 import { StartPage } from "./pages/start";
 import { StoragePage } from "./pages/storage";
@@ -17,6 +18,7 @@ type Place =
   | { kind: "start"; trouble?: Error }
   | { kind: "setup"; hostname: string }
   | { kind: "locked"; status: Status }
+  | { kind: "older-copy"; status: Status; copy: OlderCopy }
   | { kind: "login"; hostname: string; loggedOut?: "by-you" | "by-box" }
   | { kind: "home"; user: User }
   | { kind: "power"; power: Power };
@@ -49,6 +51,8 @@ export function App() {
       return <SetupWizard hostname={place.hostname} onDone={toHome} onLogin={start} />;
     case "locked":
       return <LockedPage status={place.status} again={start} />;
+    case "older-copy":
+      return <OlderCopyPage status={place.status} copy={place.copy} again={start} />;
     case "login":
       return <LoginPage hostname={place.hostname} {...(place.loggedOut ? { loggedOut: place.loggedOut } : {})} onLogin={toHome} />;
     case "power":
@@ -80,6 +84,7 @@ async function whereTo(): Promise<Place> {
   const status = await api.status();
   if (status.state === "setup") return { kind: "setup", hostname: status.hostname || "hearth" };
   if (status.state === "locked") return { kind: "locked", status };
+  if (status.rollback) return { kind: "older-copy", status, copy: status.rollback };
   try {
     return { kind: "home", user: (await api.session()).user };
   } catch (error) {

@@ -192,6 +192,18 @@ pub struct Storage {
     pub keys: Vec<Key>,
     /// A recovery key was made whose end nobody has typed back yet.
     pub is_waiting_for_confirmation: bool,
+    /// Whether data that was put back to an older copy is noticed.
+    #[serde(default)]
+    pub older_copies: Option<OlderCopies>,
+}
+
+/// Whether data that was put back to an older copy is noticed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OlderCopies {
+    /// `noticed` or `unnoticed`.
+    pub state: String,
+    /// Why it is not.
+    pub reason: Option<String>,
 }
 
 /// How the data was opened.

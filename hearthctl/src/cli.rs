@@ -3,6 +3,7 @@
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
+use clap::ValueEnum;
 use model::network::endpoint::Endpoint;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -147,6 +148,32 @@ pub enum Storage {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Put a new key in the place of one that the box keeps for itself
+    Rotate {
+        /// Which key
+        #[arg(value_enum)]
+        what: Rotated,
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+/// A key that the box keeps for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rotated {
+    /// The key that the keys of its stores are kept under
+    System,
+}
+
+impl Rotated {
+    /// As the box calls it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+        }
+    }
 }
 
 /// Opens the locked data.

@@ -237,6 +237,20 @@ pub static ROUTES: &[Route] = &[
         handler: |call| Box::pin(storage::seal(call)),
     },
     Route {
+        method: Method::POST,
+        path: "/storage/rotate",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(storage::rotate(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/storage/rollback/confirm",
+        access: Access::OlderCopyOnly,
+        input: Input::Json,
+        handler: |call| Box::pin(storage::rollback::confirm(call)),
+    },
+    Route {
         method: Method::GET,
         path: "/logs",
         access: Access::LoggedIn,

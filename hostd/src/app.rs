@@ -32,7 +32,9 @@ use model::report::BootReport;
 use model::report::DataReport;
 use model::storage::KeyKind;
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
+use store::Rollback;
 use tokio::sync::watch;
 
 /// Shared by all connections.
@@ -58,6 +60,10 @@ pub struct App {
     pub boot: Option<BootReport>,
     /// What was lost or repaired when the store was opened, in plain words.
     pub recovered: Option<String>,
+    /// That an older copy stands in the place of the store.
+    pub rollback: Option<Rollback>,
+    /// Folder in memory for what the next start has to know.
+    pub run: PathBuf,
     /// What the bootstrap file says.
     pub bootstrap: Bootstrap,
     /// What is wrong with that file, in plain words.

@@ -56,6 +56,7 @@ use crate::server::Port;
 use crate::server::connections::Connections;
 use crate::server::tls;
 use crate::settings::Settings;
+use crate::storage::Needs;
 use crate::storaged::Storaged;
 use crate::web::console::Console;
 use hostapi::activation::Sockets;
@@ -65,6 +66,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Rollback;
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
@@ -186,7 +188,13 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
             (Bootstrap::default(), Some(format!("{error}{cause}")))
         }
     };
-    let mut opened = storage::open(&settings.state).await.map_err(|source| RunError::Authority { source })?;
+    let needs = Needs {
+        storaged: &settings.storage_socket,
+        patience: settings.storage_patience,
+        accepted: accepted_rollback(&settings.run),
+    };
+    let mut opened =
+        storage::open(&settings.state, &needs).await.map_err(|source| RunError::Authority { source })?;
     opened.loaded.host_name.get_or_insert_with(|| bootstrap.domain.clone());
     let machine = Machine::new(&settings.state, &settings.boot_report);
     let boot = machine.boot_report().unwrap_or_else(|error| {
@@ -209,6 +217,8 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
         storaged: Storaged::default(),
         boot,
         recovered: opened.recovered,
+        rollback: opened.rollback,
+        run: settings.run.clone(),
         bootstrap,
         bootstrap_problem,
         https_port: https.1.port(),
@@ -280,6 +290,14 @@ fn load_console(folder: &std::path::Path) -> Console {
     Console::load(folder).unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn Error, "there is no console");
         Console::default()
+    })
+}
+
+/// Nothing is accepted where that cannot be read.
+fn accepted_rollback(run: &std::path::Path) -> Option<Rollback> {
+    storage::acceptance::take(run).unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn Error, "the rollback has to be accepted once more");
+        None
     })
 }
 

@@ -3,6 +3,10 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// storaged runs a program to see how the data is, and asks a chip; under emulation that takes a while.
+const STORAGE_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Settings with nothing left open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,10 @@ pub struct Settings {
     pub net_socket: PathBuf,
     /// storaged's socket.
     pub storage_socket: PathBuf,
+    /// How long storaged is waited for at the start; not on the command line.
+    pub storage_patience: Duration,
+    /// Folder in memory for what the next start has to know.
+    pub run: PathBuf,
     /// init's report on the boot; need not be there.
     pub boot_report: PathBuf,
 }
@@ -32,7 +40,7 @@ pub enum SettingsError {
     #[error(
         "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
          --state FOLDER, --bootstrap FILE, --console FOLDER, --net-socket PATH, \
-         --storage-socket PATH and --boot-report FILE"
+         --storage-socket PATH, --run FOLDER and --boot-report FILE"
     )]
     Unknown {
         /// As written.
@@ -64,6 +72,8 @@ impl Default for Settings {
             console: model::paths::CONSOLE.into(),
             net_socket: model::paths::NET_BUS_SOCKET.into(),
             storage_socket: model::paths::STORAGE_BUS_SOCKET.into(),
+            storage_patience: STORAGE_PATIENCE,
+            run: model::paths::HOSTD_RUN.into(),
             boot_report: model::paths::BOOT_REPORT.into(),
         }
     }
@@ -92,6 +102,7 @@ impl Settings {
                 Some("--console") => settings.console = value("--console")?.into(),
                 Some("--net-socket") => settings.net_socket = value("--net-socket")?.into(),
                 Some("--storage-socket") => settings.storage_socket = value("--storage-socket")?.into(),
+                Some("--run") => settings.run = value("--run")?.into(),
                 Some("--boot-report") => settings.boot_report = value("--boot-report")?.into(),
                 _ => return Err(SettingsError::Unknown { argument }),
             }

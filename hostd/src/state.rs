@@ -206,6 +206,7 @@ mod tests {
             unlock: opened.clone(),
             keys: keys.to_vec(),
             is_waiting_for_confirmation: false,
+            older_copies: None,
         };
         for (keys, is_told) in [
             (&[slot(KeyKind::Tpm, true)][..], true),

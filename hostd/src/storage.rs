@@ -1,5 +1,8 @@
 //! Opening what is kept, in a way that always leaves a box that can say what is wrong.
 
+pub mod acceptance;
+mod keys;
+
 use crate::accounts::Loaded;
 use crate::accounts::Storage;
 use crate::household::authority::Authority;
@@ -10,22 +13,39 @@ use crate::records::KeepError;
 use crate::records::Kept;
 use crate::records::LoadError;
 use crate::records::Records;
+use keys::KeysError;
+use keys::StoreKeys;
 use std::error::Error;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use store::Anchor;
 use store::Loss;
+use store::OpenError;
 use store::OpenOptions;
 use store::Recovery;
+use store::Rollback;
 use store::Store;
-use store::StoreKey;
 
-/// The key that seals the store, beside it until the TPM wraps it.
-const KEY_FILE: &str = "store.key";
+/// What can be done about an older copy (docs/adr/0019).
+const WAY_OUT: &str =
+    ". Put the disk back as it was; or have the recovery key accept that everything since is lost";
 /// The store's folder.
 const STORE_FOLDER: &str = "store";
+
+/// What opening needs besides the folder.
+#[derive(Clone, Debug)]
+pub struct Needs<'a> {
+    /// storaged's socket.
+    pub storaged: &'a Path,
+    /// How long storaged is waited for.
+    pub patience: Duration,
+    /// The rollback that somebody has seen and accepted.
+    pub accepted: Option<Rollback>,
+}
 
 /// What hostd starts with.
 #[derive(Debug)]
@@ -40,6 +60,8 @@ pub struct Opened {
     pub leaf: Option<Leaf>,
     /// What was lost or repaired, in plain words.
     pub recovered: Option<String>,
+    /// That an older copy stands in the place of the store, which was therefore not opened.
+    pub rollback: Option<Rollback>,
 }
 
 /// Why what is kept cannot be used.
@@ -51,16 +73,16 @@ enum StorageError {
         #[source]
         source: std::io::Error,
     },
-    #[error("load the key of the store")]
-    Key {
+    #[error("get the key of the store")]
+    Keys {
         #[source]
-        source: store::KeyError,
+        source: KeysError,
     },
     #[error("open the store in {}", path.display())]
     Open {
         path: PathBuf,
         #[source]
-        source: store::OpenError,
+        source: OpenError,
     },
     #[error("load the records")]
     Load {
@@ -93,24 +115,35 @@ enum StorageError {
 /// # Errors
 ///
 /// When not even an authority in memory can be made.
-pub async fn open(folder: &Path) -> Result<Opened, AuthorityError> {
-    match open_kept(folder).await {
+pub async fn open(folder: &Path, needs: &Needs<'_>) -> Result<Opened, AuthorityError> {
+    match open_kept(folder, needs).await {
         Ok(opened) => Ok(opened),
         Err(error) => {
             tracing::error!(error = &error as &dyn Error, "nothing can be kept");
             let (authority, _not_kept) = Authority::generate()?;
-            let storage = Storage::Unavailable { reason: explain(&error) };
-            Ok(Opened { storage, loaded: Loaded::default(), authority, leaf: None, recovered: None })
+            let rollback = error.rollback();
+            let mut reason = explain(&error);
+            if rollback.is_some() {
+                reason.push_str(WAY_OUT);
+            }
+            let storage = Storage::Unavailable { reason };
+            let (loaded, leaf, recovered) = (Loaded::default(), None, None);
+            Ok(Opened { storage, loaded, authority, leaf, recovered, rollback })
         }
     }
 }
 
 /// Opens records that are there already, as [`open`] does below a folder.
-async fn open_kept(folder: &Path) -> Result<Opened, StorageError> {
-    let folder = folder.to_owned();
-    let (records, kept, recovered) = tokio::task::spawn_blocking(move || open_blocking(&folder))
+async fn open_kept(folder: &Path, needs: &Needs<'_>) -> Result<Opened, StorageError> {
+    ensure_folder(folder)?;
+    let keys = keys::fetch(folder, needs.storaged, needs.patience)
         .await
-        .map_err(|source| StorageError::Thread { source })??;
+        .map_err(|source| StorageError::Keys { source })?;
+    let (folder, accepted) = (folder.to_owned(), needs.accepted);
+    let (records, kept, recovered) =
+        tokio::task::spawn_blocking(move || open_blocking(&folder, &keys, accepted))
+            .await
+            .map_err(|source| StorageError::Thread { source })??;
     let (authority, leaf) = match &kept.authority {
         Some(stored) => {
             let authority =
@@ -127,23 +160,34 @@ async fn open_kept(folder: &Path) -> Result<Opened, StorageError> {
     };
     let loaded =
         Loaded { owner: kept.owner, host_name: kept.host_name, sessions: kept.sessions, ledger: kept.ledger };
-    Ok(Opened { storage: Storage::Usable(records), loaded, authority, leaf, recovered })
+    let storage = Storage::Usable(records);
+    Ok(Opened { storage, loaded, authority, leaf, recovered, rollback: None })
 }
 
-fn open_blocking(folder: &Path) -> Result<(Records, Kept, Option<String>), StorageError> {
+fn ensure_folder(folder: &Path) -> Result<(), StorageError> {
     match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         // In the image init makes it, and hostd may not write beside it: which error comes first is the kernel's business.
-        Err(_there_already) if folder.is_dir() => {}
-        Err(source) => return Err(StorageError::Folder { path: folder.to_owned(), source }),
+        Err(_there_already) if folder.is_dir() => Ok(()),
+        Err(source) => Err(StorageError::Folder { path: folder.to_owned(), source }),
     }
-    let key =
-        StoreKey::load_or_create(&folder.join(KEY_FILE)).map_err(|source| StorageError::Key { source })?;
+}
+
+fn open_blocking(
+    folder: &Path,
+    keys: &StoreKeys,
+    accepted: Option<Rollback>,
+) -> Result<(Records, Kept, Option<String>), StorageError> {
     let path = folder.join(STORE_FOLDER);
-    let (store, opened) = OpenOptions::new(&key)
-        .migrations(&records::migrations())
-        .open(&path)
-        .map_err(|source| StorageError::Open { path, source })?;
+    let known = records::migrations();
+    let mut options = OpenOptions::new(&keys.key).migrations(&known);
+    if let Some(anchor) = &keys.anchor {
+        options = options.anchor(anchor as &dyn Anchor);
+    }
+    if let Some(seen) = accepted {
+        options = options.accept_rollback(seen);
+    }
+    let (store, opened) = options.open(&path).map_err(|source| StorageError::Open { path, source })?;
     let records = Records::new(Arc::new(store) as Arc<dyn Store>);
     let kept = records.load_blocking().map_err(|source| StorageError::Load { source })?;
     let recovered = match opened.recovered {
@@ -156,6 +200,23 @@ fn open_blocking(folder: &Path) -> Result<(Records, Kept, Option<String>), Stora
         }),
     };
     Ok((records, kept, recovered))
+}
+
+impl StorageError {
+    /// What it says of an older copy, when that is what it is about.
+    fn rollback(&self) -> Option<Rollback> {
+        match self {
+            Self::Open { source: OpenError::RolledBack { rollback }, .. } => Some(*rollback),
+            Self::Open { .. }
+            | Self::Folder { .. }
+            | Self::Keys { .. }
+            | Self::Load { .. }
+            | Self::Authority { .. }
+            | Self::Keep { .. }
+            | Self::OwnerUnknown { .. }
+            | Self::Thread { .. } => None,
+        }
+    }
 }
 
 /// The whole chain in one line, for the owner.
@@ -171,56 +232,4 @@ fn explain(error: &StorageError) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_authority_is_kept_over_restarts() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = folder.path().join("hostd");
-        let first = open(&state).await.unwrap();
-        assert!(matches!(first.storage, Storage::Usable(_)));
-        let fingerprint = first.authority.fingerprint();
-        drop(first);
-        assert_eq!(open(&state).await.unwrap().authority.fingerprint(), fingerprint);
-    }
-
-    #[tokio::test]
-    async fn a_loss_that_may_be_the_owner_is_no_set_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = folder.path().join("hostd");
-        drop(open(&state).await.unwrap());
-        let store = state.join(STORE_FOLDER);
-        // As after a pulled plug: sled's copy is not believed. The first commit's frame begins behind the header of 112 bytes.
-        std::fs::remove_file(store.join("sled.seal")).unwrap();
-        let journal = store.join("journal-0000000000000000");
-        let mut bytes = std::fs::read(&journal).unwrap();
-        bytes[150] ^= 1;
-        std::fs::write(&journal, bytes).unwrap();
-        let opened = open(&state).await.unwrap();
-        let Storage::Unavailable { reason } = opened.storage else { panic!("the box offers itself") };
-        assert!(reason.contains("owner"), "{reason}");
-    }
-
-    #[tokio::test]
-    async fn records_of_a_newer_hostd_are_left_alone_with_a_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = folder.path().join("hostd");
-        drop(open(&state).await.unwrap());
-        let key = StoreKey::load_or_create(&state.join(KEY_FILE)).unwrap();
-        let newer = records::migrations().then(|_| Ok(store::Batch::new()));
-        drop(OpenOptions::new(&key).migrations(&newer).open(&state.join(STORE_FOLDER)).unwrap());
-        let Storage::Unavailable { reason } = open(&state).await.unwrap().storage else {
-            panic!("an older hostd takes them for its own");
-        };
-        assert!(reason.contains("newer program") && reason.contains("schema 2"), "{reason}");
-    }
-
-    #[tokio::test]
-    async fn without_a_folder_there_is_an_authority_in_memory_and_a_reason() {
-        let opened = open(Path::new("/nonexistent/state/hostd")).await.unwrap();
-        let Storage::Unavailable { reason } = opened.storage else { panic!("storage is usable") };
-        assert!(reason.contains("/nonexistent/state/hostd") && reason.contains("No such file"), "{reason}");
-        assert!(!opened.authority.fingerprint().is_empty());
-    }
-}
+mod tests;

@@ -196,6 +196,26 @@ impl Storaged {
         sealed
     }
 
+    /// Whether somebody typed a recovery key of the open data.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or there were too many wrong ones.
+    pub async fn check_recovery_key(&self, typed: &str) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "check a recovery key", source };
+        self.proxy()?.check_recovery_key(typed.to_owned()).await.map_err(refused)
+    }
+
+    /// Puts another system key in the place of the one that the stores' keys are under.
+    ///
+    /// # Errors
+    ///
+    /// When storaged does not.
+    pub async fn rotate_system_key(&self) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "change the system key", source };
+        self.proxy()?.rotate_system_key().await.map_err(refused)
+    }
+
     /// What was told before must not outlive a change, even where the new report does not come.
     async fn refresh(&self) {
         self.report.send_replace(None);

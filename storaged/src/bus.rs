@@ -1,17 +1,20 @@
 //! `org.hearthos.Storage1` in front of the keeper: every request is a job in its queue.
 
+use crate::counter::Counter;
 use crate::health::Gauge;
 use crate::keeper::Keeper;
 use crate::keeper::KeeperError;
 use crate::keeper::is_wrong_key;
 use crate::keyring::KeyringError;
+use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use crate::words::chain;
-use hostapi::peer::AllowedUids;
 use hostapi::peer::ServeError;
 use hostapi::storage1;
+use hostapi::storage1::Callers;
 use hostapi::storage1::Storage1Backend;
 use hostapi::storage1::Storage1Error;
+use hostapi::storage1::StoreKey;
 use hostapi::storage1::Typed;
 use model::storage::StorageReport;
 use model::storage::health::HealthReport;
@@ -25,6 +28,8 @@ use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use vault::KeyName;
+use vault::NameError;
 use zeroize::Zeroizing;
 
 /// Connections served at once: hostd's, and some to spare.
@@ -51,7 +56,7 @@ impl<S> fmt::Debug for Backend<S> {
     }
 }
 
-impl<S: Sealer + Send + 'static> Backend<S> {
+impl<S: Sealer + Counter + Send + 'static> Backend<S> {
     async fn ask<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Keeper<S>) -> Result<T, KeeperError> + Send + 'static,
@@ -76,11 +81,18 @@ fn refused(error: &KeeperError) -> Storage1Error {
         KeeperError::Keyring(KeyringError::NothingToConfirm) => Storage1Error::NothingToConfirm(said),
         KeeperError::Keyring(KeyringError::NotItsEnd) => Storage1Error::NotItsEnd(said),
         KeeperError::Keyring(error) if is_wrong_key(error) => Storage1Error::WrongKey(said),
+        KeeperError::Counter(SealError::Absent(_)) => Storage1Error::NoCounter(said),
         KeeperError::Failed(_)
         | KeeperError::NoRecoveryKey
         | KeeperError::Keyring(_)
-        | KeeperError::Notes(_) => Storage1Error::Refused(said),
+        | KeeperError::Notes(_)
+        | KeeperError::KeyTree(_)
+        | KeeperError::Counter(SealError::Refused(_)) => Storage1Error::Refused(said),
     }
+}
+
+fn key_name(name: &str) -> Result<KeyName, Storage1Error> {
+    name.parse().map_err(|error: NameError| Storage1Error::Refused(chain(&error)))
 }
 
 /// Time since boot. Waits go on while nobody may change the clock under them.
@@ -88,7 +100,7 @@ pub(crate) fn uptime() -> Duration {
     rustix::time::clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
 }
 
-impl<S: Sealer + Send + 'static> Storage1Backend for Backend<S> {
+impl<S: Sealer + Counter + Send + 'static> Storage1Backend for Backend<S> {
     async fn report(&self) -> Result<StorageReport, Storage1Error> {
         self.ask(|keeper| Ok(keeper.report())).await
     }
@@ -117,10 +129,37 @@ impl<S: Sealer + Send + 'static> Storage1Backend for Backend<S> {
     async fn seal_anew(&self) -> Result<(), Storage1Error> {
         self.ask(Keeper::seal_anew).await
     }
+
+    async fn check_recovery_key(&self, typed: Typed) -> Result<(), Storage1Error> {
+        self.ask(move |keeper| keeper.check_recovery_key(typed.expose(), uptime())).await
+    }
+
+    async fn store_key(&self, name: &'static str) -> Result<StoreKey, Storage1Error> {
+        let name = key_name(name)?;
+        let key = self.ask(move |keeper| keeper.store_key(&name)).await?;
+        Ok(StoreKey::from_bytes(Zeroizing::new(*key.expose())))
+    }
+
+    async fn adopt_store_key(&self, name: &'static str, key: StoreKey) -> Result<(), Storage1Error> {
+        let (name, key) = (key_name(name)?, vault::StoreKey::from_bytes(Zeroizing::new(*key.expose())));
+        self.ask(move |keeper| keeper.adopt_store_key(&name, &key)).await
+    }
+
+    async fn read_anchor(&self) -> Result<Option<u64>, Storage1Error> {
+        self.ask(Keeper::count).await
+    }
+
+    async fn advance_anchor(&self, number: u64) -> Result<(), Storage1Error> {
+        self.ask(move |keeper| keeper.raise_to(number)).await
+    }
+
+    async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
+        self.ask(|keeper| keeper.rotate_system_key()).await
+    }
 }
 
 /// Accepts and serves connections for ever.
-pub async fn serve_all<B: Storage1Backend>(listener: UnixListener, backend: B, allowed: AllowedUids) {
+pub async fn serve_all<B: Storage1Backend>(listener: UnixListener, backend: B, callers: Callers) {
     let backend = Arc::new(backend);
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
@@ -129,9 +168,9 @@ pub async fn serve_all<B: Storage1Backend>(listener: UnixListener, backend: B, a
         };
         match listener.accept().await {
             Ok((stream, _address)) => {
-                let (backend, allowed) = (Arc::clone(&backend), allowed.clone());
+                let (backend, callers) = (Arc::clone(&backend), callers.clone());
                 drop(tokio::spawn(async move {
-                    log(storage1::serve(stream, backend, &allowed).await);
+                    log(storage1::serve(stream, backend, &callers).await);
                     drop(place);
                 }));
             }

@@ -1,6 +1,7 @@
 //! `storaged make DEVICE` and `storaged open DEVICE`, which init runs before it mounts the data partition.
 
 use crate::boot_key::BootKey;
+use crate::counter::Counter;
 use crate::luks::Luks;
 use crate::luks::MAPPED;
 use crate::notes::Notes;
@@ -50,7 +51,7 @@ impl Ending {
 ///
 /// # Errors
 /// When the notes cannot be written.
-pub fn run<S: Sealer>(
+pub fn run<S: Sealer + Counter>(
     verb: Verb,
     device: &Path,
     boot: &Path,

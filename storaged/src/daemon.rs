@@ -9,13 +9,14 @@
 use crate::bus;
 use crate::bus::Backend;
 use crate::bus::Job;
+use crate::counter::Counter;
 use crate::health::Gauge;
 use crate::health::trim;
 use crate::keeper::Keeper;
 use crate::sealer::Sealer;
 use hostapi::activation;
 use hostapi::control;
-use hostapi::peer::AllowedUids;
+use hostapi::storage1::Callers;
 use model::control::ControlAnswer;
 use model::control::ControlRequest;
 use model::report::BootReport;
@@ -59,7 +60,7 @@ pub enum DaemonError {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Who may use the bus interface.
-    pub allowed: AllowedUids,
+    pub callers: Callers,
     /// init's control socket.
     pub control: PathBuf,
     /// init's report on the boot.
@@ -70,7 +71,7 @@ pub struct Settings {
 ///
 /// # Errors
 /// When it cannot start, or the keeper breaks.
-pub async fn run<S: Sealer + Send + 'static>(
+pub async fn run<S: Sealer + Counter + Send + 'static>(
     keeper: Keeper<S>,
     gauge: Gauge,
     settings: Settings,
@@ -87,7 +88,7 @@ pub async fn run<S: Sealer + Send + 'static>(
     let gauge = Arc::new(gauge);
     let (jobs, queue) = mpsc::channel(QUEUE);
     let backend = Backend { jobs, opened: Arc::clone(&opened), gauge: Arc::clone(&gauge) };
-    let served = tokio::spawn(bus::serve_all(listener, backend, settings.allowed));
+    let served = tokio::spawn(bus::serve_all(listener, backend, settings.callers));
     let brought_up = tokio::spawn(bring_up(opened, settings.control));
     let trimmed = tokio::spawn(trim_weekly(gauge));
     // Whichever ends first ends storaged. What the keeper is about goes on until the runtime is gone; a header is whole at every moment.
@@ -104,7 +105,7 @@ pub async fn run<S: Sealer + Send + 'static>(
 }
 
 /// Does one job after another, and shows in between that it lives.
-async fn work<S: Sealer + Send + 'static>(
+async fn work<S: Sealer + Counter + Send + 'static>(
     mut keeper: Keeper<S>,
     mut queue: mpsc::Receiver<Job<S>>,
 ) -> Result<(), JoinError> {
@@ -165,7 +166,7 @@ async fn trim_weekly(gauge: Arc<Gauge>) {
     }
 }
 
-fn is_open_but_not_up<S: Sealer>(keeper: &Keeper<S>, boot_report: &Path) -> bool {
+fn is_open_but_not_up<S: Sealer + Counter>(keeper: &Keeper<S>, boot_report: &Path) -> bool {
     let boot = std::fs::read(boot_report).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let is_locked = boot.is_some_and(|boot: BootReport| matches!(boot.data, DataReport::Locked { .. }));
     is_locked && matches!(keeper.report().unlock, UnlockReport::Opened { .. })

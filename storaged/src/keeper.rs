@@ -5,7 +5,11 @@
 //! ```
 //! What is told of every change is written down before it is told ([`crate::notes`]): storaged may end at any moment and begin anew.
 
+use crate::counter::Counter;
 use crate::key::Key;
+use crate::key_tree::Folder;
+use crate::key_tree::KeyTree;
+use crate::key_tree::KeyTreeError;
 use crate::keyring;
 use crate::keyring::Keep;
 use crate::keyring::Keyring;
@@ -14,17 +18,21 @@ use crate::luks::Luks;
 use crate::luks::LuksError;
 use crate::notes::Notes;
 use crate::notes::NotesError;
+use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use crate::tries::Tries;
 use crate::words::chain;
 use model::storage::KeyKind;
 use model::storage::KeySlot;
+use model::storage::OlderCopies;
 use model::storage::StorageReport;
 use model::storage::UnlockReport;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
+use vault::KeyName;
 use vault::RecoveryCode;
+use vault::StoreKey;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +60,12 @@ pub enum KeeperError {
     /// What the next run has to know.
     #[error(transparent)]
     Notes(#[from] NotesError),
+    /// The box's own keys.
+    #[error(transparent)]
+    KeyTree(#[from] KeyTreeError),
+    /// The counter.
+    #[error(transparent)]
+    Counter(SealError),
 }
 
 /// How the partition is.
@@ -68,16 +82,24 @@ pub struct Keeper<S> {
     notes: Notes,
     sealer: S,
     state: State,
+    own_keys: Folder,
     keys: Vec<KeySlot>,
     tries: Tries,
+    older_copies: Option<OlderCopies>,
 }
 
-impl<S: Sealer> Keeper<S> {
-    /// Takes up where the run before, or `storaged open`, left off. `on` says how a device's encrypted partition is reached.
+impl<S: Sealer + Counter> Keeper<S> {
+    /// Takes up where the run before, or `storaged open`, left off. `own_keys` is where the box's own keys are once the partition is
+    /// mounted; `on` says how a device's encrypted partition is reached.
     ///
     /// # Errors
     /// When the partition is open and the key that opened it is gone.
-    pub fn begin(notes: Notes, sealer: S, on: impl FnOnce(&Path) -> Luks) -> Result<Self, NotesError> {
+    pub fn begin(
+        notes: Notes,
+        sealer: S,
+        own_keys: Folder,
+        on: impl FnOnce(&Path) -> Luks,
+    ) -> Result<Self, NotesError> {
         let mut keys = Vec::new();
         let state = match notes.device()? {
             None => State::Failed { reason: "no data partition was found".to_owned() },
@@ -97,7 +119,8 @@ impl<S: Sealer> Keeper<S> {
                 }
             }
         };
-        Ok(Self { notes, sealer, state, keys, tries: Tries::default() })
+        let (tries, older_copies) = (Tries::default(), None);
+        Ok(Self { notes, sealer, state, own_keys, keys, tries, older_copies })
     }
 
     /// How everything is.
@@ -113,7 +136,8 @@ impl<S: Sealer> Keeper<S> {
             }
             State::Failed { reason } => (UnlockReport::Failed { reason: reason.clone() }, false),
         };
-        StorageReport { unlock, keys: self.keys.clone(), is_waiting_for_confirmation }
+        let (keys, older_copies) = (self.keys.clone(), self.older_copies.clone());
+        StorageReport { unlock, keys, is_waiting_for_confirmation, older_copies }
     }
 
     /// Opens the locked partition with a recovery key that somebody typed. A wrong one writes nothing.
@@ -173,6 +197,80 @@ impl<S: Sealer> Keeper<S> {
             return Err(KeeperError::NoRecoveryKey);
         }
         self.change(|ring, sealer, keep| ring.seal_anew(sealer, keep))
+    }
+
+    /// Says whether somebody has a recovery key of the open partition. Wrong ones count as those that are typed to open it.
+    ///
+    /// # Errors
+    /// When it is not open, that is none of its recovery keys, or there were too many wrong ones.
+    pub fn check_recovery_key(&mut self, typed: &str, now: Duration) -> Result<(), KeeperError> {
+        self.require_open()?;
+        self.tries.check(now).map_err(KeeperError::Wait)?;
+        let checked = self.change(|ring, _, _| ring.check_recovery_key(typed));
+        match &checked {
+            Ok(()) => self.tries.note(true, now),
+            Err(KeeperError::Keyring(error)) if is_wrong_key(error) => self.tries.note(false, now),
+            Err(_other) => {}
+        }
+        checked
+    }
+
+    /// The key of a store of the box itself.
+    ///
+    /// # Errors
+    /// When the partition is not open, or the key cannot be read or made.
+    pub fn store_key(&self, name: &KeyName) -> Result<StoreKey, KeeperError> {
+        Ok(self.own_keys()?.store_key(name)?)
+    }
+
+    /// Takes in the key of a store that kept it by itself until now.
+    ///
+    /// # Errors
+    /// When the partition is not open, the store has another key here, or the disk does not take it.
+    pub fn adopt_store_key(&self, name: &KeyName, key: &StoreKey) -> Result<(), KeeperError> {
+        Ok(self.own_keys()?.adopt_store_key(name, key)?)
+    }
+
+    /// Gives the box another system key.
+    ///
+    /// # Errors
+    /// When the partition is not open, or the disk does not take it.
+    pub fn rotate_system_key(&self) -> Result<(), KeeperError> {
+        Ok(self.own_keys()?.rotate()?)
+    }
+
+    /// The number that guards against older copies; none where nothing was counted yet.
+    ///
+    /// # Errors
+    /// When the box has no counter, or it does not answer.
+    pub fn count(&mut self) -> Result<Option<u64>, KeeperError> {
+        let counted = self.sealer.count();
+        self.older_copies = Some(match &counted {
+            Ok(_number) => OlderCopies::Noticed,
+            Err(error) => OlderCopies::Unnoticed { reason: error.to_string() },
+        });
+        counted.map_err(KeeperError::Counter)
+    }
+
+    /// Raises that number to at least this.
+    ///
+    /// # Errors
+    /// When the box has no counter, it is too far, or the counter refuses.
+    pub fn raise_to(&mut self, number: u64) -> Result<(), KeeperError> {
+        self.sealer.raise_to(number).map_err(KeeperError::Counter)
+    }
+
+    fn own_keys(&self) -> Result<KeyTree<Folder>, KeeperError> {
+        self.require_open()?;
+        Ok(KeyTree::open(self.own_keys.clone())?)
+    }
+
+    fn require_open(&self) -> Result<(), KeeperError> {
+        match &self.state {
+            State::Open { .. } => Ok(()),
+            State::Locked { .. } => Err(KeeperError::Locked),
+            State::Failed { reason } => Err(KeeperError::Failed(reason.clone())),
+        }
     }
 
     fn change<T>(

@@ -132,6 +132,20 @@ impl Keyring {
         Ok(())
     }
 
+    /// Whether somebody typed a recovery key of this partition. Writes nothing.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn check_recovery_key(&self, typed: &str) -> Result<(), KeyringError> {
+        let key = key_of(&RecoveryCode::parse(typed)?);
+        for (_, token) in self.luks.metadata()?.of_kind(KeyKind::Recovery) {
+            if self.luks.opens(&key, token.slot)? {
+                return Ok(());
+            }
+        }
+        Err(LuksError::WrongKey(self.luks.device().to_owned()).into())
+    }
+
     /// Seals a new key to the TPM and to the firmware as it is now, in place of what opened the partition by itself until now.
     ///
     /// A key file on the boot partition opens nothing any more afterwards; the next boot destroys it.

@@ -5,7 +5,9 @@
 //!                                           ├─ boot_key  a file on the boot partition
 //!                                           └─ luks      cryptsetup
 //! init ── storaged erase ──> erase
-//! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ──> keyring ── the same
+//! hostd ── org.hearthos.Storage1 ──> storaged serve: bus ──> keeper ─┬─ keyring   the same
+//!                                                     │              ├─ key_tree  the box's own keys, on the data partition
+//!                                                     │              └─ counter   of the TPM, against older copies
 //!                                                     └──> health   the disk, its room, trimming
 //! ```
 //! It must not: listen on a network, decide who may ask for what (hostd does), keep a key on a disk in clear.
@@ -13,11 +15,13 @@
 pub mod boot_key;
 pub mod bus;
 pub mod command;
+pub mod counter;
 pub mod daemon;
 pub mod erase;
 pub mod health;
 pub mod keeper;
 pub mod key;
+pub mod key_tree;
 pub mod keyring;
 pub mod luks;
 pub mod notes;

@@ -92,6 +92,12 @@ impl Luks {
         Self { device: device.to_owned(), program: program.to_owned() }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn device(&self) -> &Path {
+        &self.device
+    }
+
     /// As after a cut between a slot and its token.
     #[cfg(test)]
     pub(crate) fn forget_purpose(&self, slot: Slot) -> Result<(), LuksError> {

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use anyhow::bail;
 use hostapi::activation::Sockets;
-use hostapi::peer::AllowedUids;
+use hostapi::storage1::Callers;
 use model::paths;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,6 +16,7 @@ use storaged::erase;
 use storaged::health::Gauge;
 use storaged::health::Places;
 use storaged::keeper::Keeper;
+use storaged::key_tree::Folder;
 use storaged::luks::Luks;
 use storaged::notes::Notes;
 use storaged::tpm::Chip;
@@ -59,9 +60,10 @@ fn main() -> anyhow::Result<ExitCode> {
 fn serve(notes: Notes, chip: Chip, mut sockets: Sockets) -> anyhow::Result<()> {
     let bus_socket = sockets.take_unix("storage1").context("take the bus socket from PID 1")?;
     let gauge = Gauge::new(notes.clone(), Places::default());
-    let keeper = Keeper::begin(notes, chip, Luks::on).context("see how the data partition is")?;
+    let own_keys = Folder::at(Path::new(paths::STORAGED_STATE));
+    let keeper = Keeper::begin(notes, chip, own_keys, Luks::on).context("see how the data partition is")?;
     let settings = Settings {
-        allowed: AllowedUids::default(),
+        callers: Callers::default(),
         control: paths::CONTROL_SOCKET.into(),
         boot_report: paths::BOOT_REPORT.into(),
     };

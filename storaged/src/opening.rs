@@ -1,7 +1,7 @@
 //! Opening the data partition at boot, or making it.
 //!
 //! ```text
-//! make: key → sealed, or written to the boot partition → header → token → open
+//! make: counter cleared → key → sealed, or written to the boot partition → header → token → open
 //! open: each slot that opens by itself, the TPM's first → open → what cuts and changes of keys left is tidied
 //! ```
 //! Whatever comes of it, the TPM gives nothing more in this boot afterwards. Nothing that the box acknowledges lies on the partition
@@ -9,6 +9,7 @@
 
 use crate::boot_key::BootKey;
 use crate::boot_key::BootKeyError;
+use crate::counter::Counter;
 use crate::key::Key;
 use crate::luks::Cost;
 use crate::luks::Luks;
@@ -89,7 +90,7 @@ impl Outcome {
     }
 }
 
-impl<S: Sealer> Opening<S> {
+impl<S: Sealer + Counter> Opening<S> {
     /// Encrypts the partition, with what the box has to open it by itself, and opens it. What was on it is lost.
     ///
     /// # Errors
@@ -97,6 +98,11 @@ impl<S: Sealer> Opening<S> {
     pub fn make(&mut self) -> Result<Outcome, OpeningError> {
         let key = Key::random().map_err(OpeningError::Random)?;
         let mut reasons = Vec::new();
+        // It guarded what is lost now: a new store in front of a number would be taken for one that somebody emptied.
+        if let Err(SealError::Refused(reason)) = self.sealer.clear() {
+            reasons
+                .push(format!("the number that guards against older copies could not be cleared: {reason}"));
+        }
         let purpose = match self.sealer.seal(&key) {
             Ok(sealed) => Purpose::Tpm { sealed },
             Err(error) => {

@@ -1,8 +1,11 @@
 //! What several tests stand on.
 
 use crate::boot_key::BootKey;
+use crate::counter;
+use crate::counter::Counter;
 use crate::keeper::Keeper;
 use crate::key::Key;
+use crate::key_tree::Folder;
 use crate::luks::CRYPTSETUP;
 use crate::luks::Cost;
 use crate::luks::Luks;
@@ -28,13 +31,14 @@ use vault::RecoveryCode;
 #[derive(Clone, Debug)]
 pub(crate) struct Fake {
     pub(crate) kept: Arc<Mutex<Vec<Key>>>,
+    pub(crate) number: Arc<Mutex<Option<u64>>>,
     pub(crate) is_there: bool,
     pub(crate) refuses: Option<&'static str>,
 }
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { kept: Arc::default(), is_there: true, refuses: None }
+        Self { kept: Arc::default(), number: Arc::default(), is_there: true, refuses: None }
     }
 }
 
@@ -74,6 +78,27 @@ impl Sealer for Fake {
     }
 
     fn close(&mut self) -> Result<(), SealError> {
+        Ok(())
+    }
+}
+
+impl Counter for Fake {
+    fn count(&mut self) -> Result<Option<u64>, SealError> {
+        self.check()?;
+        Ok(*self.number.lock().unwrap())
+    }
+
+    fn raise_to(&mut self, number: u64) -> Result<(), SealError> {
+        self.check()?;
+        let mut at = self.number.lock().unwrap();
+        let from = at.unwrap_or_default();
+        *at = Some(from + counter::steps(from, number)?);
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), SealError> {
+        self.check()?;
+        *self.number.lock().unwrap() = None;
         Ok(())
     }
 }
@@ -124,8 +149,15 @@ impl Locked {
         Notes::in_folder(&self.folder.path().join("run"))
     }
 
+    /// As it is once the partition is mounted.
+    pub(crate) fn own_keys(&self) -> Folder {
+        let folder = self.folder.path().join("data");
+        fs::create_dir_all(&folder).unwrap();
+        Folder::at(&folder)
+    }
+
     pub(crate) fn keeper(&self) -> Keeper<Fake> {
-        Keeper::begin(self.notes(), self.sealer.clone(), |_device| self.luks()).unwrap()
+        Keeper::begin(self.notes(), self.sealer.clone(), self.own_keys(), |_device| self.luks()).unwrap()
     }
 
     pub(crate) fn header(&self) -> Vec<u8> {

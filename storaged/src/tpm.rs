@@ -1,5 +1,7 @@
 //! The box's TPM as a sealer, with the signed policy that the loader's stub handed over (docs/spec/boot.md).
 
+use crate::counter;
+use crate::counter::Counter;
 use crate::key;
 use crate::key::Key;
 use crate::sealer::SealError;
@@ -14,6 +16,7 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
+use tpm::CounterError;
 use tpm::OpenError;
 use tpm::SECURE_BOOT_REGISTER;
 use tpm::SLOT_REGISTER;
@@ -147,6 +150,60 @@ impl Sealer for Chip {
             }
             Err(SealError::Absent(_)) => Ok(()),
             Err(refused @ SealError::Refused(_)) => Err(refused),
+        }
+    }
+}
+
+fn refused(error: &CounterError) -> SealError {
+    SealError::Refused(chain(error))
+}
+
+impl Counter for Chip {
+    fn count(&mut self) -> Result<Option<u64>, SealError> {
+        let mut tpm = self.open()?;
+        match tpm.read_counter() {
+            Ok(number) => Ok(Some(number)),
+            // Nothing can be made in it: a box must not stop at that.
+            Err(CounterError::Missing)
+                if tpm.has_owner_password().map_err(|error| refused(&error.into()))? =>
+            {
+                Err(SealError::Absent(
+                    "the security chip (TPM) belongs to somebody who set a password".to_owned(),
+                ))
+            }
+            Err(CounterError::Missing | CounterError::NeverCounted) => Ok(None),
+            Err(error @ (CounterError::Exists | CounterError::Foreign | CounterError::Tpm(_))) => {
+                Err(refused(&error))
+            }
+        }
+    }
+
+    fn raise_to(&mut self, number: u64) -> Result<(), SealError> {
+        let mut tpm = self.open()?;
+        let from = match tpm.read_counter() {
+            Ok(number) => number,
+            // Begins above all that the chip's counters ever had, which may be enough.
+            Err(CounterError::Missing) => tpm.define_counter().map_err(|error| refused(&error))?,
+            Err(CounterError::NeverCounted) => tpm.increment_counter().map_err(|error| refused(&error))?,
+            Err(error @ (CounterError::Exists | CounterError::Foreign | CounterError::Tpm(_))) => {
+                return Err(refused(&error));
+            }
+        };
+        for _ in 0..counter::steps(from, number)? {
+            tpm.increment_counter().map_err(|error| refused(&error))?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), SealError> {
+        match self.open()?.undefine_counter() {
+            Ok(()) | Err(CounterError::Missing) => Ok(()),
+            Err(
+                error @ (CounterError::Exists
+                | CounterError::NeverCounted
+                | CounterError::Foreign
+                | CounterError::Tpm(_)),
+            ) => Err(refused(&error)),
         }
     }
 }

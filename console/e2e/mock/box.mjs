@@ -69,7 +69,7 @@ export class Box {
   }
 
   #handlers = {
-    "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.#told(), takes: this.data.takes }),
+    "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.#told(), takes: this.data.takes, rollback: this.rollback ?? null }),
     "POST /setup": (request) => this.#setup(request),
     "POST /session": (request) => this.#login(request),
     "GET /session": (request) => ok({ user: this.#user(request) }),
@@ -103,6 +103,17 @@ export class Box {
     "POST /storage/seal": async (request) => {
       await this.#ownPassword(request);
       this.data.seal();
+      return { status: 204 };
+    },
+    "POST /storage/rollback/confirm": async (request) => {
+      const body = await readJson(request);
+      if (JSON.stringify(body.rollback) !== JSON.stringify(this.rollback)) throw new Refusal(409, "no_such_rollback", "That is not what the box found.");
+      if (!this.data.isRecoveryKey(body.key)) throw new Refusal(403, "wrong_key", "That is not a key of this box. Nothing was changed.");
+      this.rollback = undefined;
+      return { status: 202 };
+    },
+    "POST /storage/rotate": async (request) => {
+      await this.#ownPassword(request, { what: "string" });
       return { status: 204 };
     },
     "GET /logs": (request, query) => this.#user(request) && ok({ lines: this.#logs(query.get("unit")) }),
@@ -142,9 +153,9 @@ export class Box {
     return this.owner && !this.data.isLocked && !this.data.hasRecoveryKey ? [...this.reasons, NO_RECOVERY_KEY] : this.reasons;
   }
 
-  async #ownPassword(request) {
+  async #ownPassword(request, besides = {}) {
     this.#user(request);
-    const { password } = await readBody(request, { password: "string" });
+    const { password } = await readBody(request, { ...besides, password: "string" });
     await sleep(this.hashingMs);
     if (password !== this.owner.password) throw new Refusal(403, "wrong_password", "That is not your password.");
   }

@@ -78,6 +78,10 @@ export class EncryptedData {
     throw new Refusal(403, "wrong_key", "That is not a key of this box. Nothing was changed.");
   }
 
+  isRecoveryKey(key) {
+    return plainCode(key) === plainCode(this.recoveryKey ?? "-");
+  }
+
   open() {
     this.unlock = { state: "opened", by: "recovery", reasons: [] };
   }

@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Explanation, HealthReport, Network, NetworkSettings, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
+import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -65,6 +65,8 @@ export const api = {
   newRecoveryKey: (password: string) => call<{ recovery_key: string }>("POST", "/storage/recovery-key", { password }, KEYS_MS),
   /** `end`: the last two groups. */
   confirmRecoveryKey: (end: string) => call<void>("POST", "/storage/recovery-key/confirm", { end }, KEYS_MS),
+  acceptOlderCopy: (key: string, rollback: OlderCopy) => call<void>("POST", "/storage/rollback/confirm", { key, rollback }, KEYS_MS),
+  rotateSystemKey: (password: string) => call<void>("POST", "/storage/rotate", { what: "system", password }, KEYS_MS),
   seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),

@@ -11,6 +11,14 @@ export interface Status {
   reasons: string[];
   /** What can be typed to open the data; nothing unless it is locked. */
   takes: KeyKind[];
+  /** An older copy that stands in the place of what the box had saved. */
+  rollback?: OlderCopy | null;
+}
+
+/** Numbers of starts: of the copy (none for an empty one), and of the last one. */
+export interface OlderCopy {
+  store: number | null;
+  last: number;
 }
 
 /** What opens the data partition: `recovery` is the key on paper. */
@@ -31,6 +39,8 @@ export interface StorageReport {
   keys: StorageKey[];
   /** A recovery key was made whose end nobody has typed back yet. */
   is_waiting_for_confirmation: boolean;
+  /** Whether a disk that was put back to an older copy is noticed; nothing until the security chip was asked. */
+  older_copies?: { state: "noticed" } | { state: "unnoticed"; reason: string } | null;
 }
 
 /** What was written to a disk. */

@@ -11,6 +11,7 @@ import { RecoveryFlow } from "../ui/recovery";
 import { Notice, Progress, StatusWord } from "../ui/status";
 import { HealthCard } from "./storage/health";
 import { ErasedPage, ResetCard } from "./storage/reset";
+import { RotateCard } from "./storage/rotate";
 import { SealCard } from "./storage/seal";
 
 const REFRESH_MS = 5000;
@@ -59,6 +60,7 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
   const onLater = useCallback(() => leave(), [leave]);
   const onChecked = useCallback(() => leave("The new recovery key is right. Keep the paper safe; an earlier one no longer opens anything."), [leave]);
   const onSealed = useCallback(() => leave("The data is sealed anew. At the next start this box opens it by itself."), [leave]);
+  const onRotated = useCallback(() => leave("The box has a new system key."), [leave]);
 
   const known = poll.data;
   if (erased) return <ErasedPage />;
@@ -96,6 +98,7 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
               <div class="column">
                 <RecoveryCard storage={known.storage} onTask={setTask} />
                 <SealCard storage={known.storage} onSealed={onSealed} />
+                <RotateCard storage={known.storage} onRotated={onRotated} />
                 <ResetCard hostname={known.hostname} onErased={() => setErased(true)} />
               </div>
             ) : null}
@@ -126,6 +129,9 @@ function OpeningCard({ storage }: { storage: StorageReport }) {
         <p>{detail}</p>
       )}
       <Reasons title="What the box says" reasons={reasons} />
+      {storage.older_copies?.state === "unnoticed" ? (
+        <p class="quiet">A disk that somebody puts back to an older copy is not noticed: {storage.older_copies.reason}.</p>
+      ) : null}
     </section>
   );
 }

@@ -103,19 +103,20 @@ pub enum ConnectError {
     },
 }
 
-/// Puts an object on an accepted stream, for a caller that is on the list.
+/// Puts an object on an accepted stream, for a caller that is on the list; it may depend on who that is.
 pub(crate) async fn accept<I: Interface>(
     stream: UnixStream,
     allowed: &AllowedUids,
     path: &str,
-    object: I,
+    object_for: impl FnOnce(u32) -> I,
 ) -> Result<Connection, ServeError> {
     let uid = stream.peer_cred().map_err(|source| ServeError::PeerCredentials { source })?.uid();
     if !allowed.contains(uid) {
         return Err(ServeError::CallerRefused { uid, interface: I::name().to_string() });
     }
     let stream = stream.into_std().map_err(|source| ServeError::Stream { source })?;
-    let build = Builder::unix_stream(stream).server(Guid::generate()).p2p().serve_at(path, object).build();
+    let build =
+        Builder::unix_stream(stream).server(Guid::generate()).p2p().serve_at(path, object_for(uid)).build();
     timeout(HANDSHAKE_TIMEOUT, build)
         .await
         .map_err(|_elapsed| ServeError::HandshakeTimeout)?

@@ -10,6 +10,7 @@ use crate::peer;
 use crate::peer::AllowedUids;
 use crate::peer::ConnectError;
 use crate::peer::ServeError;
+use model::paths::HOSTD_UID;
 use model::storage::StorageReport;
 use model::storage::health::HealthReport;
 use serde::Serialize;
@@ -25,11 +26,15 @@ use zeroize::Zeroizing;
 
 /// Where the interface lives on every connection.
 pub const PATH: &str = "/org/hearthos/Storage1";
+/// hostd's store.
+pub const HOSTD_STORE: &str = "hostd";
 /// How long a caller waits for an answer. A change of keys is half a dozen runs of a program that syncs the disk each time, and a
 /// security chip takes seconds for each command.
 pub const METHOD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest text that somebody types, in bytes; the longest passphrase that is sensible is far shorter.
 pub const MAX_TYPED: usize = 512;
+/// Bytes of the key of a store.
+pub const STORE_KEY: usize = 32;
 /// Longest report, in bytes: 32 slots and reasons in plain words.
 pub const MAX_REPORT: usize = 64 << 10;
 
@@ -54,6 +59,10 @@ pub enum Storage1Error {
     NothingToConfirm(String),
     /// These are not the last letters of the new recovery key.
     NotItsEnd(String),
+    /// The store is not one of the caller's.
+    NotYours(String),
+    /// This box has nothing that counts.
+    NoCounter(String),
     /// storaged is stopping and takes no more requests.
     Stopping(String),
 }
@@ -70,6 +79,70 @@ impl Storage1Error {
     #[must_use]
     pub fn seconds_to_wait(&self) -> Option<u64> {
         if let Self::Wait(seconds) = self { seconds.parse().ok() } else { None }
+    }
+}
+
+/// Who may call, and which stores are whose: a daemon gets the keys of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callers {
+    allowed: AllowedUids,
+    stores: Vec<(u32, &'static str)>,
+}
+
+impl Callers {
+    /// Exactly these users, and the stores that belong to some of them.
+    #[must_use]
+    pub fn new(
+        allowed: impl IntoIterator<Item = u32>,
+        stores: impl IntoIterator<Item = (u32, &'static str)>,
+    ) -> Self {
+        Self { allowed: AllowedUids::new(allowed), stores: stores.into_iter().collect() }
+    }
+
+    /// The names of one user's stores.
+    fn stores_of(&self, uid: u32) -> Vec<&'static str> {
+        self.stores.iter().filter(|(owner, _)| *owner == uid).map(|(_, name)| *name).collect()
+    }
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self::new([0, HOSTD_UID], [(HOSTD_UID, HOSTD_STORE)])
+    }
+}
+
+/// The key of a store; wiped from memory when dropped, and never shown.
+#[derive(Clone)]
+pub struct StoreKey(Zeroizing<[u8; STORE_KEY]>);
+
+impl StoreKey {
+    /// Takes the key's bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: Zeroizing<[u8; STORE_KEY]>) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads what came over the bus.
+    ///
+    /// # Errors
+    /// When it has another length.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, Storage1Error> {
+        let bytes = Zeroizing::new(bytes);
+        let key: Result<[u8; STORE_KEY], _> = bytes.as_slice().try_into();
+        let wrong = |_length| Storage1Error::Refused(format!("a key of {} bytes", bytes.len()));
+        key.map(|key| Self(Zeroizing::new(key))).map_err(wrong)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; STORE_KEY] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("StoreKey(…)")
     }
 }
 
@@ -121,12 +194,43 @@ pub trait Storage1Backend: Send + Sync + 'static {
 
     /// Seals a new key to this box as it is now, so that the next boot opens by itself.
     fn seal_anew(&self) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
+    /// Says whether somebody typed a recovery key of the open partition; an error when not.
+    fn check_recovery_key(&self, typed: Typed) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
+    /// The key of a store, which belongs to the caller; made when there is none.
+    fn store_key(&self, name: &'static str) -> impl Future<Output = Result<StoreKey, Storage1Error>> + Send;
+
+    /// Keeps the key that a store, which belongs to the caller, had elsewhere until now.
+    fn adopt_store_key(
+        &self,
+        name: &'static str,
+        key: StoreKey,
+    ) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
+    /// The number that guards against older copies; none where it was never raised.
+    fn read_anchor(&self) -> impl Future<Output = Result<Option<u64>, Storage1Error>> + Send;
+
+    /// Raises it to at least this.
+    fn advance_anchor(&self, number: u64) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
+    /// Puts another system key in the place of the one that the stores' keys are under.
+    fn rotate_system_key(&self) -> impl Future<Output = Result<(), Storage1Error>> + Send;
 }
 
 /// The object on one connection; made by [`serve`] alone, after the caller was checked.
 #[derive(Debug)]
 pub struct Storage1<B> {
     backend: Arc<B>,
+    /// Names of the caller's stores.
+    stores: Vec<&'static str>,
+}
+
+impl<B> Storage1<B> {
+    fn own_store(&self, name: &str) -> Result<&'static str, Storage1Error> {
+        let own = self.stores.iter().copied().find(|own| *own == name);
+        own.ok_or_else(|| Storage1Error::NotYours("the store is not one of the caller's".to_owned()))
+    }
 }
 
 #[zbus::interface(
@@ -166,6 +270,38 @@ impl<B: Storage1Backend> Storage1<B> {
     /// Seals a new key to the security chip and to the firmware as it is now, in place of what opened the partition by itself before.
     async fn seal_anew(&self) -> Result<(), Storage1Error> {
         self.backend.seal_anew().await
+    }
+
+    /// Says whether this is a recovery key of the open partition; an error when not, and when there were too many wrong ones.
+    async fn check_recovery_key(&self, typed: String) -> Result<(), Storage1Error> {
+        self.backend.check_recovery_key(Typed::new(typed)?).await
+    }
+
+    /// The key of one of the caller's stores; made when there is none.
+    async fn store_key(&self, name: String) -> Result<Vec<u8>, Storage1Error> {
+        Ok(self.backend.store_key(self.own_store(&name)?).await?.expose().to_vec())
+    }
+
+    /// Keeps the key that one of the caller's stores had elsewhere until now. A store that has another one here is refused.
+    async fn adopt_store_key(&self, name: String, key: Vec<u8>) -> Result<(), Storage1Error> {
+        let key = StoreKey::read(key)?;
+        self.backend.adopt_store_key(self.own_store(&name)?, key).await
+    }
+
+    /// The number that guards against older copies, and whether it was ever raised.
+    async fn read_anchor(&self) -> Result<(bool, u64), Storage1Error> {
+        let number = self.backend.read_anchor().await?;
+        Ok((number.is_some(), number.unwrap_or_default()))
+    }
+
+    /// Raises that number to at least this, by at most 256.
+    async fn advance_anchor(&self, number: u64) -> Result<(), Storage1Error> {
+        self.backend.advance_anchor(number).await
+    }
+
+    /// Puts another system key in the place of the one that the stores' keys are under; they stay what they are.
+    async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
+        self.backend.rotate_system_key().await
     }
 }
 
@@ -207,9 +343,10 @@ pub fn read_report<T: DeserializeOwned>(text: &str) -> Result<T, StrangeReport> 
 pub async fn serve<B: Storage1Backend>(
     stream: UnixStream,
     backend: Arc<B>,
-    allowed: &AllowedUids,
+    callers: &Callers,
 ) -> Result<(), ServeError> {
-    let connection = peer::accept(stream, allowed, PATH, Storage1 { backend }).await?;
+    let object_for = |uid| Storage1 { backend, stores: callers.stores_of(uid) };
+    let connection = peer::accept(stream, &callers.allowed, PATH, object_for).await?;
     connection.closed().await;
     Ok(())
 }

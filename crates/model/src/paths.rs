@@ -32,8 +32,12 @@ pub const CONSOLE: &str = "/usr/share/hearth/console";
 pub const BOOTSTRAP: &str = "/data/config.json";
 /// hostd's part of the data partition.
 pub const HOSTD_STATE: &str = "/data/state/hostd";
+/// hostd's folder at run time.
+pub const HOSTD_RUN: &str = "/run/hearth/host";
 /// netd's part of the data partition.
 pub const NETD_STATE: &str = "/data/state/netd";
+/// storaged's part of the data partition.
+pub const STORAGED_STATE: &str = "/data/state/storaged";
 
 /// User and group id of netd.
 pub const NETD_UID: u32 = 901;

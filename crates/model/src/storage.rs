@@ -66,6 +66,22 @@ pub struct StorageReport {
     pub keys: Vec<KeySlot>,
     /// Whether a recovery key was shown whose end nobody has typed yet.
     pub is_waiting_for_confirmation: bool,
+    /// Whether data that was put back to an older copy is noticed; none until somebody has asked the security chip.
+    #[serde(default)]
+    pub older_copies: Option<OlderCopies>,
+}
+
+/// Whether data that was put back to an older copy of itself is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum OlderCopies {
+    /// A counter in the security chip tells.
+    Noticed,
+    /// Nothing tells.
+    Unnoticed {
+        /// Why, in plain words.
+        reason: String,
+    },
 }
 
 /// One slot of the header.

@@ -93,6 +93,21 @@ impl StoreKey {
         }
     }
 
+    /// Loads the key; none where there is no such file.
+    pub fn load(path: &Path) -> Result<Option<Self>, KeyError> {
+        match load(path) {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shows the key to what keeps it from now on.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
@@ -104,7 +119,7 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-pub(crate) fn load(path: &Path) -> Result<StoreKey, KeyError> {
+fn load(path: &Path) -> Result<StoreKey, KeyError> {
     let failed = |source| KeyError::Read { path: path.to_owned(), source };
     let mut file = File::options()
         .read(true)

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 
 use crate::KeyError;
 use crate::StoreKey;
-use crate::key;
 use crate::medium::parent_of;
 
 /// Ending of the file with the next key.
@@ -41,11 +40,7 @@ impl KeyFile {
 
     /// Loads the next key, where there is one.
     pub fn next(&self) -> Result<Option<StoreKey>, KeyError> {
-        match key::load(&self.next_path()) {
-            Ok(key) => Ok(Some(key)),
-            Err(KeyError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        StoreKey::load(&self.next_path())
     }
 
     /// Makes the next key, or takes the one that is there; it is on the disk when this returns.

@@ -24,6 +24,8 @@ pub struct Lockout {
 
 /// `inLockout` in TPMA_PERMANENT (part 2, 8.6).
 const IN_LOCKOUT: u32 = 1 << 9;
+/// `ownerAuthSet`, ibidem.
+const OWNER_PASSWORD: u32 = 1;
 
 impl Tpm {
     /// Reads the state of the protection against guessing.
@@ -38,6 +40,14 @@ impl Tpm {
             interval: Duration::from_secs(interval.into()),
             locked: self.property(PropertyTag::Permanent)? & IN_LOCKOUT != 0,
         })
+    }
+
+    /// Whether somebody has set a password for the owner hierarchy: then nothing is made under it without that.
+    ///
+    /// # Errors
+    /// When the TPM does not answer or refuses.
+    pub fn has_owner_password(&mut self) -> Result<bool, TpmError> {
+        Ok(self.property(PropertyTag::Permanent)? & OWNER_PASSWORD != 0)
     }
 
     /// Asks each time: the library's own call answers from what it was told once.

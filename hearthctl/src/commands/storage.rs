@@ -8,6 +8,7 @@ use crate::answers::Health;
 use crate::answers::RecoveryKey;
 use crate::answers::Status;
 use crate::answers::Storage as StorageAnswer;
+use crate::cli::Rotated;
 use crate::cli::Storage;
 use crate::cli::Unlock;
 use crate::client::Client;
@@ -36,6 +37,7 @@ pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Storage>) -> Result<(
         }
         Some(Storage::RecoveryKey { password_stdin, confirm: None }) => recovery_key(desk, *password_stdin),
         Some(Storage::Seal { password_stdin }) => seal(desk, *password_stdin),
+        Some(Storage::Rotate { what, password_stdin }) => rotate(desk, *what, *password_stdin),
     }
 }
 
@@ -98,7 +100,8 @@ fn locked_box(desk: &mut Desk<'_>, wish: &Unlock) -> Result<Client, Failure> {
 
 fn recovery_key(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
     let client = desk.client_logged_in()?;
-    let body = password(desk, password_stdin, "hearthctl storage recovery-key --password-stdin < file")?;
+    let how = "hearthctl storage recovery-key --password-stdin < file";
+    let body = again(&password(desk, password_stdin, how)?);
     let answer = client.send("POST", "/storage/recovery-key", Some(&body))?;
     desk.answer(&answer.clone(), || {
         let made: RecoveryKey = client.understand("/storage/recovery-key", answer)?;
@@ -135,7 +138,8 @@ fn confirm(client: &Client, end: &str) -> Result<(), Failure> {
 
 fn seal(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
     let client = desk.client_logged_in()?;
-    let body = password(desk, password_stdin, "hearthctl storage seal --password-stdin < file")?;
+    let how = "hearthctl storage seal --password-stdin < file";
+    let body = again(&password(desk, password_stdin, how)?);
     let sealed: Value = client.send("POST", "/storage/seal", Some(&body))?;
     drop(sealed);
     desk.answer(&json!({}), || {
@@ -143,10 +147,24 @@ fn seal(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
     })
 }
 
-/// As the body of a request.
+fn rotate(desk: &mut Desk<'_>, what: Rotated, password_stdin: bool) -> Result<(), Failure> {
+    let client = desk.client_logged_in()?;
+    let how = "hearthctl storage rotate system --password-stdin < file";
+    let password = password(desk, password_stdin, how)?;
+    let body = Zeroizing::new(json!({"what": what.as_str(), "password": password.as_str()}).to_string());
+    client.send("POST", "/storage/rotate", Some(&body))?;
+    desk.answer(&json!({}), || {
+        Ok(format!("The box has a new {} key. Nothing else changes.\n", what.as_str()))
+    })
+}
+
+/// The body of a request that asks for nothing but the password.
+fn again(password: &str) -> Zeroizing<String> {
+    Zeroizing::new(json!({"password": password}).to_string())
+}
+
 fn password(desk: &mut Desk<'_>, from_stdin: bool, how: &'static str) -> Result<Zeroizing<String>, Failure> {
-    let password = secret(desk, "Your password:", from_stdin, "the password", how)?;
-    Ok(Zeroizing::new(json!({"password": password.as_str()}).to_string()))
+    secret(desk, "Your password:", from_stdin, "the password", how)
 }
 
 pub(super) fn secret(

@@ -41,6 +41,9 @@ pub fn storage(storage: &Storage) -> String {
     text.push_str(&reasons(&unlock.reasons));
     text.push_str("\nWhat opens it\n");
     text.push_str(&table(&storage.keys.iter().map(row).collect::<Vec<_>>()));
+    if let Some(reason) = storage.older_copies.as_ref().and_then(|copies| copies.reason.as_deref()) {
+        text.push_str(&format!("\nA disk that is put back to an older copy is not noticed: {reason}.\n"));
+    }
     if !storage.keys.iter().any(|key| key.kind == "recovery" && key.is_confirmed) {
         text.push_str(
             "\nNobody has a recovery key yet: if this box breaks, nobody can read the disk any more.\n",

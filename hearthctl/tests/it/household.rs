@@ -56,6 +56,8 @@ impl Household {
             console: folder.path().join("console"),
             net_socket: folder.path().join("net.sock"),
             storage_socket: folder.path().join("storage.sock"),
+            storage_patience: DEADLINE,
+            run: folder.path().to_owned(),
             boot_report: folder.path().join("boot.json"),
         };
         let netd = FakeNetd::lively();

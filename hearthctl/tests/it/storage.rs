@@ -64,6 +64,12 @@ fn a_program_gives_the_password_and_takes_the_key() {
     assert_eq!(home.storaged.seals(), 0);
     person.pipes(["storage", "seal", "--password-stdin"], PASSWORD).well();
     assert_eq!(home.storaged.seals(), 1);
+    let wrong = person.pipes(["storage", "rotate", "system", "--password-stdin"], "wrong password").failure();
+    assert!(wrong.contains("That is not your password."), "{wrong}");
+    assert_eq!(home.storaged.rotations(), 0);
+    let rotated = person.pipes(["storage", "rotate", "system", "--password-stdin"], PASSWORD).well();
+    assert!(rotated.contains("new system key"), "{rotated}");
+    assert_eq!(home.storaged.rotations(), 1);
 }
 
 #[test]

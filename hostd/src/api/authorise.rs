@@ -27,6 +27,8 @@ pub enum Access {
     SetUpOnly,
     /// Everybody, as long as the data is locked.
     LockedOnly,
+    /// Everybody, as long as an older copy stands in the place of the store.
+    OlderCopyOnly,
     /// Devices in the home network, as long as the owner lets them ask the box for names.
     HomeNetwork,
     /// Whoever is logged in.
@@ -61,6 +63,11 @@ pub fn authorise(
                 Err(ApiError::not_locked())
             }
         }
+        // Nobody can log in then either: who may is in a store that is not opened.
+        Access::OlderCopyOnly => match app.rollback {
+            Some(_) => Ok(None),
+            None => Err(ApiError::no_such_rollback()),
+        },
         Access::HomeNetwork => require_served(app, from).map(|()| None),
         Access::LoggedIn | Access::Owner => {
             let login = login(app, &parts.headers).ok_or_else(ApiError::not_logged_in)?;
@@ -76,6 +83,7 @@ fn require_role(access: Access, role: Role) -> Result<(), ApiError> {
             Access::Public
             | Access::SetUpOnly
             | Access::LockedOnly
+            | Access::OlderCopyOnly
             | Access::HomeNetwork
             | Access::LoggedIn
             | Access::Owner,

@@ -57,6 +57,8 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         storage::make_recovery_key,
         storage::confirm_recovery_key,
         storage::seal,
+        storage::rotate,
+        storage::rollback::confirm,
     ),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]

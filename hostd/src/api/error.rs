@@ -136,6 +136,13 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "not_locked", "The data is not locked.")
     }
 
+    /// The store is no older copy, or another one than was shown.
+    #[must_use]
+    pub fn no_such_rollback() -> Self {
+        let message = "That is not what the box found. Load the page again and look once more.";
+        Self::new(StatusCode::CONFLICT, "no_such_rollback", message)
+    }
+
     /// Whether the connection cannot be used any further, because the request was not read to its end.
     #[must_use]
     pub fn closes(&self) -> bool {
@@ -314,7 +321,7 @@ impl From<KeysError> for ApiError {
                 tracing::warn!(error = &source as &dyn Error, "storaged did not answer");
                 Self::keys_unavailable()
             }
-            source @ Storage1Error::Wait(_) => {
+            source @ (Storage1Error::Wait(_) | Storage1Error::NotYours(_) | Storage1Error::NoCounter(_)) => {
                 tracing::error!(error = &source as &dyn Error, "storaged gave an answer that does not fit");
                 Self::internal()
             }

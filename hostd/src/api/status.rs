@@ -4,6 +4,7 @@ use super::Call;
 use super::error::ApiError;
 use super::json_reply;
 use super::storage::KeyKind;
+use super::storage::rollback::OlderCopy;
 use crate::state::BoxState;
 use crate::web::Reply;
 use crate::web::plain::certificate;
@@ -29,6 +30,8 @@ pub(crate) struct Status {
     /// What can be typed to unlock the data; nothing unless the state is `locked`.
     #[schema(value_type = Vec<KeyKind>)]
     takes: Vec<model::storage::KeyKind>,
+    /// An older copy that stands in the place of what the box had saved; nothing of it is used.
+    rollback: Option<OlderCopy>,
 }
 
 /// The state of the box.
@@ -44,6 +47,7 @@ pub(crate) async fn show_status(call: Call) -> Result<Reply, ApiError> {
         hostname: summary.host_name.to_string(),
         reasons: summary.reasons,
         takes: call.app.takes().to_vec(),
+        rollback: call.app.rollback.map(OlderCopy::from),
     };
     json_reply(StatusCode::OK, &status)
 }

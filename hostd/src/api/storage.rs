@@ -1,6 +1,7 @@
 //! The encrypted data: how it was opened, unlocking it, and other keys for it. storaged does it; this decides who may ask.
 
 mod health;
+pub(crate) mod rollback;
 mod schema;
 
 use super::Call;
@@ -31,6 +32,25 @@ pub(crate) struct UnlockRequest {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OwnerAgain {
+    /// Of whoever is logged in.
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Which key is changed.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Rotated {
+    /// The system key, under which the box keeps the keys of its stores.
+    System,
+}
+
+/// A key that is to be changed.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateRequest {
+    /// Which one.
+    what: Rotated,
     /// Of whoever is logged in.
     #[schema(format = Password)]
     password: String,
@@ -136,7 +156,7 @@ pub(crate) async fn unlock(call: Call) -> Result<Reply, ApiError> {
     security(("session" = []))
 )]
 pub(crate) async fn make_recovery_key(call: Call) -> Result<Reply, ApiError> {
-    require_password(&call).await?;
+    check_password(&call, call.json::<OwnerAgain>()?.password).await?;
     let key = call.app.storaged.new_recovery_key().await?;
     tracing::info!(from = %call.from, "the owner had a new recovery key made");
     json_reply(StatusCode::OK, &NewRecoveryKey { recovery_key: &key })
@@ -188,15 +208,39 @@ pub(crate) async fn confirm_recovery_key(call: Call) -> Result<Reply, ApiError> 
     security(("session" = []))
 )]
 pub(crate) async fn seal(call: Call) -> Result<Reply, ApiError> {
-    require_password(&call).await?;
+    check_password(&call, call.json::<OwnerAgain>()?.password).await?;
     call.app.storaged.seal_anew().await?;
     tracing::info!(from = %call.from, "the owner had the data sealed to the box as it is now");
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
-async fn require_password(call: &Call) -> Result<(), ApiError> {
-    let request: OwnerAgain = call.json()?;
-    check_password(call, request.password).await
+/// Puts a new key in the place of one that the box keeps for itself.
+#[utoipa::path(
+    post,
+    path = "/storage/rotate",
+    request_body = RotateRequest,
+    responses(
+        (status = 204),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_password`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`data_locked`, or `keys_refused`"),
+        (status = 413, body = ErrorBody, description = "`too_large`"),
+        (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable` or `busy`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn rotate(call: Call) -> Result<Reply, ApiError> {
+    let request: RotateRequest = call.json()?;
+    check_password(&call, request.password).await?;
+    match request.what {
+        Rotated::System => call.app.storaged.rotate_system_key().await?,
+    }
+    tracing::info!(from = %call.from, what = ?request.what, "the owner had a key changed");
+    Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
 /// Wrong ones count as at login.

@@ -208,7 +208,7 @@ pub(super) async fn switch(app: &App, request: ControlRequest) -> Result<Reply, 
     }
 }
 
-async fn ask(app: &App, request: ControlRequest) -> Result<ControlAnswer, ApiError> {
+pub(super) async fn ask(app: &App, request: ControlRequest) -> Result<ControlAnswer, ApiError> {
     app.host.ask(request).await.map_err(|error| {
         tracing::error!(error = &error as &dyn Error, "init cannot be asked");
         unavailable("it does not answer")

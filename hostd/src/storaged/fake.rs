@@ -1,9 +1,12 @@
 //! A storaged in memory, behind the real D-Bus interface: keys are texts, and nothing is encrypted.
 
-use hostapi::peer::AllowedUids;
+use hostapi::storage1::Callers;
+use hostapi::storage1::HOSTD_STORE;
+use hostapi::storage1::STORE_KEY;
 use hostapi::storage1::Storage1Backend;
 use hostapi::storage1::Storage1Error;
 use hostapi::storage1::Storage1Proxy;
+use hostapi::storage1::StoreKey;
 use hostapi::storage1::Typed;
 use model::storage::KeyKind;
 use model::storage::KeySlot;
@@ -39,6 +42,9 @@ struct Memory {
     report: StorageReport,
     health: HealthReport,
     seals: u32,
+    store_key: Option<[u8; STORE_KEY]>,
+    number: Option<u64>,
+    rotations: u32,
     has_chip: bool,
     is_stopping: bool,
 }
@@ -50,11 +56,15 @@ impl Default for FakeStoraged {
             unlock: UnlockReport::Opened { by: KeyKind::Tpm, reasons: vec![] },
             keys: vec![KeySlot { kind: KeyKind::Tpm, is_confirmed: true }],
             is_waiting_for_confirmation: false,
+            older_copies: None,
         };
         Self(Mutex::new(Memory {
             report,
             health: HealthReport::default(),
             seals: 0,
+            store_key: None,
+            number: None,
+            rotations: 0,
             has_chip: true,
             is_stopping: false,
         }))
@@ -73,6 +83,7 @@ impl FakeStoraged {
             },
             keys: vec![KeySlot { kind: KeyKind::Recovery, is_confirmed: true }],
             is_waiting_for_confirmation: false,
+            older_copies: None,
         };
         storaged
     }
@@ -80,6 +91,26 @@ impl FakeStoraged {
     /// How often it sealed.
     pub fn seals(&self) -> u32 {
         self.memory().seals
+    }
+
+    /// How often the system key was changed.
+    pub fn rotations(&self) -> u32 {
+        self.memory().rotations
+    }
+
+    /// The key of hostd's store, when it has one.
+    pub fn store_key(&self) -> Option<[u8; STORE_KEY]> {
+        self.memory().store_key
+    }
+
+    /// The number that guards against older copies.
+    pub fn number(&self) -> Option<u64> {
+        self.memory().number
+    }
+
+    /// Its counter is another one from now on.
+    pub fn set_number(&self, number: Option<u64>) {
+        self.memory().number = number;
     }
 
     /// Whether its data is open.
@@ -134,7 +165,8 @@ impl FakeStoraged {
     }
 
     async fn attend(self: Arc<Self>, stream: UnixStream) {
-        let anybody = AllowedUids::new([rustix::process::getuid().as_raw()]);
+        let uid = rustix::process::getuid().as_raw();
+        let anybody = Callers::new([uid], [(uid, HOSTD_STORE)]);
         if let Err(error) = hostapi::storage1::serve(stream, self, &anybody).await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
@@ -215,6 +247,48 @@ impl Storage1Backend for FakeStoraged {
             return Err(Storage1Error::Refused("there is no TPM".to_owned()));
         }
         memory.seals += 1;
+        Ok(())
+    }
+
+    async fn check_recovery_key(&self, typed: Typed) -> Result<(), Storage1Error> {
+        drop(self.opened()?);
+        match typed.expose() {
+            RECOVERY_KEY => Ok(()),
+            TYPED_TOO_OFTEN => Err(Storage1Error::wait(WAIT)),
+            _ => Err(Storage1Error::WrongKey("nothing opens".to_owned())),
+        }
+    }
+
+    async fn store_key(&self, _name: &'static str) -> Result<StoreKey, Storage1Error> {
+        let key = *self.opened()?.store_key.get_or_insert([0x5e; STORE_KEY]);
+        Ok(StoreKey::from_bytes(Zeroizing::new(key)))
+    }
+
+    async fn adopt_store_key(&self, _name: &'static str, key: StoreKey) -> Result<(), Storage1Error> {
+        let mut memory = self.opened()?;
+        if memory.store_key.is_some_and(|known| known != *key.expose()) {
+            return Err(Storage1Error::Refused("the store has another key already".to_owned()));
+        }
+        memory.store_key = Some(*key.expose());
+        Ok(())
+    }
+
+    async fn read_anchor(&self) -> Result<Option<u64>, Storage1Error> {
+        let memory = self.at_work()?;
+        if !memory.has_chip {
+            return Err(Storage1Error::NoCounter("there is no TPM".to_owned()));
+        }
+        Ok(memory.number)
+    }
+
+    async fn advance_anchor(&self, number: u64) -> Result<(), Storage1Error> {
+        let mut memory = self.at_work()?;
+        memory.number = Some(memory.number.unwrap_or_default().max(number));
+        Ok(())
+    }
+
+    async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
+        self.opened()?.rotations += 1;
         Ok(())
     }
 }

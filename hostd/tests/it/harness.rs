@@ -122,6 +122,8 @@ impl Router {
             storaged: Storaged::default(),
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
+            rollback: None,
+            run: std::env::temp_dir(),
             bootstrap: Bootstrap::default(),
             bootstrap_problem: None,
             https_port: 443,
@@ -233,8 +235,18 @@ pub(crate) fn login_body(password: &str) -> String {
     format!(r#"{{"name":"anna","password":"{password}"}}"#)
 }
 
-/// Settings for a server on free loop-back ports.
+/// Settings for a server on free loop-back ports, and a storaged that opens its store as long as the test runs.
 pub(crate) fn settings(folder: &Path) -> Settings {
+    let settings = settings_without_storaged(folder);
+    if !settings.storage_socket.exists() {
+        let mut served = Arc::new(FakeStoraged::default()).serve(&settings.storage_socket).unwrap();
+        drop(tokio::spawn(async move { served.join_next().await }));
+    }
+    settings
+}
+
+/// The same on a machine without a storaged.
+pub(crate) fn settings_without_storaged(folder: &Path) -> Settings {
     Settings {
         listen_http: Some("127.0.0.1:0".parse().unwrap()),
         listen_https: Some("127.0.0.1:0".parse().unwrap()),
@@ -243,6 +255,8 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         console: folder.join("console"),
         net_socket: folder.join("net.sock"),
         storage_socket: folder.join("storage.sock"),
+        storage_patience: DEADLINE,
+        run: folder.to_owned(),
         boot_report: folder.join("boot.json"),
     }
 }

@@ -3,15 +3,17 @@
 use crate::harness::Answer;
 use crate::harness::PASSWORD;
 use crate::harness::Router;
-use crate::harness::settings;
+use crate::harness::settings_without_storaged;
 use crate::harness::wait_until;
 use crate::schema::faults;
 use hostd::accounts::Storage;
 use hostd::host::fake::FakeHost;
+use hostd::storage::acceptance;
 use hostd::storaged::fake::FakeStoraged;
 use hostd::storaged::fake::ITS_END;
 use hostd::storaged::fake::RECOVERY_KEY;
 use hostd::storaged::fake::TYPED_TOO_OFTEN;
+use model::control::ControlRequest;
 use model::report::BootReport;
 use model::report::DataReport;
 use model::storage::KeyKind;
@@ -28,6 +30,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
 use store::MemoryStore;
+use store::Rollback;
 use tokio::task::JoinSet;
 
 /// A box with an owner, and its storaged.
@@ -194,7 +197,8 @@ async fn without_storaged_nothing_is_told_and_nothing_done() {
 #[tokio::test]
 async fn a_storaged_that_starts_anew_is_found_again() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = settings(folder.path());
+    let mut settings = settings_without_storaged(folder.path());
+    settings.storage_patience = std::time::Duration::ZERO;
     let socket = settings.storage_socket.clone();
     let running = hostd::start(settings).await.unwrap();
     let is_there = async || running.app.storaged.report().await.is_ok();
@@ -273,4 +277,58 @@ fn health() -> HealthReport {
         },
         findings: vec![Finding { kind: FindingKind::Full, is_grave: true, words }],
     }
+}
+
+#[tokio::test]
+async fn the_system_key_is_changed_by_the_owner_with_the_password() {
+    let home = Home::new().await;
+    let rotate = async |what: &str, password: &str| {
+        home.post("/rotate", &json!({"what": what, "password": password})).await
+    };
+    assert_eq!(rotate("system", "wrong password").await.error(), refused(403, "wrong_password"));
+    assert_eq!(rotate("everything", PASSWORD).await.error().0, 422);
+    assert_eq!(home.storaged.rotations(), 0);
+    assert_eq!(rotate("system", PASSWORD).await.status, 204);
+    assert_eq!(home.storaged.rotations(), 1);
+    let body = json!({"what": "system", "password": PASSWORD}).to_string();
+    assert_eq!(home.router.post("/api/v1/storage/rotate", &body, &[]).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_older_copy_is_accepted_by_whoever_has_the_paper_and_has_seen_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::Unavailable { reason: "an older copy".to_owned() };
+    let mut router = Router::with(storage, Arc::new(MemoryStore::new()), FakeHost::default());
+    let found = Rollback { store: Some(3), anchor: 9 };
+    let app = Arc::get_mut(&mut router.app).unwrap();
+    (app.rollback, app.run) = (Some(found), folder.path().to_owned());
+    let _tasks = router.attach_storaged(&Arc::new(FakeStoraged::default())).await;
+    let status = router.get("/api/v1/status", &[]).await.json();
+    assert_eq!(faults(&status, "Status"), Vec::<String>::new());
+    let shown = json!({"store": 3, "last": 9});
+    assert_eq!((&status["state"], &status["rollback"]), (&json!("degraded"), &shown));
+
+    let path = "/api/v1/storage/rollback/confirm";
+    let confirm = async |key: &str, rollback: &Value| {
+        router.post(path, &json!({"key": key, "rollback": rollback}).to_string(), &[]).await
+    };
+    for other in [json!({"store": 3, "last": 8}), json!({"store": null, "last": 9})] {
+        assert_eq!(confirm(RECOVERY_KEY, &other).await.error(), refused(409, "no_such_rollback"));
+    }
+    assert_eq!(confirm("wrong", &shown).await.error(), refused(403, "wrong_key"));
+    assert_eq!(confirm(TYPED_TOO_OFTEN, &shown).await.error(), refused(429, "too_many_tries"));
+    assert_eq!(acceptance::take(folder.path()).unwrap(), None);
+    assert!(router.host.asked.lock().unwrap().is_empty());
+
+    assert_eq!(confirm(RECOVERY_KEY, &shown).await.status, 202);
+    assert_eq!(acceptance::take(folder.path()).unwrap(), Some(found));
+    let asked = router.host.asked.lock().unwrap().clone();
+    assert_eq!(asked, [ControlRequest::Restart { unit: "hostd".to_owned() }]);
+}
+
+#[tokio::test]
+async fn a_box_without_an_older_copy_accepts_none() {
+    let home = Home::new().await;
+    let body = json!({"key": RECOVERY_KEY, "rollback": {"store": null, "last": 0}});
+    assert_eq!(home.post("/rollback/confirm", &body).await.error(), refused(409, "no_such_rollback"));
 }

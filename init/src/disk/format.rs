@@ -23,6 +23,8 @@ const FOLDERS: &[Folder] = &[
     Folder { path: "/data/state", mode: 0o711, owner: 0 },
     Folder { path: paths::HOSTD_STATE, mode: 0o700, owner: paths::HOSTD_UID },
     Folder { path: paths::NETD_STATE, mode: 0o700, owner: paths::NETD_UID },
+    // The box's own keys.
+    Folder { path: paths::STORAGED_STATE, mode: 0o700, owner: 0 },
     // Written by init only; read through the control socket.
     Folder { path: "/data/logs", mode: 0o700, owner: 0 },
 ];

@@ -158,7 +158,8 @@ pub const SERVICES: &[Service] = &[
     // change everything on it anyway, so another user would protect nothing. Root here is a name without its powers: device-mapper
     // asks for SYS_ADMIN, cryptsetup makes its node (MKNOD) and gives it its owner (CHOWN), which nobody else can do without udev, and
     // an ATA disk tells how it is only to who may give it any order (SYS_RAWIO; whoever may write to the disk may as well).
-    // No network, no file of anybody else's: those would need DAC_OVERRIDE.
+    // No network, no file of anybody else's: those would need DAC_OVERRIDE. On the data it has a folder with the box's own
+    // keys.
     Service {
         name: "storaged",
         program: STORAGED,
@@ -173,8 +174,8 @@ pub const SERVICES: &[Service] = &[
             name: "storage1",
             address: Address::Unix { path: paths::STORAGE_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
         }],
-        // It opens the partition, and has the services started anew that keep state on it.
-        keeps_state: false,
+        // It is started anew itself after it has opened the partition: its folder is not there before.
+        keeps_state: true,
         after: &[],
         when: When::Always,
         sandbox: Some(Sandbox {
@@ -183,7 +184,7 @@ pub const SERVICES: &[Service] = &[
             // Free blocks are given back through the folder of the mounted partition, and that may be mounted later than storaged starts:
             // a rule for the folder it covers would not hold then.
             lists: &["/"],
-            write: &[paths::STORAGE_RUN, "/dev/null"],
+            write: &[paths::STORAGE_RUN, paths::STORAGED_STATE, "/dev/null"],
             devices: &["/dev"],
             programs: &[CRYPTSETUP],
             families: &[libc::AF_UNIX],
@@ -269,7 +270,7 @@ pub const SERVICES: &[Service] = &[
             read_also: &[paths::BOOTSTRAP],
             lists: &[],
             // Free space of the data partition is asked of its own folder.
-            write: &[paths::HOSTD_STATE, "/run/hearth/host", "/dev/null"],
+            write: &[paths::HOSTD_STATE, paths::HOSTD_RUN, "/dev/null"],
             devices: &[],
             programs: &[],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
@@ -279,8 +280,8 @@ pub const SERVICES: &[Service] = &[
         // argon2id works in 64 MiB for each of a few logins at a time; 1,000 idle connections need little more.
         limits: Limits { memory: 384 << 20, tasks: 128, files: 8192 },
         may_announce: true,
-        // The first start makes keys and a claim code; under emulation that takes a while.
-        ready_within: Duration::from_secs(180),
+        // It waits up to 90 s for storaged; the first start makes keys and a claim code; under emulation that takes a while.
+        ready_within: Duration::from_secs(240),
         watchdog: Duration::from_secs(60),
     },
 ];
@@ -340,7 +341,9 @@ mod tests {
         let storaged = find("storaged").unwrap();
         let sandbox = storaged.sandbox.unwrap();
         assert_eq!(sandbox.families, [libc::AF_UNIX]);
-        assert!(sandbox.listens.is_empty() && !sandbox.write.iter().any(|path| path.starts_with("/data")));
+        assert!(sandbox.listens.is_empty());
+        let data: Vec<&&str> = sandbox.write.iter().filter(|path| path.starts_with("/data")).collect();
+        assert_eq!(data, [&paths::STORAGED_STATE]);
         let powers =
             CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN | CapabilitySet::SYS_RAWIO;
         assert_eq!(storaged.capabilities, powers);

@@ -15,9 +15,13 @@ mod health;
 #[cfg(test)]
 mod household;
 #[cfg(test)]
+mod key_cuts;
+#[cfg(test)]
 mod measured;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod older_copies;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]

@@ -245,10 +245,10 @@ fn without_syncs_the_same_cuts_lose_the_set_up() {
 }
 
 /// Numbers that repeat with their seed (xorshift64, Marsaglia 2003).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn from_environment() -> Result<Self> {
+    pub(crate) fn from_environment() -> Result<Self> {
         let seed = match env::var(SEED) {
             Ok(text) => text.parse().with_context(|| format!("{SEED} is no number"))?,
             Err(_unset) => RandomState::new().hash_one(SEED) >> 32,
@@ -259,7 +259,7 @@ impl Random {
     }
 
     /// From 0 to 1.
-    fn next_fraction(&mut self) -> f64 {
+    pub(crate) fn next_fraction(&mut self) -> f64 {
         for (left, distance) in [(true, 13), (false, 7), (true, 17)] {
             self.0 ^= if left { self.0 << distance } else { self.0 >> distance };
         }

@@ -29,8 +29,9 @@ async fn run_on(locked: &Locked, keeper: Keeper<Fake>) -> Running {
     listener.set_nonblocking(true).unwrap();
     let init = tokio::net::UnixListener::bind(place("control")).unwrap();
     let gauge = Gauge::new(locked.notes(), Places::default());
+    let uid = rustix::process::getuid().as_raw();
     let settings = Settings {
-        allowed: AllowedUids::new([rustix::process::getuid().as_raw()]),
+        callers: Callers::new([uid], [(uid, "hostd")]),
         control: place("control"),
         boot_report: place("boot.json"),
     };

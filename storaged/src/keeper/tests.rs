@@ -125,7 +125,10 @@ fn sealing_anew_needs_a_way_back() {
 fn a_box_without_a_partition_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let notes = Notes::in_folder(folder.path());
-    let begin = || Keeper::begin(notes.clone(), Fake::default(), Luks::on).unwrap();
+    let begin = || {
+        Keeper::begin(notes.clone(), Fake::default(), Folder::at(Path::new("/nonexistent")), Luks::on)
+            .unwrap()
+    };
     let is_failed = |keeper: &Keeper<Fake>| matches!(keeper.report().unlock, UnlockReport::Failed { .. });
     assert!(is_failed(&begin()));
     assert!(matches!(begin().unlock("x", NOW), Err(KeeperError::Failed(_))));
@@ -133,4 +136,53 @@ fn a_box_without_a_partition_says_so() {
     // Opening it was begun and not finished.
     notes.begin(Path::new("/dev/nothing")).unwrap();
     assert!(is_failed(&begin()));
+}
+
+#[test]
+fn stores_get_their_keys_while_it_is_open_and_keep_them_over_a_rotation() {
+    let locked = Locked::new();
+    let mut keeper = locked.keeper();
+    let name: KeyName = "hostd".parse().unwrap();
+    assert!(matches!(keeper.store_key(&name).unwrap_err(), KeeperError::Locked));
+    assert!(matches!(keeper.rotate_system_key().unwrap_err(), KeeperError::Locked));
+    keeper.unlock(&locked.recovery.to_text(), NOW).unwrap();
+    let key = keeper.store_key(&name).unwrap();
+    keeper.rotate_system_key().unwrap();
+    assert_eq!(locked.keeper().store_key(&name).unwrap().expose(), key.expose());
+    let refused = keeper.adopt_store_key(&name, &StoreKey::random().unwrap()).unwrap_err();
+    assert!(matches!(refused, KeeperError::KeyTree(KeyTreeError::OtherKey(_))), "{refused}");
+}
+
+#[test]
+fn a_recovery_key_is_known_again_and_wrong_ones_make_everybody_wait() {
+    let locked = Locked::new();
+    let mut keeper = locked.keeper();
+    let right = locked.recovery.to_text();
+    assert!(matches!(keeper.check_recovery_key(&right, NOW).unwrap_err(), KeeperError::Locked));
+    keeper.unlock(&right, NOW).unwrap();
+    keeper.check_recovery_key(&right, NOW).unwrap();
+    let before = locked.header();
+    let foreign = RecoveryCode::random().unwrap().to_text();
+    for typed in [foreign.as_str(), "", "not a key", &foreign, &foreign] {
+        let refused = keeper.check_recovery_key(typed, NOW).unwrap_err();
+        assert!(matches!(&refused, KeeperError::Keyring(error) if is_wrong_key(error)), "{refused}");
+    }
+    assert!(matches!(keeper.check_recovery_key(&right, NOW).unwrap_err(), KeeperError::Wait(_)));
+    assert!(locked.header() == before);
+}
+
+#[test]
+fn the_report_says_whether_older_copies_are_noticed() {
+    let mut locked = Locked::new();
+    let mut keeper = locked.keeper();
+    assert_eq!(keeper.report().older_copies, None);
+    assert_eq!(keeper.count().unwrap(), None);
+    keeper.raise_to(3).unwrap();
+    assert_eq!(keeper.count().unwrap(), Some(3));
+    assert_eq!(keeper.report().older_copies, Some(OlderCopies::Noticed));
+    locked.sealer.is_there = false;
+    let mut keeper = locked.keeper();
+    assert!(matches!(keeper.count().unwrap_err(), KeeperError::Counter(SealError::Absent(_))));
+    let reason = "there is no TPM".to_owned();
+    assert_eq!(keeper.report().older_copies, Some(OlderCopies::Unnoticed { reason }));
 }

@@ -125,3 +125,14 @@ fn a_key_file_that_opens_nothing_any_more_is_destroyed() {
     opened(opening.open().unwrap());
     assert_eq!(opening.boot_key.read().unwrap().bytes(), second.bytes());
 }
+
+#[test]
+fn a_partition_made_anew_clears_the_number_and_one_that_is_opened_keeps_it() {
+    let World { folder: _folder, mut opening } = world(true);
+    opening.sealer.raise_to(9).unwrap();
+    opened(opening.make().unwrap());
+    assert_eq!(opening.sealer.count().unwrap(), None);
+    opening.sealer.raise_to(2).unwrap();
+    opened(opening.open().unwrap());
+    assert_eq!(opening.sealer.count().unwrap(), Some(2));
+}

@@ -23,7 +23,7 @@ pub async fn serve<B: Net1Backend>(
 ) -> Result<(), ServeError> {
     let mut status = backend.status();
     let shown = Arc::clone(&status.borrow_and_update());
-    let connection = peer::accept(stream, allowed, PATH, Net1 { backend, shown }).await?;
+    let connection = peer::accept(stream, allowed, PATH, |_uid| Net1 { backend, shown }).await?;
     let served: Result<(), zbus::Error> = async {
         let interface = connection.object_server().interface::<_, Net1<B>>(PATH).await?;
         loop {

@@ -1,13 +1,14 @@
 //! `org.hearthos.Storage1` over a socket pair, with a fake backend behind the glue.
 
-use hostapi::peer::AllowedUids;
 use hostapi::peer::ConnectError;
 use hostapi::peer::ServeError;
 use hostapi::storage1;
+use hostapi::storage1::Callers;
 use hostapi::storage1::MAX_TYPED;
 use hostapi::storage1::Storage1Backend;
 use hostapi::storage1::Storage1Error;
 use hostapi::storage1::Storage1Proxy;
+use hostapi::storage1::StoreKey;
 use hostapi::storage1::Typed;
 use model::storage::KeyKind;
 use model::storage::KeySlot;
@@ -28,6 +29,7 @@ fn report() -> StorageReport {
         unlock: UnlockReport::Locked { reasons, takes: vec![KeyKind::Recovery] },
         keys: vec![KeySlot { kind: KeyKind::Recovery, is_confirmed: false }],
         is_waiting_for_confirmation: true,
+        older_copies: None,
     }
 }
 
@@ -59,13 +61,39 @@ impl Storage1Backend for FakeStoraged {
     async fn seal_anew(&self) -> Result<(), Storage1Error> {
         Err(Storage1Error::Locked("it is locked".to_owned()))
     }
+
+    async fn check_recovery_key(&self, typed: Typed) -> Result<(), Storage1Error> {
+        self.unlock(typed).await
+    }
+
+    async fn store_key(&self, name: &'static str) -> Result<StoreKey, Storage1Error> {
+        assert_eq!(name, "attic");
+        Ok(StoreKey::from_bytes(Zeroizing::new([7; 32])))
+    }
+
+    async fn adopt_store_key(&self, name: &'static str, key: StoreKey) -> Result<(), Storage1Error> {
+        assert_eq!((name, key.expose()), ("attic", &[8; 32]));
+        Ok(())
+    }
+
+    async fn read_anchor(&self) -> Result<Option<u64>, Storage1Error> {
+        Ok(Some(41))
+    }
+
+    async fn advance_anchor(&self, number: u64) -> Result<(), Storage1Error> {
+        Err(Storage1Error::NoCounter(number.to_string()))
+    }
+
+    async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
+        Ok(())
+    }
 }
 
 async fn proxy() -> Storage1Proxy<'static> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let own_uid = ours.peer_cred().unwrap().uid();
-    let allowed = AllowedUids::new([own_uid]);
-    drop(tokio::spawn(async move { storage1::serve(theirs, Arc::new(FakeStoraged), &allowed).await }));
+    let callers = Callers::new([own_uid], [(own_uid, "attic"), (own_uid + 1, "cellar")]);
+    drop(tokio::spawn(async move { storage1::serve(theirs, Arc::new(FakeStoraged), &callers).await }));
     storage1::open(ours).await.unwrap()
 }
 
@@ -83,6 +111,36 @@ async fn every_method_reaches_the_backend_and_errors_keep_their_names() {
         Storage1Error::NotItsEnd(_)
     ));
     assert!(matches!(proxy.seal_anew().await.unwrap_err(), Storage1Error::Locked(_)));
+}
+
+#[tokio::test]
+async fn a_daemon_gets_the_keys_of_its_own_stores_alone() {
+    let proxy = proxy().await;
+    assert_eq!(proxy.store_key("attic".to_owned()).await.unwrap(), [7; 32]);
+    proxy.adopt_store_key("attic".to_owned(), vec![8; 32]).await.unwrap();
+    for name in ["cellar", "", "attic "] {
+        let refused = proxy.store_key(name.to_owned()).await.unwrap_err();
+        assert!(matches!(refused, Storage1Error::NotYours(_)), "{refused:?}");
+        let refused = proxy.adopt_store_key(name.to_owned(), vec![8; 32]).await.unwrap_err();
+        assert!(matches!(refused, Storage1Error::NotYours(_)), "{refused:?}");
+    }
+    let short = proxy.adopt_store_key("attic".to_owned(), vec![8; 31]).await.unwrap_err();
+    assert!(matches!(&short, Storage1Error::Refused(said) if said.contains("31")), "{short:?}");
+    assert_eq!(format!("{:?}", StoreKey::from_bytes(Zeroizing::new([65; 32]))), "StoreKey(…)");
+}
+
+#[tokio::test]
+async fn the_anchor_is_read_and_a_box_without_one_says_so() {
+    let proxy = proxy().await;
+    assert_eq!(proxy.read_anchor().await.unwrap(), (true, 41));
+    let none = proxy.advance_anchor(42).await.unwrap_err();
+    assert!(matches!(&none, Storage1Error::NoCounter(said) if said == "42"), "{none:?}");
+    proxy.check_recovery_key("right".to_owned()).await.unwrap();
+    assert!(matches!(
+        proxy.check_recovery_key("x".to_owned()).await.unwrap_err(),
+        Storage1Error::WrongKey(_)
+    ));
+    proxy.rotate_system_key().await.unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +170,7 @@ async fn what_is_typed_and_what_is_told_is_bounded() {
 #[tokio::test]
 async fn a_caller_that_is_not_on_the_list_is_refused_before_the_handshake() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let nobody = AllowedUids::new([ours.peer_cred().unwrap().uid() + 1]);
+    let nobody = Callers::new([ours.peer_cred().unwrap().uid() + 1], []);
     let served = tokio::spawn(async move { storage1::serve(theirs, Arc::new(FakeStoraged), &nobody).await });
     let refused = served.await.unwrap().unwrap_err();
     assert!(matches!(&refused, ServeError::CallerRefused { interface, .. }

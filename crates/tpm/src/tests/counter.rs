@@ -1,7 +1,9 @@
 use tss_esapi::attributes::NvIndexAttributesBuilder;
+use tss_esapi::handles::AuthHandle;
 use tss_esapi::handles::NvIndexTpmHandle;
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::interface_types::resource_handles::Provision;
+use tss_esapi::structures::Auth;
 use tss_esapi::structures::NvPublic;
 
 use super::failing::clear;
@@ -32,6 +34,21 @@ fn the_counter_lives_through_restarts_and_only_grows() {
     assert!(matches!(tpm.read_counter().unwrap_err(), CounterError::Missing));
     let anew = tpm.define_counter().unwrap();
     assert!(anew > first + 2, "{anew} after {first} + 2");
+}
+
+#[test]
+fn a_password_of_the_owner_hierarchy_is_told_and_nobody_counts_without_it() {
+    let swtpm = Swtpm::new();
+    let mut tpm = swtpm.open();
+    assert!(!tpm.has_owner_password().unwrap());
+    let password = Auth::try_from(b"somebody's".to_vec()).unwrap();
+    tpm.with_empty_password("", |context| context.hierarchy_change_auth(AuthHandle::Owner, password))
+        .unwrap();
+    // The library remembers the password as long as the TPM is open.
+    drop(tpm);
+    let mut tpm = swtpm.open();
+    assert!(tpm.has_owner_password().unwrap());
+    assert!(matches!(tpm.define_counter().unwrap_err(), CounterError::Tpm(_)));
 }
 
 #[test]

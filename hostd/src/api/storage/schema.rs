@@ -14,6 +14,21 @@ pub(crate) struct StorageReport {
     keys: Vec<KeySlot>,
     /// Whether a recovery key was made whose end nobody has typed back yet.
     is_waiting_for_confirmation: bool,
+    /// Whether data that was put back to an older copy is noticed; nothing until the security chip was asked.
+    older_copies: Option<OlderCopies>,
+}
+
+/// Whether data that was put back to an older copy of itself is noticed.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum OlderCopies {
+    /// A counter in the security chip tells.
+    Noticed,
+    /// Nothing tells.
+    Unnoticed {
+        /// Why, in plain words.
+        reason: String,
+    },
 }
 
 /// What came of opening the data at this start.
