@@ -31,4 +31,6 @@ mod tls;
 #[cfg(test)]
 mod unlock;
 #[cfg(test)]
+mod vault;
+#[cfg(test)]
 mod wizard;
