@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Explanation, Network, NetworkSettings, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
+import type { Explanation, Network, NetworkSettings, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -36,6 +36,9 @@ const ANSWER_MS = 10_000;
 /** Hashing a password is slow on purpose, and a small board needs a while for it. */
 const HASHING_MS = 60_000;
 
+/** 16 MiB over a slow radio link. */
+const UPLOAD_MS = 600_000;
+
 /** A change of keys is several slow calculations and commands of the security chip; the box itself waits for two minutes. */
 const KEYS_MS = 130_000;
 
@@ -62,11 +65,24 @@ export const api = {
   /** `end`: the last two groups. */
   confirmRecoveryKey: (end: string) => call<void>("POST", "/storage/recovery-key/confirm", { end }, KEYS_MS),
   seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
+  vault: () => call<Vault>("GET", "/vault"),
+  unlockVault: (password: string) => call<Vault>("POST", "/vault/unlock", { password }, HASHING_MS),
+  lockVault: () => call<Vault>("POST", "/vault/lock"),
+  newRecoveryCode: (password: string) => call<{ recovery_code: string }>("POST", "/vault/recovery-code", { password }, HASHING_MS),
+  confirmRecoveryCode: (end: string) => call<void>("POST", "/vault/recovery-code/confirm", { end }),
+  privateFiles: () => call<{ files: PrivateFile[] }>("GET", "/vault/files"),
+  putPrivateFile: (file: File) => call<void>("PUT", privateFilePath(file.name), file, UPLOAD_MS),
+  removePrivateFile: (name: string) => call<void>("DELETE", privateFilePath(name)),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   powerOff: () => call<void>("POST", "/system/poweroff"),
   certificate: () => request("GET", "/ca.crt").then((answer) => answer.text()),
 };
+
+/** Below the API's address. */
+export function privateFilePath(name: string): string {
+  return `/vault/files/${encodeURIComponent(name)}`;
+}
 
 export const CERTIFICATE_PATH = "/api/v1/ca.crt";
 export const DNS_PROFILE_PATH = "/api/v1/network/dns.mobileconfig";
@@ -83,7 +99,10 @@ async function call<T>(method: string, path: string, body?: unknown, withinMs = 
 
 async function request(method: string, path: string, body?: unknown, withinMs = ANSWER_MS): Promise<Response> {
   const init: RequestInit = { method, cache: "no-store", signal: AbortSignal.timeout(withinMs) };
-  if (body !== undefined) {
+  if (body instanceof Blob) {
+    init.headers = { "Content-Type": "application/octet-stream" };
+    init.body = body;
+  } else if (body !== undefined) {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }

@@ -33,6 +33,21 @@ export interface StorageReport {
   is_waiting_for_confirmation: boolean;
 }
 
+/** What the vault of whoever is logged in shows. */
+export interface Vault {
+  state: "open" | "locked" | "busy" | "none";
+  has_recovery_code: boolean;
+  is_waiting_for_confirmation: boolean;
+  problem: string | null;
+  idle_seconds: number;
+}
+
+export interface PrivateFile {
+  name: string;
+  bytes: number;
+  modified_unix: number;
+}
+
 export interface User {
   name: string;
   role: string;
