@@ -14,6 +14,7 @@ mod numbers;
 mod rules;
 mod storage;
 mod table;
+mod vault;
 
 pub use rules::Counters;
 pub use rules::explanation;
@@ -23,6 +24,8 @@ pub use storage::CONFIRMED;
 pub use storage::UNCONFIRMED;
 pub use storage::recovery_key;
 pub use storage::storage;
+pub use vault::private_files;
+pub use vault::vault;
 
 use numbers::bytes;
 use numbers::count;

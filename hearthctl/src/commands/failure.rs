@@ -65,6 +65,21 @@ pub(crate) enum Failure {
         /// How it is given without anybody.
         how: &'static str,
     },
+    /// A file here could not be read or written.
+    #[error("read or write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A path that ends in nothing a file could be called.
+    #[error("call a file in the vault as {} is called", path.display())]
+    FileName {
+        /// Which.
+        path: PathBuf,
+    },
     /// The data is open.
     #[error("unlock the data: it is not locked")]
     NotLocked,

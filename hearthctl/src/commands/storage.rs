@@ -133,7 +133,11 @@ fn seal(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
 }
 
 /// As the body of a request.
-fn password(desk: &mut Desk<'_>, from_stdin: bool, how: &'static str) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn password(
+    desk: &mut Desk<'_>,
+    from_stdin: bool,
+    how: &'static str,
+) -> Result<Zeroizing<String>, Failure> {
     let password = secret(desk, "Your password:", from_stdin, "the password", how)?;
     Ok(Zeroizing::new(json!({"password": password.as_str()}).to_string()))
 }

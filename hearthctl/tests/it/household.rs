@@ -57,6 +57,7 @@ impl Household {
             net_socket: folder.path().join("net.sock"),
             storage_socket: folder.path().join("storage.sock"),
             boot_report: folder.path().join("boot.json"),
+            vault_idle: Duration::from_secs(600),
         };
         let netd = FakeNetd::lively();
         if !storaged.is_open() {
