@@ -205,7 +205,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     let directories = Arc::new(Fscrypt);
     let users = settings.state.join(USERS_FOLDER);
     let vaults = Vaults::new(opened.storage.clone(), accounts.hasher(), users, directories);
-    vaults.lock_left_open().await;
+    vaults.lock_all().await;
     let (view, network) = watch::channel(NetworkView::default());
     let (connection, netd) = watch::channel(None);
     let app = Arc::new(App {

@@ -40,6 +40,7 @@ use tokio::sync::RwLock;
 use vault::Credential;
 use vault::OpenVault;
 use vault::VaultDocument;
+use vault::directory::DirectoryError;
 use vault::directory::Locking;
 
 /// How long locking waits for files that are being sent or received. What is still in use then stays readable to its user only
@@ -90,6 +91,8 @@ struct Memory {
     open: HashMap<UserName, Open>,
     /// Locked, with files still in use.
     busy: HashMap<UserName, PathBuf>,
+    /// Left open by a run before, with files still in use.
+    left_open: Vec<PathBuf>,
     shown: HashMap<UserName, Shown>,
     problems: HashMap<UserName, String>,
 }
@@ -201,6 +204,7 @@ impl Vaults {
 
     /// Locks the vaults of all users who are not present, and those that were in use when they were to be locked.
     pub async fn lock_absent(&self, is_present: impl Fn(&UserName) -> bool) {
+        self.lock_left_open().await;
         let _turn = self.turn.lock().await;
         let absent: Vec<UserName> = {
             let memory = self.memory();
@@ -216,26 +220,41 @@ impl Vaults {
         }
     }
 
-    /// Takes back the keys of a run before that did not come to it.
-    pub async fn lock_left_open(&self) {
-        let (folder, directories) = (self.folder.clone(), Arc::clone(&self.directories));
+    /// Takes back the keys of a run before that did not come to it; called before anybody is let in.
+    pub async fn lock_all(&self) {
+        let folder = self.folder.clone();
+        match tokio::task::spawn_blocking(move || directories_below(&folder)).await {
+            Ok(left) => self.memory().left_open = left,
+            Err(error) => tracing::error!(error = &error as &dyn Error, "the vaults could not be listed"),
+        }
+        self.lock_left_open().await;
+    }
+
+    /// Those that are still in use stay listed.
+    async fn lock_left_open(&self) {
+        let _turn = self.turn.lock().await;
+        let left = std::mem::take(&mut self.memory().left_open);
+        let directories = Arc::clone(&self.directories);
         let closed = tokio::task::spawn_blocking(move || {
-            for path in directories_below(&folder) {
+            let mut busy = Vec::new();
+            for path in left {
                 match directories.close(&path) {
-                    Ok(Locking::Locked) => {}
+                    // Nothing is in a plain one: it was being made when the power went.
+                    Ok(Locking::Locked) | Err(DirectoryError::Plain { .. }) => {}
                     Ok(Locking::Busy) => {
                         tracing::warn!("a vault is locked, and files of it are still in use");
+                        busy.push(path);
                     }
-                    // Nothing is in one that was being made when the power went.
-                    Err(vault::directory::DirectoryError::Plain { .. }) => {}
                     Err(error) => {
                         tracing::error!(error = &error as &dyn Error, "a vault could not be locked");
                     }
                 }
             }
+            busy
         });
-        if let Err(error) = closed.await {
-            tracing::error!(error = &error as &dyn Error, "locking vaults ended early");
+        match closed.await {
+            Ok(busy) => self.memory().left_open = busy,
+            Err(error) => tracing::error!(error = &error as &dyn Error, "locking vaults ended early"),
         }
     }
 
@@ -294,9 +313,13 @@ impl Vaults {
         let folder = self.folder.join(document.user().as_str()).join(document.key_number().to_string());
         let (directories, key, path) =
             (Arc::clone(&self.directories), vault.current().clone(), folder.clone());
+        // Where it is open already, somebody may be writing.
+        let is_open = self.memory().open.contains_key(user);
         let shown = tokio::task::spawn_blocking(move || {
             directories.open(&path, &key)?;
-            files::remove_asides(&path)?;
+            if !is_open {
+                files::remove_asides(&path)?;
+            }
             Ok::<_, VaultError>(())
         });
         let shown = shown.await.map_err(VaultError::from).flatten();
@@ -305,6 +328,7 @@ impl Vaults {
             Ok(()) => {
                 memory.problems.remove(user);
                 memory.busy.remove(user);
+                memory.left_open.retain(|left| *left != folder);
                 memory.open.entry(user.clone()).or_insert_with(|| Open { folder, lease: Arc::default() });
             }
             Err(error) => {

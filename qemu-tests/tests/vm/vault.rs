@@ -81,9 +81,16 @@ fn a_private_file_is_seen_by_its_user_only() {
         // hostd gives its key back when it is stopped by init, and when it could not, its next run does.
         let hostd = agent.process("hostd")?;
         agent.kill(hostd.pid, rustix::process::Signal::KILL)?;
-        vm.wait_until("hostd's next run locks what it finds", || {
-            Ok((agent.find("/data", MARKER)? == (vec![], 2)).then_some(()))
+        vm.wait_until("hostd's next run", || {
+            let is_next = agent.process("hostd").is_ok_and(|next| next.pid != hostd.pid);
+            let answers = is_next && web.get("/api/v1/status").is_ok_and(|answer| answer.status == 200);
+            Ok(answers.then_some(()))
         })?;
+        let found = agent.find("/data", MARKER)?;
+        ensure!(found == (vec![], 2), "root sees what hostd left open: {found:?}");
+        ensure!(state(&web)? == "locked", "the session lives on, the vault does not: {}", vault(&web)?);
+        expect(&unlock(&mut web, &json!({ "password": PASSWORD }))?, 200)?;
+        ensure!(web.get(&file(NAME))?.body == MARKER.as_bytes(), "another content");
         Ok(())
     });
 }
