@@ -145,7 +145,7 @@ impl Failure {
                  give its address: hearthctl login https://… --address 192.168.1.5"
             }
             Self::Client(ClientError::Refused { code, .. }) if code == "too_large" => {
-                "The box takes settings of at most 64 KiB."
+                "The box takes settings of at most 64 KiB, and private files of at most 16 MiB."
             }
             Self::NobodyCompares { .. } => {
                 "Compare it with the one on the box's screen, then give it: hearthctl login … --fingerprint …"
@@ -166,6 +166,8 @@ impl Failure {
             | Self::Address { .. }
             | Self::Fingerprint { .. }
             | Self::TwoEnds
+            | Self::File { .. }
+            | Self::FileName { .. }
             | Self::NotLocked
             | Self::Input { .. }
             | Self::Ask { .. }
