@@ -83,10 +83,12 @@ export const STORAGE_SITUATIONS = {
     await page.keyboard.press("Enter");
     await heading(page, "Your recovery key");
     const groups = await page.getByRole("list", { name: "Recovery key, in groups" }).getByRole("listitem").allInnerTexts();
+    const code = await page.getByRole("list", { name: "Recovery code, in groups" }).getByRole("listitem").allInnerTexts();
     await page.getByRole("button", { name: "I have it on paper" }).click();
     await page.getByRole("button", { name: "Show it again" }).click();
     await heading(page, "Your recovery key");
     await page.getByRole("button", { name: "I have it on paper" }).click();
+    await page.getByLabel("Last two groups of the code").fill(code.slice(-2).join(" "));
     await page.getByLabel("Last two groups of the key").fill(groups.slice(-2).join(" "));
     await page.keyboard.press("Enter");
     await page.getByText(/The new recovery key is right/).waitFor();

@@ -156,12 +156,14 @@ class Walker {
     const { page } = this;
     const groups = await page.getByRole("list", { name: "Recovery key, in groups" }).getByRole("listitem").allInnerTexts();
     if (groups.length !== 9 || groups.some((group) => !/^[0-9A-Z]{4}$/.test(group))) throw new Error(`the key has ${groups.length} groups of another form`);
+    const code = await page.getByRole("list", { name: "Recovery code, in groups" }).getByRole("listitem").allInnerTexts();
     await look(page, this.shots, "13-recovery-key");
     await lookAtPaper(page, this.shots, "13-recovery-key-paper");
     await tabTo(page, page.getByRole("button", { name: "I have it on paper" }));
     await page.keyboard.press("Enter");
     await this.heading("Do you have it on paper?");
     const end = page.getByLabel("Last two groups of the key");
+    await page.getByLabel("Last two groups of the code").fill(code.slice(-2).join(""));
     await tabTo(page, end);
     await page.keyboard.press("Enter");
     await page.getByText(/Type the last two groups of the key/).waitFor();

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError, Unreachable } from "./api/client";
 import type { OlderCopy, Status, User } from "./api/types";
 import { startPower, type Power } from "./logic/power";
+import { FilesPage } from "./pages/files";
 import { HomePage } from "./pages/home";
 import { LockedPage } from "./pages/locked";
 import { LoginPage } from "./pages/login";
@@ -65,6 +66,8 @@ export function App() {
           return <NetworkPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "storage":
           return <StoragePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "files":
+          return <FilesPage onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "home":
           return (
             <HomePage
@@ -73,6 +76,7 @@ export function App() {
               onLogs={(unit) => show({ page: "logs", unit })}
               onNetwork={() => show({ page: "network" })}
               onStorage={() => show({ page: "storage" })}
+              onFiles={() => show({ page: "files" })}
               onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
             />
           );

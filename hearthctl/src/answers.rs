@@ -320,6 +320,33 @@ pub struct Finding {
     pub words: String,
 }
 
+/// `GET /vault`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Vault {
+    /// `open`, `locked`, `busy` or `none`.
+    pub state: String,
+    /// Whether somebody has shown to have the recovery code on paper.
+    pub has_recovery_code: bool,
+    /// Why its files cannot be shown.
+    pub problem: Option<String>,
+}
+
+/// `GET /vault/files`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Files {
+    /// By name.
+    pub files: Vec<PrivateFile>,
+}
+
+/// A file in the vault.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PrivateFile {
+    /// Its name.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
 /// `POST /storage/recovery-key`.
 #[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct RecoveryKey {

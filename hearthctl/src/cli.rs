@@ -64,6 +64,13 @@ pub enum Command {
         #[command(subcommand)]
         part: Option<Storage>,
     },
+    /// Your vault: private files that only you can open
+    #[command(args_conflicts_with_subcommands = true)]
+    Vault {
+        /// What to do with it; without, whether it is open.
+        #[command(subcommand)]
+        part: Option<Vault>,
+    },
     /// Erase everything on the box and begin anew
     ///
     /// Everything that anybody keeps on the box is made unreadable for good, with whatever key. The box restarts for it and then waits to
@@ -174,6 +181,38 @@ impl Rotated {
             Self::System => "system",
         }
     }
+}
+
+/// What can be done with the vault.
+#[derive(Debug, Subcommand)]
+pub enum Vault {
+    /// Open it with your password
+    Unlock {
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Lock it: the box forgets its key
+    Lock,
+    /// List the files in it
+    Files,
+    /// Put a file into it, in the place of one of the same name
+    Put {
+        /// The file, at most 16 MiB
+        file: PathBuf,
+    },
+    /// Write a file in it to a file here; one that is there already is left alone
+    Get {
+        /// Its name in the vault
+        name: String,
+        /// Where to write it, instead of its name in this folder
+        file: Option<PathBuf>,
+    },
+    /// Remove a file from it for good
+    Remove {
+        /// Its name in the vault
+        name: String,
+    },
 }
 
 /// Opens the locked data.

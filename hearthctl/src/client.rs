@@ -191,6 +191,33 @@ impl Client {
         self.ask(method, path, body).and_then(|answer| self.read(path, answer))
     }
 
+    /// Sends a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub fn put_file(&self, path: &str, bytes: &[u8]) -> Result<(), ClientError> {
+        let request = self.request("PUT", path).header("content-type", "application/octet-stream");
+        let sent = request.body(bytes).map(|request| self.agent.run(request));
+        let answer = sent.map_err(|source| ClientError::Question { url: self.url.clone(), source })?;
+        self.read(path, answer.map_err(|error| self.no_answer(error))?).map(|_empty| ())
+    }
+
+    /// The answer to `GET /api/v1<path>` as bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub fn get_file(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        let mut answer = self.ask("GET", path, None)?;
+        if answer.status().as_u16() != 200 {
+            let status = answer.status().as_u16();
+            return self.read(path, answer).and_then(|_other| Err(self.strange(path, status)));
+        }
+        let bytes = answer.body_mut().with_config().limit(MAX_ANSWER + 1).read_to_vec();
+        bytes.map_err(|error| self.no_answer(error))
+    }
+
     /// Logs in; gives the session and the box's answer.
     ///
     /// # Errors
@@ -219,10 +246,7 @@ impl Client {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&str>) -> Result<Response<ureq::Body>, ClientError> {
-        let mut request = Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
-        if let Some(token) = &self.token {
-            request = request.header("cookie", format!("{COOKIE_NAME}={}", token.0));
-        }
+        let mut request = self.request(method, path);
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
@@ -232,6 +256,14 @@ impl Client {
         };
         let answer = sent.map_err(|source| ClientError::Question { url: self.url.clone(), source })?;
         answer.map_err(|error| self.no_answer(error))
+    }
+
+    fn request(&self, method: &str, path: &str) -> ureq::http::request::Builder {
+        let request = Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
+        match &self.token {
+            Some(token) => request.header("cookie", format!("{COOKIE_NAME}={}", token.0)),
+            None => request,
+        }
     }
 
     fn read(&self, path: &str, mut answer: Response<ureq::Body>) -> Result<Value, ClientError> {

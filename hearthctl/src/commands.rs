@@ -4,6 +4,7 @@ mod failure;
 mod login;
 mod reset;
 mod storage;
+mod vault;
 
 pub(crate) use failure::Failure;
 
@@ -63,6 +64,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Network { part: Some(Network::Policy { explain: Some(ends) }) } => {
             return explain(&mut desk, ends);
         }
+        Command::Vault { part } => vault::carry_out(&mut desk, part.as_ref())?,
         Command::Storage { part } => storage::carry_out(&mut desk, part.as_ref())?,
         Command::Network { part: Some(Network::Settings(settings)) } => change(&mut desk, settings)?,
     }

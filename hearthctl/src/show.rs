@@ -15,6 +15,7 @@ mod numbers;
 mod rules;
 mod storage;
 mod table;
+mod vault;
 
 pub use health::health;
 pub use rules::Counters;
@@ -25,6 +26,8 @@ pub use storage::CONFIRMED;
 pub use storage::UNCONFIRMED;
 pub use storage::recovery_key;
 pub use storage::storage;
+pub use vault::private_files;
+pub use vault::vault;
 
 use numbers::bytes;
 use numbers::count;

@@ -7,6 +7,7 @@
 //! Callers run [`Accounts::set_up`], [`Accounts::log_in`] and [`Accounts::log_out`] to their end even when their client has hung up: between the
 //! commit and the change in memory nothing may stop.
 
+mod change;
 pub mod claim;
 pub mod credentials;
 pub mod limiter;
@@ -21,6 +22,8 @@ use crate::records::Records;
 use crate::records::Role;
 use crate::records::SetUp;
 use crate::records::User;
+use crate::vaults::record;
+use crate::vaults::record::RecordError;
 use claim::Claim;
 use claim::RandomError;
 use claim::Verdict;
@@ -128,6 +131,13 @@ pub enum Refusal {
         /// Why.
         #[source]
         source: KeepError,
+    },
+    /// No vault could be made for the new user.
+    #[error("make a vault")]
+    Vault {
+        /// Why.
+        #[source]
+        source: RecordError,
     },
     /// The password could not be hashed.
     #[error("check the password")]
@@ -241,12 +251,17 @@ impl Accounts {
     pub async fn set_up(&self, wish: SetUpWish, from: IpAddr) -> Result<(Token, Session), Refusal> {
         let records = self.records()?;
         self.check_claim(&wish.claim_code, from)?;
+        let typed = wish.password.clone();
+        let vault = self.hasher.in_turn(move || record::make(&typed)).await;
+        let vault = vault.map_err(|source| Refusal::Hash { source })?;
+        let vault = vault.map_err(|source| Refusal::Vault { source })?;
         let password = Zeroizing::new(wish.password.as_bytes().to_vec());
         let password = self.hasher.hash(password).await.map_err(|source| Refusal::Hash { source })?;
         let owner = User { name: wish.owner, role: Role::Owner, password };
         let (token, session) = self.new_session(&owner)?;
         let hash = token.hash();
-        let set_up = SetUp { owner: &owner, host_name: &wish.host_name, session: (&hash, &session) };
+        let set_up =
+            SetUp { owner: &owner, host_name: &wish.host_name, session: (&hash, &session), vault: &vault };
         records.keep_set_up(set_up).await.map_err(|source| match source {
             KeepError::AlreadySetUp => Refusal::AlreadySetUp,
             KeepError::Commit { .. } | KeepError::Encode { .. } | KeepError::Thread { .. } => {
@@ -298,7 +313,8 @@ impl Accounts {
         self.right_user(Attempt { name: user.as_str().to_owned(), password }, from).await.map(drop)
     }
 
-    async fn right_user(&self, attempt: Attempt, from: IpAddr) -> Result<User, Refusal> {
+    /// The user whose name and password these are; wrong ones are counted.
+    pub(crate) async fn right_user(&self, attempt: Attempt, from: IpAddr) -> Result<User, Refusal> {
         let account = attempt.account();
         let candidate = {
             let mut memory = self.memory();

@@ -8,6 +8,7 @@
 //! A route cannot be written down without saying who may use it ([`Access`]), and a path that is neither in [`ROUTES`] nor in
 //! [`OUTSIDE`] is 404: what nobody allowed is denied. Handlers that change something run to their end even when the client hangs up.
 
+mod account;
 pub mod authorise;
 pub mod body;
 pub mod document;
@@ -20,6 +21,8 @@ mod setup;
 mod status;
 mod storage;
 mod system;
+pub mod upload;
+mod vault;
 
 use crate::accounts::session::Session;
 use crate::accounts::session::Token;
@@ -45,6 +48,7 @@ use serde::de::DeserializeOwned;
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
+use upload::Upload;
 
 /// Where the API lives.
 pub const BASE: &str = "/api/v1";
@@ -54,7 +58,7 @@ pub const BASE: &str = "/api/v1";
 pub struct Route {
     /// Method; a GET route answers HEAD as well.
     pub method: Method,
-    /// Path below [`BASE`]; the whole path for those in [`OUTSIDE`].
+    /// Path below [`BASE`]; the whole path for those in [`OUTSIDE`]. `{name}` at its end stands for one segment.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -72,6 +76,8 @@ pub enum Input {
     Json,
     /// A DNS message as body.
     DnsMessage,
+    /// A file, handed over while it arrives.
+    File,
 }
 
 impl Input {
@@ -81,6 +87,7 @@ impl Input {
             Self::Nothing => None,
             Self::Json => Some("application/json"),
             Self::DnsMessage => Some(network::dns::MEDIA_TYPE),
+            Self::File => Some(vault::files::MEDIA_TYPE),
         }
     }
 }
@@ -251,6 +258,90 @@ pub static ROUTES: &[Route] = &[
         handler: |call| Box::pin(storage::rollback::confirm(call)),
     },
     Route {
+        method: Method::POST,
+        path: "/account/password",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(account::change_password(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/account/reset",
+        access: Access::Public,
+        input: Input::Json,
+        handler: |call| Box::pin(account::reset_password(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/vault",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(vault::show_vault(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/vault/unlock",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(vault::unlock(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/vault/lock",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(vault::lock(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/vault/new",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(vault::begin_anew(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/vault/recovery-code",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(vault::make_code(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/vault/recovery-code/confirm",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(vault::confirm_code(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/vault/files",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(vault::files::list_files(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/vault/files/{name}",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(vault::files::get_file(call)),
+    },
+    Route {
+        method: Method::PUT,
+        path: "/vault/files/{name}",
+        access: Access::LoggedIn,
+        input: Input::File,
+        handler: |call| Box::pin(vault::files::put_file(call)),
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/vault/files/{name}",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(vault::files::delete_file(call)),
+    },
+    Route {
         method: Method::GET,
         path: "/logs",
         access: Access::LoggedIn,
@@ -313,8 +404,11 @@ pub struct Call {
     pub from: IpAddr,
     /// Who asks, on routes that need a login.
     pub login: Option<(Token, Session)>,
+    /// What stands for `{name}` in the path, decoded; `None` where it cannot be.
+    name: Option<String>,
     query: String,
     body: Bytes,
+    upload: Option<Upload>,
 }
 
 impl Call {
@@ -336,25 +430,25 @@ where
     B::Error: Error + Send + Sync + 'static,
 {
     let (parts, incoming) = request.into_parts();
-    let let_in = admit(app, &parts, visitor.address());
-    // The body is read even when the answer is known: closing a connection on a client that still sends loses the answer.
-    let takes_body = matches!(&let_in, Ok((route, _)) if route.input != Input::Nothing);
-    let kept = if takes_body { body::MAX_BYTES } else { 0 };
-    let read = body::read(incoming, kept).await;
-    let close = matches!(read, Err(ref error) if error.closes());
-    let result = match (let_in, read) {
-        (Err(error), _) => Err(error),
-        (Ok(_), Err(error)) if takes_body || error.closes() => Err(error),
-        (Ok((route, login)), read) => {
+    let (result, close) = match admit(app, &parts, visitor.address()) {
+        // The body is read even when the answer is known: closing a connection on a client that still sends loses the answer.
+        Err(error) => (Err(error), body::read(incoming, 0).await.is_err_and(|error| error.closes())),
+        Ok(admitted) => {
             let call = Call {
                 app: Arc::clone(app),
                 from: visitor.address(),
-                login,
+                login: admitted.login,
+                name: admitted.name,
                 query: parts.uri.query().unwrap_or_default().to_owned(),
-                body: read.unwrap_or_default(),
+                body: Bytes::new(),
+                upload: None,
             };
-            let _busy = visitor.busy();
-            run(route, call, &parts.headers).await
+            match admitted.route.input {
+                Input::File => run_with_file(admitted.route, call, &parts.headers, incoming, visitor).await,
+                Input::Nothing | Input::Json | Input::DnsMessage => {
+                    run_with_body(admitted.route, call, &parts.headers, incoming, visitor).await
+                }
+            }
         }
     };
     let mut reply = result.unwrap_or_else(|error| error.into_reply());
@@ -363,6 +457,54 @@ where
     }
     reply.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     reply
+}
+
+/// Reads the body, then has the handler work. Says whether the connection must be closed.
+async fn run_with_body<B>(
+    route: &'static Route,
+    call: Call,
+    headers: &HeaderMap,
+    incoming: B,
+    visitor: &Visitor,
+) -> (Result<Reply, ApiError>, bool)
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Error + Send + Sync + 'static,
+{
+    let takes_body = route.input != Input::Nothing;
+    match body::read(incoming, if takes_body { body::MAX_BYTES } else { 0 }).await {
+        Err(error) if takes_body || error.closes() => {
+            let close = error.closes();
+            (Err(error), close)
+        }
+        read => {
+            let _busy = visitor.busy();
+            (run(route, Call { body: read.unwrap_or_default(), ..call }, headers).await, false)
+        }
+    }
+}
+
+/// Has the handler work while the body arrives. A connection is as little in use by that as by any other request that arrives.
+async fn run_with_file<B>(
+    route: &'static Route,
+    call: Call,
+    headers: &HeaderMap,
+    incoming: B,
+    visitor: &Visitor,
+) -> (Result<Reply, ApiError>, bool)
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Error + Send + Sync + 'static,
+{
+    let (source, upload) = upload::channel();
+    let (arrived, result) = tokio::join!(
+        async {
+            let arrived = source.feed(incoming).await;
+            (arrived, visitor.busy())
+        },
+        run(route, Call { upload: Some(upload), ..call }, headers)
+    );
+    (result, arrived.0.is_err())
 }
 
 async fn run(route: &'static Route, call: Call, headers: &HeaderMap) -> Result<Reply, ApiError> {
@@ -378,27 +520,41 @@ async fn run(route: &'static Route, call: Call, headers: &HeaderMap) -> Result<R
     })
 }
 
-/// Who asks, where that is known.
-type Login = Option<(Token, Session)>;
-
-/// Finds the route and decides; this is the only way to a handler.
-fn admit(app: &App, parts: &Parts, from: IpAddr) -> Result<(&'static Route, Login), ApiError> {
-    let route = find(&parts.method, parts.uri.path())?;
-    let login = authorise::authorise(app, route.access, parts, from)?;
-    Ok((route, login))
+/// A request that is let in.
+struct Admitted {
+    route: &'static Route,
+    /// Who asks, where that is known.
+    login: Option<(Token, Session)>,
+    name: Option<String>,
 }
 
-fn find(method: &Method, path: &str) -> Result<&'static Route, ApiError> {
+/// Finds the route and decides; this is the only way to a handler.
+fn admit(app: &App, parts: &Parts, from: IpAddr) -> Result<Admitted, ApiError> {
+    let (route, segment) = find(&parts.method, parts.uri.path())?;
+    let login = authorise::authorise(app, route.access, parts, from)?;
+    Ok(Admitted { route, login, name: segment.and_then(query::decode_segment) })
+}
+
+/// The route, and what stands for the name at its end.
+fn find<'a>(method: &Method, path: &'a str) -> Result<(&'static Route, Option<&'a str>), ApiError> {
     let (table, path) = path.strip_prefix(BASE).map_or((OUTSIDE, path), |below| (ROUTES, below));
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
     let mut allowed = Vec::new();
-    for route in table.iter().filter(|route| route.path == path) {
+    for route in table {
+        let Some(segment) = fit(route.path, path) else { continue };
         if route.method == *wanted {
-            return Ok(route);
+            return Ok((route, segment));
         }
         allowed.push(route.method.as_str());
     }
     if allowed.is_empty() { Err(ApiError::not_found()) } else { Err(ApiError::method_not_allowed(&allowed)) }
+}
+
+/// Whether a path is a route's, and what stands for the name at its end.
+fn fit<'a>(route: &str, path: &'a str) -> Option<Option<&'a str>> {
+    let Some(before) = route.strip_suffix("{name}") else { return (route == path).then_some(None) };
+    let segment = path.strip_prefix(before)?;
+    (!segment.is_empty() && !segment.contains('/')).then_some(Some(segment))
 }
 
 fn json_reply(status: StatusCode, value: &impl Serialize) -> Result<Reply, ApiError> {

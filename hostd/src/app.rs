@@ -19,6 +19,7 @@ use crate::state::BoxState;
 use crate::state::Facts;
 use crate::state::derive;
 use crate::storaged::Storaged;
+use crate::vaults::Vaults;
 use crate::web::Reply;
 use crate::web::console::Console;
 use crate::web::headers;
@@ -34,6 +35,7 @@ use model::storage::KeyKind;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Rollback;
 use tokio::sync::watch;
 
@@ -56,6 +58,10 @@ pub struct App {
     pub netd: Netd,
     /// The keys of the data.
     pub storaged: Storaged,
+    /// The vaults of users.
+    pub vaults: Vaults,
+    /// How long a vault stays open while its user asks for nothing.
+    pub vault_idle: Duration,
     /// How the boot went.
     pub boot: Option<BootReport>,
     /// What was lost or repaired when the store was opened, in plain words.

@@ -10,6 +10,7 @@
 //!        certificates       the box's certificate follows names and addresses
 //!        dns_certificate    the resolver's certificate follows names
 //!        announce::follow   state and claim code to the box's screen
+//!        vaults             users who have gone: their vaults are locked
 //!        upkeep             hourly: sessions and the passage of time to the store
 //! ```
 //!
@@ -33,6 +34,7 @@ pub mod settings;
 pub mod state;
 pub mod storage;
 pub mod storaged;
+pub mod vaults;
 pub mod web;
 
 use crate::accounts::Accounts;
@@ -58,6 +60,8 @@ use crate::server::tls;
 use crate::settings::Settings;
 use crate::storage::Needs;
 use crate::storaged::Storaged;
+use crate::vaults::Vaults;
+use crate::vaults::directories::Fscrypt;
 use crate::web::console::Console;
 use hostapi::activation::Sockets;
 use hostapi::activation::TakeError;
@@ -76,6 +80,8 @@ use tokio::time::interval;
 
 /// How often sessions and the passage of time are written down.
 const UPKEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// The vaults' directories, below the folder for what is kept.
+const USERS_FOLDER: &str = "users";
 
 /// Why hostd could not run.
 #[derive(Debug, thiserror::Error)]
@@ -204,6 +210,10 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     let clock = Arc::new(KernelClock);
     let accounts = Accounts::new(opened.storage.clone(), opened.loaded, clock.clone())
         .map_err(|source| RunError::Random { source })?;
+    let directories = Arc::new(Fscrypt);
+    let users = settings.state.join(USERS_FOLDER);
+    let vaults = Vaults::new(opened.storage.clone(), accounts.hasher(), users, directories);
+    vaults.lock_all().await;
     let (view, network) = watch::channel(NetworkView::default());
     let (connection, netd) = watch::channel(None);
     let app = Arc::new(App {
@@ -215,6 +225,8 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
         network,
         netd: Netd::new(netd),
         storaged: Storaged::default(),
+        vaults,
+        vault_idle: settings.vault_idle,
         boot,
         recovered: opened.recovered,
         rollback: opened.rollback,
@@ -239,6 +251,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     let storaged = app.storaged.clone();
     tasks.spawn(async move { storaged::follow(&settings.storage_socket, storaged).await });
     tasks.spawn(keep_up(Arc::clone(&app)));
+    tasks.spawn(lock_unused(Arc::clone(&app)));
     Ok(Running { http: http.1, https: https.1, app, connections, servers, tasks })
 }
 
@@ -258,6 +271,7 @@ impl Running {
         }
         self.servers.shutdown().await;
         self.tasks.shutdown().await;
+        self.app.vaults.lock_absent(|_user| false).await;
         if let Err(error) = self.app.accounts.upkeep(true).await {
             tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");
         }
@@ -324,6 +338,14 @@ async fn follow_network(socket: PathBuf, app: Arc<App>, known: Known) {
     };
     let certify = dns_certificate::follow(Arc::clone(&app), latest);
     tokio::join!(net::follow(&socket, Wishes { name, certificate }, known), forward, certify);
+}
+
+async fn lock_unused(app: Arc<App>) {
+    let mut tick = interval(vaults::WATCH_EVERY);
+    loop {
+        tick.tick().await;
+        app.vaults.lock_absent(|user| app.accounts.is_present(user, app.vault_idle)).await;
+    }
 }
 
 async fn keep_up(app: Arc<App>) {

@@ -8,8 +8,10 @@
 //! | `users` | name | [`User`] |
 //! | `sessions` | SHA-256 of the token | [`Session`] |
 //! | `time` | `ledger` | [`Ledger`] |
+//! | `vaults` | name of the user | [`VaultRecord`] |
+//! | `vaults_put_by` | id of the vault | [`VaultRecord`] of a vault that nobody could open any more when its user began anew |
 //!
-//! Values are JSON. Everything is read once at start; later reads come from memory.
+//! Values are JSON. Everything is read once at start, and later reads come from memory; vaults are read when they are opened.
 //!
 //! This is schema 1. A change that older programs would misread is a step in [`migrations`].
 
@@ -20,6 +22,7 @@ use crate::accounts::session::TokenHash;
 use crate::clock::Ledger;
 use crate::household::authority::StoredAuthority;
 use crate::household::leaf::Leaf;
+use crate::vaults::record::VaultRecord;
 use model::names::HostName;
 use serde::Deserialize;
 use serde::Serialize;
@@ -38,6 +41,8 @@ const HOUSEHOLD: &str = "household";
 const USERS: &str = "users";
 const SESSIONS: &str = "sessions";
 const TIME: &str = "time";
+const VAULTS: &str = "vaults";
+const VAULTS_PUT_BY: &str = "vaults_put_by";
 const OWNER: &[u8] = b"owner";
 const HOST_NAME: &[u8] = b"host_name";
 const AUTHORITY: &[u8] = b"authority";
@@ -165,6 +170,8 @@ pub struct SetUp<'a> {
     pub host_name: &'a HostName,
     /// Their first session.
     pub session: (&'a TokenHash, &'a Session),
+    /// Their vault.
+    pub vault: &'a VaultRecord,
 }
 
 impl Records {
@@ -217,7 +224,7 @@ impl Records {
         self.commit(Batch::new().put(HOUSEHOLD, LEAF, json(leaf)?)).await
     }
 
-    /// Keeps owner, name and first session, or nothing.
+    /// Keeps owner, their vault, name and first session, or nothing.
     ///
     /// # Errors
     ///
@@ -229,6 +236,7 @@ impl Records {
             .put(HOUSEHOLD, OWNER, json(&set_up.owner.name)?)
             .put(HOUSEHOLD, HOST_NAME, json(set_up.host_name)?)
             .put(USERS, set_up.owner.name.as_str().as_bytes(), json(set_up.owner)?)
+            .put(VAULTS, set_up.owner.name.as_str().as_bytes(), json(set_up.vault)?)
             .put(SESSIONS, token.as_bytes(), json(session)?);
         match self.commit(batch).await {
             Err(KeepError::Commit { source: CommitError::Precondition { .. } }) => {
@@ -256,6 +264,65 @@ impl Records {
         for token in removed {
             batch = batch.delete(SESSIONS, token.as_bytes());
         }
+        self.commit(batch).await
+    }
+
+    /// Keeps a user with another password, what that changes of their vault, and ends sessions, all at once.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not commit.
+    pub async fn keep_password(
+        &self,
+        user: &User,
+        vault: Option<&VaultRecord>,
+        ended: &[TokenHash],
+    ) -> Result<(), KeepError> {
+        let name = user.name.as_str().as_bytes();
+        let mut batch = Batch::new().put(USERS, name, json(user)?);
+        if let Some(vault) = vault {
+            batch = batch.put(VAULTS, name, json(vault)?);
+        }
+        for token in ended {
+            batch = batch.delete(SESSIONS, token.as_bytes());
+        }
+        self.commit(batch).await
+    }
+
+    /// Reads a user's vault; blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot read it, or it is not what it should be.
+    pub fn vault_blocking(&self, user: &UserName) -> Result<Option<VaultRecord>, LoadError> {
+        self.get(VAULTS, user.as_str().as_bytes())
+    }
+
+    /// Keeps a user's vault.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not commit.
+    pub async fn keep_vault(&self, user: &UserName, vault: &VaultRecord) -> Result<(), KeepError> {
+        self.commit(Batch::new().put(VAULTS, user.as_str().as_bytes(), json(vault)?)).await
+    }
+
+    /// Keeps a vault in the place of another, which is put by under its id.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not commit.
+    pub async fn exchange_vault(
+        &self,
+        user: &UserName,
+        old: (&str, &VaultRecord),
+        new: &VaultRecord,
+    ) -> Result<(), KeepError> {
+        let batch = Batch::new().put(VAULTS_PUT_BY, old.0.as_bytes(), json(old.1)?).put(
+            VAULTS,
+            user.as_str().as_bytes(),
+            json(new)?,
+        );
         self.commit(batch).await
     }
 

@@ -31,7 +31,12 @@ pub struct Settings {
     pub run: PathBuf,
     /// init's report on the boot; need not be there.
     pub boot_report: PathBuf,
+    /// How long a vault stays open while its user asks for nothing.
+    pub vault_idle: Duration,
 }
+
+/// Half a day: nobody types a password twice between getting up and going to bed.
+const VAULT_IDLE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Why the command line was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +45,7 @@ pub enum SettingsError {
     #[error(
         "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
          --state FOLDER, --bootstrap FILE, --console FOLDER, --net-socket PATH, \
-         --storage-socket PATH, --run FOLDER and --boot-report FILE"
+         --storage-socket PATH, --run FOLDER, --boot-report FILE and --vault-idle SECONDS"
     )]
     Unknown {
         /// As written.
@@ -51,6 +56,14 @@ pub enum SettingsError {
     NoValue {
         /// Which argument.
         argument: &'static str,
+    },
+    /// The value is no number of seconds.
+    #[error("{argument} needs seconds, at least 60, not {value:?}")]
+    Seconds {
+        /// Which argument.
+        argument: &'static str,
+        /// As written.
+        value: OsString,
     },
     /// The value is no address.
     #[error("{argument} needs ADDRESS:PORT, not {value:?}")]
@@ -75,6 +88,7 @@ impl Default for Settings {
             storage_patience: STORAGE_PATIENCE,
             run: model::paths::HOSTD_RUN.into(),
             boot_report: model::paths::BOOT_REPORT.into(),
+            vault_idle: VAULT_IDLE,
         }
     }
 }
@@ -104,11 +118,19 @@ impl Settings {
                 Some("--storage-socket") => settings.storage_socket = value("--storage-socket")?.into(),
                 Some("--run") => settings.run = value("--run")?.into(),
                 Some("--boot-report") => settings.boot_report = value("--boot-report")?.into(),
+                Some("--vault-idle") => {
+                    settings.vault_idle = seconds("--vault-idle", value("--vault-idle")?)?;
+                }
                 _ => return Err(SettingsError::Unknown { argument }),
             }
         }
         Ok(settings)
     }
+}
+
+fn seconds(argument: &'static str, value: OsString) -> Result<Duration, SettingsError> {
+    let parsed = value.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 60);
+    parsed.map(Duration::from_secs).ok_or(SettingsError::Seconds { argument, value })
 }
 
 fn address(argument: &'static str, value: OsString) -> Result<SocketAddr, SettingsError> {
@@ -135,6 +157,8 @@ mod tests {
         assert_eq!(settings.listen_https, Some("127.0.0.1:0".parse().unwrap()));
         assert_eq!(settings.listen_http, None);
         assert_eq!((settings.state, settings.console), ("/tmp/s".into(), "dist".into()));
+        assert_eq!(parse("--vault-idle 60").unwrap().vault_idle, Duration::from_secs(60));
+        assert!(matches!(parse("--vault-idle 0"), Err(SettingsError::Seconds { .. })));
         assert!(matches!(parse("--help"), Err(SettingsError::Unknown { .. })));
         assert_eq!(parse("--state"), Err(SettingsError::NoValue { argument: "--state" }));
         assert!(matches!(parse("--listen-http localhost"), Err(SettingsError::Address { .. })));

@@ -1,12 +1,13 @@
 //! What is not the API: the console's files, plain HTTP, and the headers on everything.
 
+pub mod body;
 pub mod console;
 pub mod headers;
 pub mod hosts;
 pub mod plain;
 pub mod welcome;
 
-use http_body_util::Full;
+use body::ReplyBody;
 use hyper::Response;
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -14,13 +15,13 @@ use hyper::header::CONTENT_TYPE;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 
-/// Every answer is made whole before it is sent.
-pub type Reply = Response<Full<Bytes>>;
+/// An answer.
+pub type Reply = Response<ReplyBody>;
 
 /// An answer with a body.
 #[must_use]
 pub fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(ReplyBody::from(body));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
@@ -29,7 +30,7 @@ pub fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Byt
 /// An answer without a body.
 #[must_use]
 pub fn empty_reply(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(ReplyBody::default());
     *reply.status_mut() = status;
     reply
 }

@@ -16,6 +16,7 @@ use std::io::BufReader;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the agent may take, booting included.
@@ -84,6 +85,16 @@ impl Agent {
         let answer = self.ask(&Request::Walk { path: path.into() })?;
         let Answer::Entries { entries } = answer else { bail!("not a list of files: {answer:?}") };
         Ok(entries)
+    }
+
+    /// Where below a folder a text stands in a name or a file, and how many files nobody can read without a key.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn find(&mut self, path: &str, text: &str) -> Result<(Vec<PathBuf>, u32)> {
+        let answer = self.ask(&Request::Find { path: path.into(), text: text.to_owned() })?;
+        let Answer::Found { paths, locked } = answer else { bail!("not a find: {answer:?}") };
+        Ok((paths, locked))
     }
 
     /// All processes.

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
 import { HomeNetwork } from "./network.mjs";
 import { EncryptedData } from "./storage.mjs";
+import { Vault } from "./vault.mjs";
 
 const TRIES = 5;
 const CODES = ["K7QM-2XVD-9FTH", "3WPZ-80RC-N5JE", "B6YA-T4GK-1VSX"];
@@ -38,6 +39,7 @@ export class Box {
   diskUsed = 0.07;
   network = new HomeNetwork();
   data = new EncryptedData();
+  vault = new Vault();
 
   constructor(ca) {
     this.ca = ca;
@@ -100,6 +102,26 @@ export class Box {
       this.data.confirm((await readBody(request, { end: "string" })).end);
       return { status: 204 };
     },
+    "POST /vault/recovery-code": async (request) => {
+      // Beside the slow key of the disk it hardly counts.
+      await this.#ownPassword(request, {}, 0);
+      return ok({ recovery_code: this.vault.newCode() });
+    },
+    "POST /vault/recovery-code/confirm": async (request) => {
+      this.#user(request);
+      this.vault.confirm((await readBody(request, { end: "string" })).end);
+      return { status: 204 };
+    },
+    "GET /vault": (request) => this.#user(request) && ok(this.vault.report()),
+    "POST /vault/lock": (request) => this.#user(request) && ok(this.vault.lock()),
+    "POST /vault/unlock": async (request) => {
+      this.#user(request);
+      const { password } = await readBody(request, { password: "string" });
+      await sleep(this.hashingMs);
+      if (password !== this.owner.password) throw new Refusal(403, "wrong_key", "This password does not open the vault. Nothing was changed.");
+      return ok(this.vault.open());
+    },
+    "GET /vault/files": (request) => this.#user(request) && ok({ files: this.vault.list() }),
     "POST /storage/seal": async (request) => {
       await this.#ownPassword(request);
       this.data.seal();
@@ -153,10 +175,10 @@ export class Box {
     return this.owner && !this.data.isLocked && !this.data.hasRecoveryKey ? [...this.reasons, NO_RECOVERY_KEY] : this.reasons;
   }
 
-  async #ownPassword(request, besides = {}) {
+  async #ownPassword(request, besides = {}, takesMs = this.hashingMs) {
     this.#user(request);
     const { password } = await readBody(request, { ...besides, password: "string" });
-    await sleep(this.hashingMs);
+    await sleep(takesMs);
     if (password !== this.owner.password) throw new Refusal(403, "wrong_password", "That is not your password.");
   }
 

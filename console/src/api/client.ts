@@ -5,7 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
-import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, SetupRequest, SetupResult, Status, StorageReport, System, User } from "./types";
+import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -35,6 +35,9 @@ export class Unreachable extends Error {
 const ANSWER_MS = 10_000;
 /** Hashing a password is slow on purpose, and a small board needs a while for it. */
 const HASHING_MS = 60_000;
+
+/** 16 MiB over a slow radio link. */
+const UPLOAD_MS = 600_000;
 
 /** A change of keys is several slow calculations and commands of the security chip; the box itself waits for two minutes. */
 const KEYS_MS = 130_000;
@@ -68,12 +71,25 @@ export const api = {
   acceptOlderCopy: (key: string, rollback: OlderCopy) => call<void>("POST", "/storage/rollback/confirm", { key, rollback }, KEYS_MS),
   rotateSystemKey: (password: string) => call<void>("POST", "/storage/rotate", { what: "system", password }, KEYS_MS),
   seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
+  vault: () => call<Vault>("GET", "/vault"),
+  unlockVault: (password: string) => call<Vault>("POST", "/vault/unlock", { password }, HASHING_MS),
+  lockVault: () => call<Vault>("POST", "/vault/lock"),
+  newRecoveryCode: (password: string) => call<{ recovery_code: string }>("POST", "/vault/recovery-code", { password }, HASHING_MS),
+  confirmRecoveryCode: (end: string) => call<void>("POST", "/vault/recovery-code/confirm", { end }),
+  privateFiles: () => call<{ files: PrivateFile[] }>("GET", "/vault/files"),
+  putPrivateFile: (file: File) => call<void>("PUT", privateFilePath(file.name), file, UPLOAD_MS),
+  removePrivateFile: (name: string) => call<void>("DELETE", privateFilePath(name)),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   factoryReset: (hostname: string, password: string) => call<void>("POST", "/system/factory-reset", { hostname, password }, HASHING_MS),
   powerOff: () => call<void>("POST", "/system/poweroff"),
   certificate: () => request("GET", "/ca.crt").then((answer) => answer.text()),
 };
+
+/** Below the API's address. */
+export function privateFilePath(name: string): string {
+  return `/vault/files/${encodeURIComponent(name)}`;
+}
 
 export const CERTIFICATE_PATH = "/api/v1/ca.crt";
 export const DNS_PROFILE_PATH = "/api/v1/network/dns.mobileconfig";
@@ -90,7 +106,10 @@ async function call<T>(method: string, path: string, body?: unknown, withinMs = 
 
 async function request(method: string, path: string, body?: unknown, withinMs = ANSWER_MS): Promise<Response> {
   const init: RequestInit = { method, cache: "no-store", signal: AbortSignal.timeout(withinMs) };
-  if (body !== undefined) {
+  if (body instanceof Blob) {
+    init.headers = { "Content-Type": "application/octet-stream" };
+    init.body = body;
+  } else if (body !== undefined) {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }

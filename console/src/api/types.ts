@@ -79,6 +79,21 @@ export interface HealthReport {
   findings: { kind: string; is_grave: boolean; words: string }[];
 }
 
+/** What the vault of whoever is logged in shows. */
+export interface Vault {
+  state: "open" | "locked" | "busy" | "none";
+  has_recovery_code: boolean;
+  is_waiting_for_confirmation: boolean;
+  problem: string | null;
+  idle_seconds: number;
+}
+
+export interface PrivateFile {
+  name: string;
+  bytes: number;
+  modified_unix: number;
+}
+
 export interface User {
   name: string;
   role: string;

@@ -18,6 +18,8 @@ export interface Recovery {
   phase: "password" | "making" | "shown" | "typing" | "checking" | "done";
   /** As the box wrote it; missing where it was told at another time. */
   recoveryKey?: string;
+  /** Of the owner's vault, made in the same breath for the same sheet. */
+  recoveryCode?: string;
   trouble?: string;
   /** Counts refusals, so that focus moves to the field even if it is the same one again. */
   attempt: number;
@@ -25,7 +27,7 @@ export interface Recovery {
 
 export type Event =
   | { kind: "make" }
-  | { kind: "made"; recoveryKey: string }
+  | { kind: "made"; recoveryKey: string; recoveryCode?: string }
   | { kind: "written" }
   | { kind: "show-again" }
   | { kind: "check" }
@@ -44,7 +46,7 @@ export function advance(recovery: Recovery, event: Event): Recovery {
     case "make":
       return { ...rest, phase: "making" };
     case "made":
-      return { ...rest, phase: "shown", recoveryKey: event.recoveryKey };
+      return { ...rest, phase: "shown", recoveryKey: event.recoveryKey, ...(event.recoveryCode ? { recoveryCode: event.recoveryCode } : {}) };
     case "written":
       return { ...rest, phase: "typing" };
     case "show-again":

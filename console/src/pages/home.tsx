@@ -24,6 +24,7 @@ interface Props {
   onLogs: (unit: string) => void;
   onNetwork: () => void;
   onStorage: () => void;
+  onFiles: () => void;
   onPower: (kind: Power["kind"]) => void;
 }
 
@@ -52,7 +53,7 @@ function orAway<T>(asked: Promise<T>): Promise<T | ApiError> {
 }
 
 /** How the box is doing. */
-export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onPower }: Props) {
+export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFiles, onPower }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
   const [trouble, setTrouble] = useState<string>();
   useTitle("Home");
@@ -100,7 +101,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onPo
         ) : null}
         {box ? (
           <>
-            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onStorage={onStorage} onPower={onPower} />
+            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onStorage={onStorage} onFiles={onFiles} onPower={onPower} />
             {/* Who had to log in at another address, because of the change, arrives here. */}
             {box.network instanceof ApiError ? null : <Trial left={box.network.trial_seconds_left} at={box.at} onKept={poll.again} />}
           </>
@@ -125,7 +126,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onPo
 
 type OverviewProps = Omit<Props, "onLoggedOut"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, network, storage }, lost, user, onLogs, onNetwork, onStorage, onPower }: OverviewProps) {
+function Overview({ box: { status, system, network, storage }, lost, user, onLogs, onNetwork, onStorage, onFiles, onPower }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -148,6 +149,15 @@ function Overview({ box: { status, system, network, storage }, lost, user, onLog
           <NetworkCard network={network} now={system.time_unix} onNetwork={onNetwork} />
         </div>
         <div class="column">
+          <section class="card" aria-labelledby="files-title">
+            <div class="card-head">
+              <h2 id="files-title">Private files</h2>
+              <button type="button" class="link" onClick={onFiles}>
+                Show them
+              </button>
+            </div>
+            <p class="quiet">Only you can open them, with your password. Nobody else can, not even whoever runs the box.</p>
+          </section>
           <ServicesCard services={system.services} onLogs={onLogs} />
           {user.role === "owner" ? <PowerCard onPower={onPower} /> : null}
         </div>

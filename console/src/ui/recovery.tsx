@@ -1,6 +1,6 @@
 import type { ComponentChildren, Ref } from "preact";
 import { useCallback, useEffect, useReducer, useRef, useState } from "preact/hooks";
-import { api } from "../api/client";
+import { api, ApiError } from "../api/client";
 import { advance, endProblem, formatEnd, startRecovery, type Recovery } from "../logic/recovery";
 import { Field, PasswordField } from "./field";
 import { CardPage, Heading } from "./page";
@@ -24,12 +24,16 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
   const [password, setPassword] = useState(known);
   const [end, setEnd] = useState("");
   const [problem, setProblem] = useState<string>();
+  const [codeEnd, setCodeEnd] = useState("");
+  const [codeProblem, setCodeProblem] = useState<string>();
   const form = useRef<HTMLFormElement>(null);
 
   const make = useCallback(async (withPassword: string) => {
     send({ kind: "make" });
     try {
-      send({ kind: "made", recoveryKey: (await api.newRecoveryKey(withPassword)).recovery_key });
+      const { recovery_key: recoveryKey } = await api.newRecoveryKey(withPassword);
+      const code = await vaultCode(withPassword);
+      send({ kind: "made", recoveryKey, ...(code ? { recoveryCode: code } : {}) });
       setPassword("");
     } catch (error) {
       send({ kind: "failed", error });
@@ -54,14 +58,17 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
 
   async function check() {
     const found = endProblem(end);
+    const foundInCode = recovery.recoveryCode === undefined ? undefined : endProblem(codeEnd);
     setProblem(found);
-    if (found !== undefined) {
-      form.current?.querySelector("input")?.focus();
+    setCodeProblem(foundInCode);
+    if (found !== undefined || foundInCode !== undefined) {
+      form.current?.querySelectorAll("input")[found === undefined ? 1 : 0]?.focus();
       return;
     }
     send({ kind: "check" });
     try {
-      await api.confirmRecoveryKey(formatEnd(end));
+      await confirmOnce(() => api.confirmRecoveryKey(formatEnd(end)));
+      if (recovery.recoveryCode !== undefined) await confirmOnce(() => api.confirmRecoveryCode(formatEnd(codeEnd)));
       send({ kind: "confirmed" });
     } catch (error) {
       send({ kind: "failed", error });
@@ -89,7 +96,11 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
       return (
         <CardPage title="Recovery key">
           <Heading turn="shown">Your recovery key</Heading>
-          <RecoverySheet recoveryKey={recovery.recoveryKey ?? ""} hostname={hostname} />
+          <RecoverySheet
+            recoveryKey={recovery.recoveryKey ?? ""}
+            {...(recovery.recoveryCode ? { recoveryCode: recovery.recoveryCode } : {})}
+            hostname={hostname}
+          />
           <div class="actions screen-only">
             {putOff}
             <button type="button" class="button button-quiet" onClick={() => print()}>
@@ -132,6 +143,21 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
               hint="Capital or small letters, with or without dashes: all the same."
               input={{ class: "code", placeholder: "XXXX-XXXX", autocomplete: "off", autocapitalize: "characters", spellcheck: false }}
             />
+            {recovery.recoveryCode === undefined ? null : (
+              <Field
+                label="Last two groups of the code"
+                value={codeEnd}
+                onValue={(value, input) => {
+                  const text = formatEnd(value);
+                  input.value = text;
+                  setCodeEnd(text);
+                  setCodeProblem(undefined);
+                }}
+                error={codeProblem}
+                hint="The second one on the paper, for your private files."
+                input={{ class: "code", placeholder: "XXXX-XXXX", autocomplete: "off", autocapitalize: "characters", spellcheck: false }}
+              />
+            )}
             {checking ? <Progress reason="Comparing it with the key." /> : null}
             <div class="actions">
               {putOff}
@@ -148,6 +174,25 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
         </CardPage>
       );
     }
+  }
+}
+
+/** The code of the owner's vault; an owner without a vault gets the key alone. */
+async function vaultCode(password: string): Promise<string | undefined> {
+  try {
+    return (await api.newRecoveryCode(password)).recovery_code;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "no_vault") return undefined;
+    throw error;
+  }
+}
+
+/** Of two ends the first may be right and the second not: when both are sent again, the first is confirmed already. */
+async function confirmOnce(confirm: () => Promise<void>): Promise<void> {
+  try {
+    await confirm();
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === "nothing_to_confirm")) throw error;
   }
 }
 

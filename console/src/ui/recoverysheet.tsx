@@ -1,7 +1,7 @@
 import { keyGroups } from "../logic/recovery";
 
 /** What is written down or printed: the key with everything that somebody needs to know who finds the paper in ten years. */
-export function RecoverySheet({ recoveryKey, hostname }: { recoveryKey: string; hostname: string }) {
+export function RecoverySheet({ recoveryKey, recoveryCode, hostname }: { recoveryKey: string; recoveryCode?: string; hostname: string }) {
   const today = new Date().toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
   return (
     <div class="sheet">
@@ -11,6 +11,16 @@ export function RecoverySheet({ recoveryKey, hostname }: { recoveryKey: string; 
           <li key={`${index}`}>{group}</li>
         ))}
       </ol>
+      {recoveryCode === undefined ? null : (
+        <>
+          <p>The key above opens the disk. The code below opens your private files when you have forgotten your password.</p>
+          <ol class="recovery-key" aria-label="Recovery code, in groups">
+            {keyGroups(recoveryCode).map((group, index) => (
+              <li key={`${index}`}>{group}</li>
+            ))}
+          </ol>
+        </>
+      )}
       <dl class="facts sheet-facts">
         <div>
           <dt>Opens the data of</dt>

@@ -227,13 +227,29 @@ pub fn unlock(path: &Path, key: &DirectoryKey) -> Result<(), DirectoryError> {
 /// # Errors
 /// [`DirectoryError::Plain`], [`DirectoryError::Kernel`] without `CAP_SYS_ADMIN`.
 pub fn lock(path: &Path) -> Result<Locking, DirectoryError> {
+    lock_claims(path, |parent, key| fscrypt::remove_key_of_all_users(parent, key))
+}
+
+/// As [`lock`] for a program without privileges: takes back the key that it gave itself. [`Locking::Busy`] also when another
+/// user of the system gave the same key.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_own(path: &Path) -> Result<Locking, DirectoryError> {
+    lock_claims(path, |parent, key| fscrypt::remove_key(parent, key))
+}
+
+fn lock_claims(
+    path: &Path,
+    remove: impl FnOnce(&OwnedFd, KeyIdentifier) -> rustix::io::Result<Removal>,
+) -> Result<Locking, DirectoryError> {
     let Some(identifier) = identifier_of(&open(path)?, path)? else {
         return Err(DirectoryError::Plain { path: path.to_owned() });
     };
     // The directory itself must be closed, or it counts as a file in use: the request goes to the folder it lies in.
     let parent =
         open(path.parent().filter(|parent| *parent != Path::new("")).unwrap_or_else(|| Path::new(".")))?;
-    match fscrypt::remove_key_of_all_users(&parent, identifier) {
+    match remove(&parent, identifier) {
         Ok(Removal::Complete) | Err(Errno::NOKEY) => Ok(Locking::Locked),
         Ok(Removal::FilesBusy | Removal::OtherUsers) => Ok(Locking::Busy),
         Err(errno) => Err(kernel("take back the key", path, errno)),

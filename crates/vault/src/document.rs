@@ -160,6 +160,12 @@ impl VaultDocument {
         self.generation
     }
 
+    /// Says which vault key is the current one: 1, then one more with every rotation.
+    #[must_use]
+    pub fn key_number(&self) -> u64 {
+        self.key_number
+    }
+
     /// Says whether data may still lie under the vault key before the current one.
     #[must_use]
     pub fn is_rotating(&self) -> bool {

@@ -65,6 +65,21 @@ pub(crate) enum Failure {
         /// How it is given without anybody.
         how: &'static str,
     },
+    /// A file here could not be read or written.
+    #[error("read or write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A path that ends in nothing a file could be called.
+    #[error("call a file in the vault as {} is called", path.display())]
+    FileName {
+        /// Which.
+        path: PathBuf,
+    },
     /// The data is open.
     #[error("unlock the data: it is not locked")]
     NotLocked,
@@ -130,7 +145,7 @@ impl Failure {
                  give its address: hearthctl login https://… --address 192.168.1.5"
             }
             Self::Client(ClientError::Refused { code, .. }) if code == "too_large" => {
-                "The box takes settings of at most 64 KiB."
+                "The box takes settings of at most 64 KiB, and private files of at most 16 MiB."
             }
             Self::NobodyCompares { .. } => {
                 "Compare it with the one on the box's screen, then give it: hearthctl login … --fingerprint …"
@@ -151,6 +166,8 @@ impl Failure {
             | Self::Address { .. }
             | Self::Fingerprint { .. }
             | Self::TwoEnds
+            | Self::File { .. }
+            | Self::FileName { .. }
             | Self::NotLocked
             | Self::Input { .. }
             | Self::Ask { .. }

@@ -159,11 +159,15 @@ fn rotate(desk: &mut Desk<'_>, what: Rotated, password_stdin: bool) -> Result<()
 }
 
 /// The body of a request that asks for nothing but the password.
-fn again(password: &str) -> Zeroizing<String> {
+pub(super) fn again(password: &str) -> Zeroizing<String> {
     Zeroizing::new(json!({"password": password}).to_string())
 }
 
-fn password(desk: &mut Desk<'_>, from_stdin: bool, how: &'static str) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn password(
+    desk: &mut Desk<'_>,
+    from_stdin: bool,
+    how: &'static str,
+) -> Result<Zeroizing<String>, Failure> {
     secret(desk, "Your password:", from_stdin, "the password", how)
 }
 

@@ -59,6 +59,7 @@ impl Household {
             storage_patience: DEADLINE,
             run: folder.path().to_owned(),
             boot_report: folder.path().join("boot.json"),
+            vault_idle: Duration::from_secs(600),
         };
         let netd = FakeNetd::lively();
         if !storaged.is_open() {

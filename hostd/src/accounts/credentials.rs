@@ -8,7 +8,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Name of a user: 1 to 64 characters, none of them a control character.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
 

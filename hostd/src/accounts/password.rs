@@ -129,6 +129,18 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
+        self.in_turn(work).await?
+    }
+
+    /// Does other costly work of a password, such as opening a vault, when nobody else's is being done.
+    ///
+    /// # Errors
+    ///
+    /// When too many others wait, or the work panics.
+    pub async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
         let _place = self.queue.try_acquire().map_err(|_full| HashError::Busy)?;
         // Owned, and moved into the thread: a caller that hangs up must not let the next computation begin beside this one.
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_closed| HashError::Busy)?;
@@ -137,7 +149,7 @@ impl Hasher {
             drop(turn);
             result
         };
-        tokio::task::spawn_blocking(work).await.map_err(|source| HashError::Thread { source })?
+        tokio::task::spawn_blocking(work).await.map_err(|source| HashError::Thread { source })
     }
 }
 

@@ -158,6 +158,23 @@ impl Sessions {
         self.entries.remove(token);
     }
 
+    /// When a user's sessions were last used; `None` when none of theirs is left.
+    #[must_use]
+    pub fn last_use(&self, user: &UserName, now: u64) -> Option<u64> {
+        let theirs = self.entries.values().map(|entry| &entry.session);
+        theirs
+            .filter(|session| session.user == *user && !ended(session, now))
+            .map(|session| session.last_used)
+            .max()
+    }
+
+    /// Lists a user's sessions but one.
+    #[must_use]
+    pub fn of_user_but(&self, user: &UserName, kept: Option<&TokenHash>) -> Vec<TokenHash> {
+        let theirs = self.entries.iter().filter(|(_, entry)| entry.session.user == *user);
+        theirs.map(|(token, _)| *token).filter(|token| Some(token) != kept).collect()
+    }
+
     /// Drops ended sessions and says what the store has to learn; `everything` also writes uses that are hardly newer.
     pub fn upkeep(&mut self, now: u64, everything: bool) -> Upkeep {
         let mut upkeep = Upkeep::default();

@@ -3,6 +3,7 @@
 
 use super::Call;
 use super::OUTSIDE;
+use super::account;
 use super::error::ApiError;
 use super::factory_reset;
 use super::network;
@@ -11,6 +12,7 @@ use super::setup;
 use super::status;
 use super::storage;
 use super::system;
+use super::vault;
 use crate::web::Reply;
 use crate::web::reply;
 use hyper::StatusCode;
@@ -59,6 +61,18 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         storage::seal,
         storage::rotate,
         storage::rollback::confirm,
+        account::change_password,
+        account::reset_password,
+        vault::show_vault,
+        vault::unlock,
+        vault::lock,
+        vault::begin_anew,
+        vault::make_code,
+        vault::confirm_code,
+        vault::files::list_files,
+        vault::files::get_file,
+        vault::files::put_file,
+        vault::files::delete_file,
     ),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]

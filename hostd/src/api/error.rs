@@ -185,7 +185,9 @@ impl ApiError {
         error
     }
 
-    fn busy() -> Self {
+    /// Others wait for their passwords to be checked.
+    #[must_use]
+    pub fn busy() -> Self {
         let message = "The box checks other passwords right now. Try again in a moment.";
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message);
         error.retry_after = Some(Duration::from_secs(5));
@@ -212,7 +214,10 @@ impl From<Refusal> for ApiError {
                 tracing::error!(error = &refusal as &dyn Error, "a change could not be kept");
                 Self::storage_unavailable("its disk did not take the change. Is it full or broken?")
             }
-            refusal @ (Refusal::Hash { .. } | Refusal::Token { .. } | Refusal::Claim { .. }) => {
+            refusal @ (Refusal::Hash { .. }
+            | Refusal::Token { .. }
+            | Refusal::Claim { .. }
+            | Refusal::Vault { .. }) => {
                 tracing::error!(error = &refusal as &dyn Error, "an account request failed");
                 Self::internal()
             }

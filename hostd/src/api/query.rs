@@ -45,6 +45,12 @@ impl Query {
     }
 }
 
+/// Decodes one segment of a path, where a plus sign is one.
+#[must_use]
+pub fn decode_segment(text: &str) -> Option<String> {
+    decode(&text.replace('+', "%2B"))
+}
+
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -4,8 +4,10 @@ use super::Call;
 use super::authorise::COOKIE_NAME;
 use super::error::ApiError;
 use super::error::ErrorBody;
+use super::error::sentence;
 use super::json_reply;
 use crate::accounts::credentials::Attempt;
+use crate::accounts::credentials::Password;
 use crate::accounts::session::IDLE_SECONDS;
 use crate::accounts::session::Session;
 use crate::accounts::session::Token;
@@ -17,6 +19,7 @@ use hyper::StatusCode;
 use hyper::header::SET_COOKIE;
 use serde::Deserialize;
 use serde::Serialize;
+use std::error::Error;
 use zeroize::Zeroizing;
 
 /// Longest name and password that are looked at, in bytes; no valid one is longer.
@@ -80,8 +83,9 @@ pub(crate) async fn log_in(call: Call) -> Result<Reply, ApiError> {
     if request.name.len() > MAX_NAME {
         return Err(ApiError::field("name", "name is longer than any name can be."));
     }
-    let attempt = Attempt { name: request.name, password };
+    let attempt = Attempt { name: request.name, password: password.clone() };
     let (token, session) = call.app.accounts.log_in(attempt, call.from).await?;
+    open_vault(&call, &session, &password).await;
     let mut reply = json_reply(StatusCode::OK, &SessionView { user: UserView::of(&session) })?;
     set_cookie(&mut reply, &token);
     Ok(reply)
@@ -114,11 +118,27 @@ pub(crate) async fn show_session(call: Call) -> Result<Reply, ApiError> {
     security(("session" = []))
 )]
 pub(crate) async fn log_out(call: Call) -> Result<Reply, ApiError> {
-    let (token, _) = call.logged_in()?;
-    call.app.accounts.log_out(token).await?;
+    let (token, session) = call.logged_in()?;
+    let ended = call.app.accounts.log_out(token).await;
+    if !call.app.accounts.is_present(&session.user, call.app.vault_idle) {
+        call.app.vaults.lock(&session.user).await?;
+    }
+    ended?;
     let mut reply = empty_reply(StatusCode::NO_CONTENT);
     set_header(&mut reply, SET_COOKIE, &format!("{COOKIE_NAME}=; {COOKIE_RULES}; Max-Age=0"));
     Ok(reply)
+}
+
+/// Who is logged in may do everything else without their vault.
+pub(crate) async fn open_vault(call: &Call, session: &Session, password: &str) {
+    if let Err(error) = call.app.vaults.admit(&session.user, password).await {
+        tracing::warn!(error = &error as &dyn Error, "a vault stays locked though its user has logged in");
+    }
+}
+
+/// Checks a new password; wipes what was typed.
+pub(crate) fn typed_new_password(typed: String, field: &str) -> Result<Password, ApiError> {
+    Password::try_from(typed).map_err(|error| ApiError::field(field, sentence(&error.to_string())))
 }
 
 /// Wipes it from memory when it is dropped.

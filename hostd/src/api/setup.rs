@@ -5,6 +5,7 @@ use super::error::ApiError;
 use super::error::ErrorBody;
 use super::json_reply;
 use super::session::UserView;
+use super::session::open_vault;
 use super::session::set_cookie;
 use crate::accounts::SetUpWish;
 use crate::accounts::credentials::Password;
@@ -80,7 +81,9 @@ pub(crate) async fn set_up(call: Call) -> Result<Reply, ApiError> {
         owner: request.owner.name,
         password: request.owner.password,
     };
+    let password = Zeroizing::new(String::from_utf8_lossy(wish.password.as_bytes()).into_owned());
     let (token, session) = call.app.accounts.set_up(wish, call.from).await?;
+    open_vault(&call, &session, &password).await;
     tracing::info!(hostname = hostname.as_str(), "the box has an owner");
     let done = SetUpDone {
         user: UserView::of(&session),

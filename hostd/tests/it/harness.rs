@@ -17,6 +17,8 @@ use hostd::server::Visitor;
 use hostd::settings::Settings;
 use hostd::storaged::Storaged;
 use hostd::storaged::fake::FakeStoraged;
+use hostd::vaults::Vaults;
+use hostd::vaults::directories::fake::FakeDirectories;
 use hostd::web::Reply;
 use hostd::web::console::Console;
 use http_body_util::BodyExt;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::MemoryStore;
 use store::Store;
+use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -44,6 +47,8 @@ use tokio_rustls::client::TlsStream;
 
 /// No test waits longer; none asserts that something is faster.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+/// How long vaults stay open without their user.
+pub(crate) const IDLE: Duration = Duration::from_secs(600);
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Waits until a condition holds.
@@ -96,6 +101,8 @@ pub(crate) struct Router {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) network: watch::Sender<NetworkView>,
     pub(crate) connection: watch::Sender<Option<Net1Proxy<'static>>>,
+    pub(crate) directories: Arc<FakeDirectories>,
+    pub(crate) folder: TempDir,
 }
 
 impl Router {
@@ -111,8 +118,13 @@ impl Router {
         let (network, receiver) = watch::channel(NetworkView::default());
         let (connection, netd) = watch::channel(None);
         let (authority, _) = Authority::generate().unwrap();
+        let accounts = Accounts::new(storage.clone(), Loaded::default(), clock.clone()).unwrap();
+        let (folder, directories) = (tempfile::tempdir().unwrap(), Arc::new(FakeDirectories::default()));
+        let users = folder.path().to_owned();
         let app = App {
-            accounts: Accounts::new(storage, Loaded::default(), clock.clone()).unwrap(),
+            vaults: Vaults::new(storage, accounts.hasher(), users, directories.clone()),
+            vault_idle: IDLE,
+            accounts,
             authority: Arc::new(authority),
             console: Console::default(),
             host: host.clone(),
@@ -128,7 +140,7 @@ impl Router {
             bootstrap_problem: None,
             https_port: 443,
         };
-        Self { app: Arc::new(app), host, clock, store, network, connection }
+        Self { app: Arc::new(app), host, clock, store, network, connection, directories, folder }
     }
 
     /// A router whose owner is `anna`, and her cookie.
@@ -258,6 +270,7 @@ pub(crate) fn settings_without_storaged(folder: &Path) -> Settings {
         storage_patience: DEADLINE,
         run: folder.to_owned(),
         boot_report: folder.join("boot.json"),
+        vault_idle: Duration::from_secs(600),
     }
 }
 

@@ -24,3 +24,5 @@ mod storage_api;
 mod system_api;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod vault_api;

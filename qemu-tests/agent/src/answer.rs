@@ -53,6 +53,10 @@ fn to_request(lab: &mut Lab, request: &Request) -> io::Result<Answer> {
             Ok(Answer::Done)
         }
         Request::Walk { path } => Ok(Answer::Entries { entries: files::walk(path)? }),
+        Request::Find { path, text } => {
+            let (paths, locked) = files::find(path, text)?;
+            Ok(Answer::Found { paths, locked })
+        }
         Request::Processes => Ok(Answer::Processes { processes: processes::list()? }),
         Request::Kill { pid, signal } => kill(*pid, *signal),
         Request::Control { line } => control(line),

@@ -78,6 +78,44 @@ pub fn fill(path: &Path, wholly: bool) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Finds where below a folder a text stands in a name or in a file; also counts the files that nobody can read without a key
+/// (fscrypt.rst, "Access semantics").
+///
+/// # Errors
+/// What the kernel says about the first thing that cannot be looked at for another reason.
+pub fn find(top: &Path, text: &str) -> io::Result<(Vec<PathBuf>, u32)> {
+    let device = fs::symlink_metadata(top)?.dev();
+    let (mut found, mut locked) = (Vec::new(), 0);
+    let mut queue = vec![top.to_path_buf()];
+    while let Some(path) = queue.pop() {
+        let facts = match fs::symlink_metadata(&path) {
+            Ok(facts) => facts,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path != top => continue,
+            Err(error) => return Err(error),
+        };
+        let is_named = path.file_name().is_some_and(|name| name.to_string_lossy().contains(text));
+        if facts.is_dir() && facts.dev() == device {
+            for inner in fs::read_dir(&path)? {
+                queue.push(inner?.path());
+            }
+        }
+        let has_it = facts.is_file()
+            && match fs::read(&path) {
+                Ok(bytes) => bytes.windows(text.len()).any(|window| window == text.as_bytes()),
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOKEY.raw_os_error()) => {
+                    locked += 1;
+                    false
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            };
+        if is_named || has_it {
+            found.push(path);
+        }
+    }
+    Ok((found, locked))
+}
+
 fn entry(path: &Path, facts: &Metadata) -> io::Result<Entry> {
     let kind = match facts.file_type() {
         kind if kind.is_file() => Kind::File,
@@ -108,6 +146,18 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_text_is_found_in_names_and_in_files() {
+        let folder = std::env::temp_dir().join(format!("hearth-agent-find-{}", std::process::id()));
+        fs::create_dir_all(folder.join("sub/needle")).unwrap();
+        fs::write(folder.join("sub/file"), "hay needle hay").unwrap();
+        fs::write(folder.join("other"), "hay").unwrap();
+        let mut found = find(&folder, "needle").unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        found.0.sort_unstable();
+        assert_eq!(found, (vec![folder.join("sub/file"), folder.join("sub/needle")], 0));
+    }
 
     #[test]
     fn a_walk_sees_modes_links_and_first_bytes() {

@@ -51,6 +51,13 @@ pub enum Request {
         /// Absolute path.
         path: PathBuf,
     },
+    /// Where below a folder, on the same file system, a text stands in a name or in a file.
+    Find {
+        /// Absolute path.
+        path: PathBuf,
+        /// What to look for.
+        text: String,
+    },
     /// All processes.
     Processes,
     /// Sends a signal.
@@ -91,6 +98,13 @@ pub enum Answer {
     Entries {
         /// In the order of the walk: a folder before what lies in it.
         entries: Vec<Entry>,
+    },
+    /// Where a text was found.
+    Found {
+        /// Whose name or content has it.
+        paths: Vec<PathBuf>,
+        /// Files whose content nobody can read, because the kernel has no key.
+        locked: u32,
     },
     /// All processes.
     Processes {

@@ -39,4 +39,6 @@ mod tls;
 #[cfg(test)]
 mod unlock;
 #[cfg(test)]
+mod vault;
+#[cfg(test)]
 mod wizard;

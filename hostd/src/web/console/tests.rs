@@ -1,6 +1,6 @@
 use super::*;
+use crate::web::body::ReplyBody;
 use http_body_util::BodyExt;
-use http_body_util::Full;
 
 fn console() -> Console {
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +21,7 @@ fn headers(pairs: &[(hyper::header::HeaderName, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
 }
 
-async fn text(body: Full<Bytes>) -> String {
+async fn text(body: ReplyBody) -> String {
     String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 

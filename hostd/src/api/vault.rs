@@ -1,0 +1,290 @@
+//! The vault of whoever is logged in: what it shows, opening and locking it, its recovery code.
+
+pub(super) mod files;
+mod refused;
+
+use super::Call;
+use super::error::ApiError;
+use super::error::ErrorBody;
+use super::json_reply;
+use super::session::bounded_password;
+use super::session::typed_new_password;
+use crate::accounts::credentials::UserName;
+use crate::vaults::Summary;
+use crate::vaults::VaultState;
+use crate::web::Reply;
+use crate::web::empty_reply;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde::Serialize;
+use vault::RecoveryCode;
+use vault::directory::Locking;
+use zeroize::Zeroizing;
+
+/// Longest recovery code that is looked at, in bytes.
+const MAX_CODE: usize = 256;
+
+/// A vault.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct VaultView {
+    /// What it shows: everything, nothing, only files that were in use when it was locked; or there is none before the next login.
+    state: State,
+    /// Whether somebody has shown to have the recovery code on paper.
+    has_recovery_code: bool,
+    /// Whether a new code was made whose end nobody has typed back yet.
+    is_waiting_for_confirmation: bool,
+    /// Why its files could not be shown though the key was right, in plain words.
+    problem: Option<String>,
+    /// Seconds without a request after which it is locked.
+    idle_seconds: u64,
+}
+
+/// What a vault shows.
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = VaultState)]
+pub(crate) enum State {
+    /// Everything.
+    Open,
+    /// Nothing.
+    Locked,
+    /// Only files that were in use when it was locked.
+    Busy,
+    /// There is none yet.
+    None,
+}
+
+/// What opens a vault: a password or a recovery code, or both.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnlockVaultRequest {
+    /// The password. Beside a recovery code: the account's, which the vault is to have from now on.
+    #[schema(format = Password)]
+    password: Option<String>,
+    /// The recovery code, in any case and with any dashes.
+    #[schema(format = Password)]
+    recovery_code: Option<String>,
+}
+
+/// The user's password once more.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordAgain {
+    /// Of whoever is logged in.
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// The end of a code on paper.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmCodeRequest {
+    /// Its last two groups, in any case and with any dashes.
+    #[schema(example = "T4GK-1VSX")]
+    end: String,
+}
+
+/// A new recovery code.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct NewRecoveryCode<'a> {
+    /// In groups, to be written down; it is told only here.
+    #[schema(example = "7Q2M-XVD9-FTHK-3WPZ-80RC-N5JE-B6YA-T4GK-1VSX")]
+    recovery_code: &'a str,
+}
+
+/// Who wants to begin anew.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewVaultRequest {
+    /// Of whoever is logged in.
+    #[schema(format = Password)]
+    password: String,
+    /// Must be true: the files in the vault of now will not be shown any more.
+    understood: bool,
+}
+
+/// What the vault shows.
+#[utoipa::path(
+    get,
+    path = "/vault",
+    responses(
+        (status = 200, body = VaultView),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn show_vault(call: Call) -> Result<Reply, ApiError> {
+    view(&call).await
+}
+
+/// Opens the vault. With recovery code and password, the password becomes the vault's again.
+#[utoipa::path(
+    post,
+    path = "/vault/unlock",
+    request_body = UnlockVaultRequest,
+    responses(
+        (status = 200, body = VaultView),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_key`, `wrong_password` or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`no_vault`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`vault_unavailable`, `storage_unavailable` or `busy`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn unlock(call: Call) -> Result<Reply, ApiError> {
+    let request: UnlockVaultRequest = call.json()?;
+    let user = user(&call)?;
+    let (vaults, accounts) = (&call.app.vaults, &call.app.accounts);
+    let password = request.password.map(bounded_password).transpose()?;
+    let code = request.recovery_code.map(|typed| read_code(&Zeroizing::new(typed))).transpose()?;
+    accounts.count_try(user.as_str(), call.from)?;
+    let opened = match (code, password) {
+        (Some(code), Some(password)) => {
+            vaults.adopt_password(accounts, (&user, call.from), code, &password).await
+        }
+        (Some(code), None) => vaults.unlock(&user, Box::new(code)).await,
+        (None, Some(password)) => vaults.unlock(&user, Box::new(vault::Password::new(&password))).await,
+        (None, None) => return Err(ApiError::field("password", "Send the password or the recovery code.")),
+    };
+    opened.inspect_err(|error| {
+        let error: &dyn std::error::Error = error;
+        tracing::warn!(from = %call.from, error, "a vault was not opened");
+    })?;
+    accounts.was_right(user.as_str(), call.from);
+    view(&call).await
+}
+
+/// Locks the vault. `busy`: files are being sent or received; it is tried again each minute.
+#[utoipa::path(
+    post,
+    path = "/vault/lock",
+    responses(
+        (status = 200, body = VaultView),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`foreign_origin`"),
+        (status = 503, body = ErrorBody, description = "`vault_unavailable`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn lock(call: Call) -> Result<Reply, ApiError> {
+    match call.app.vaults.lock(&user(&call)?).await? {
+        Locking::Locked => {}
+        Locking::Busy => tracing::warn!("a vault is locked, and files of it are still in use"),
+    }
+    view(&call).await
+}
+
+/// Makes a new recovery code. The one before stays in force until the new one's end was typed back.
+#[utoipa::path(
+    post,
+    path = "/vault/recovery-code",
+    request_body = PasswordAgain,
+    responses(
+        (status = 200, body = NewRecoveryCode<'_>),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_key`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`no_vault`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable` or `busy`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn make_code(call: Call) -> Result<Reply, ApiError> {
+    let request: PasswordAgain = call.json()?;
+    let (user, password) = (user(&call)?, bounded_password(request.password)?);
+    call.app.accounts.count_try(user.as_str(), call.from)?;
+    let code = call.app.vaults.new_code(&user, &password).await?;
+    call.app.accounts.was_right(user.as_str(), call.from);
+    tracing::info!(from = %call.from, "a user had a new recovery code made");
+    json_reply(StatusCode::OK, &NewRecoveryCode { recovery_code: &code })
+}
+
+/// Shows that the new recovery code is on paper; from then on it is the only one.
+#[utoipa::path(
+    post,
+    path = "/vault/recovery-code/confirm",
+    request_body = ConfirmCodeRequest,
+    responses(
+        (status = 204),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`not_its_end`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`nothing_to_confirm`, or `no_vault`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn confirm_code(call: Call) -> Result<Reply, ApiError> {
+    let request: ConfirmCodeRequest = call.json()?;
+    call.app.vaults.confirm_code(&user(&call)?, &Zeroizing::new(request.end)).await?;
+    Ok(empty_reply(StatusCode::NO_CONTENT))
+}
+
+/// Gives the user a new, empty vault; the old one is kept, locked, and never shown by this box again.
+#[utoipa::path(
+    post,
+    path = "/vault/new",
+    request_body = NewVaultRequest,
+    responses(
+        (status = 200, body = VaultView),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_password`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`no_vault`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`vault_unavailable`, `storage_unavailable` or `busy`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn begin_anew(call: Call) -> Result<Reply, ApiError> {
+    let request: NewVaultRequest = call.json()?;
+    let password = typed_new_password(request.password, "password")?;
+    if !request.understood {
+        let message = "The box will not show the files in the vault any more. Say that this is understood.";
+        return Err(ApiError::field("understood", message));
+    }
+    call.app.vaults.begin_anew(&call.app.accounts, (&user(&call)?, call.from), password).await?;
+    tracing::info!(from = %call.from, "a user began a new vault; the old one is kept, locked");
+    view(&call).await
+}
+
+/// Reads a code; a slip is told at once, and is no try.
+pub(super) fn read_code(typed: &str) -> Result<RecoveryCode, ApiError> {
+    let field = "recovery_code";
+    if typed.len() > MAX_CODE {
+        return Err(ApiError::field(field, "That is longer than any recovery code."));
+    }
+    RecoveryCode::parse(typed)
+        .map_err(|slip| ApiError::field(field, super::error::sentence(&slip.to_string())))
+}
+
+pub(super) fn user(call: &Call) -> Result<UserName, ApiError> {
+    call.logged_in().map(|(_, session)| session.user.clone())
+}
+
+async fn view(call: &Call) -> Result<Reply, ApiError> {
+    let Summary { state, has_code, is_waiting_for_confirmation, problem } =
+        call.app.vaults.summary(&user(call)?).await?;
+    let state = match state {
+        VaultState::Open => State::Open,
+        VaultState::Locked => State::Locked,
+        VaultState::Busy => State::Busy,
+        VaultState::None => State::None,
+    };
+    let view = VaultView {
+        state,
+        has_recovery_code: has_code,
+        is_waiting_for_confirmation,
+        problem,
+        idle_seconds: call.app.vault_idle.as_secs(),
+    };
+    json_reply(StatusCode::OK, &view)
+}
