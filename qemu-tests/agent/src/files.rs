@@ -102,7 +102,7 @@ pub fn find(top: &Path, text: &str) -> io::Result<(Vec<PathBuf>, u32)> {
         let has_it = facts.is_file()
             && match fs::read(&path) {
                 Ok(bytes) => bytes.windows(text.len()).any(|window| window == text.as_bytes()),
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOKEY.raw_os_error()) => {
+                Err(error) if error.raw_os_error() == Some(Errno::NOKEY.raw_os_error()) => {
                     locked += 1;
                     false
                 }
