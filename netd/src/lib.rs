@@ -66,6 +66,7 @@ use crate::firewall::kernel::KernelFilter;
 use crate::keeper::Keeper;
 use crate::keeper::run::KernelView;
 use crate::keeper::run::View;
+use crate::kernel::Kernel as _;
 use crate::kernel::netlink::RealKernel;
 use crate::mdns::Announced;
 use crate::mdns::lookup::Lookup;
@@ -158,7 +159,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let (querier, questions) = ::mdns::querier();
     let links = watch::Sender::new(Arc::new(Status::default()));
     let status = watch::Sender::new(Arc::new(Status::default()));
-    let kernel_view = watch::Sender::new(KernelView::default());
+    let kernel_view = watch::Sender::new(first_view(&kernel).await);
     let started = time::begin(&settings.time_file);
     let time = watch::Sender::new(TimeStatus::default());
     let clock_is_right = watch::Sender::new(time::is_plausible(&started));
@@ -171,8 +172,9 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     // The rules come first: no link is switched on before.
     let filter = KernelFilter::open()?;
     let serves_home = trial.borrow().in_force().resolver.serve_lan;
+    let home = kernel_view.borrow().home.clone();
     let keeper =
-        Keeper::start(filter, KernelWiring::open()?, settings.keeper_files, serves_home, clock.now());
+        Keeper::start(filter, KernelWiring::open()?, settings.keeper_files, home, serves_home, clock.now());
     let view = watch::Sender::new(View::default());
 
     let teacher = Arc::new(Teacher { keeper: asks.clone() });
@@ -279,6 +281,20 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         tracing::warn!("no goodbye to the home network, or the time was not written down: out of time");
     }
     Ok(())
+}
+
+/// What the kernel has before anything is changed.
+async fn first_view(kernel: &RealKernel) -> KernelView {
+    match kernel.observe().await {
+        Ok(observed) => KernelView::of(&observed, 0),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "the home network is not known before the first pass"
+            );
+            KernelView::default()
+        }
+    }
 }
 
 fn beat(pulse: Pulse) {

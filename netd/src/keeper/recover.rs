@@ -26,8 +26,11 @@ use std::path::Path;
 impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
     /// Loads the rules for the policy and the apps of an earlier run, or those of a box without apps.
     ///
+    /// The home network is the one that the kernel shows now: rules that know none would close the box to whoever is at home, for as
+    /// long as netd needs for its first pass, and for longer if it dies before that.
+    ///
     /// What was left and cannot be read is left out, with a line in the log: apps are attached anew by who runs them.
-    pub fn start(filter: F, wiring: W, files: Files, serves_home: bool, now: Moment) -> Self {
+    pub fn start(filter: F, wiring: W, files: Files, home: Home, serves_home: bool, now: Moment) -> Self {
         let policy =
             left(&files.policy).filter(|policy: &AppPolicy| policy.check().is_ok()).unwrap_or_default();
         let roster: Roster = left(&files.roster).unwrap_or_default();
@@ -39,7 +42,7 @@ impl<F: PacketFilter, W: Wiring> Keeper<F, W> {
             prefix6,
             policy,
             roster,
-            home: Home::default(),
+            home,
             serves_home,
             learned: Learned::default(),
             tally: Tally::default(),

@@ -168,9 +168,13 @@ impl Bench {
     }
 
     fn start(&self) -> Keeper<Fake, Fake> {
+        self.start_at(Home::default())
+    }
+
+    fn start_at(&self, home: Home) -> Keeper<Fake, Fake> {
         let file = |name: &str| self.folder.path().join(name);
         let files = Files { policy: file("policy"), roster: file("roster"), prefix6: file("prefix6") };
-        Keeper::start(self.kernel.clone(), self.kernel.clone(), files, false, NOW)
+        Keeper::start(self.kernel.clone(), self.kernel.clone(), files, home, false, NOW)
     }
 }
 
@@ -539,6 +543,17 @@ fn a_restart_takes_up_policy_places_prefix_and_addresses() {
     );
     let ends: Vec<_> = bench.kernel.set(NAMES4).into_iter().map(|element| element.timeout).collect();
     assert_eq!(ends, [Some(Duration::from_secs(77))]);
+}
+
+/// Otherwise a netd that starts would close the box to whoever is at home until its first pass.
+#[test]
+fn the_first_rules_know_the_home_network() {
+    let bench = Bench::new();
+    let mut home = Home::default();
+    home.links.insert("eth0".to_owned());
+    let keeper = bench.start_at(home);
+    assert_eq!(bench.kernel.set("home_links").len(), 1);
+    drop(keeper);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod lab;
 mod leaks;
 mod links;
 mod mdns;
+mod restarts;
 mod rules;
 mod switching;
 mod two_links;
