@@ -1,5 +1,7 @@
 //! The plug is pulled while keys of the box and of its data are changed.
 
+use crate::chance::Random;
+use crate::chance::cuts;
 use crate::household::PASSWORD;
 use crate::household::expect;
 use crate::household::expect_usable;
@@ -7,7 +9,6 @@ use crate::household::log_in;
 use crate::household::state;
 use crate::household::status;
 use crate::household::text;
-use crate::power_cut::Random;
 use crate::unlock::open;
 use crate::unlock::opened;
 use crate::unlock::recovery_key;
@@ -29,8 +30,8 @@ use serde_json::json;
 use std::thread;
 use std::thread::JoinHandle;
 
-/// Power cuts at random moments; the changes take turns.
-const CUTS: u32 = 20;
+/// Power cuts at random moments, unless more are asked for; the changes take turns.
+const CUTS: u32 = 6;
 
 /// Something that the owner has changed.
 #[derive(Clone, Copy, Debug)]
@@ -66,16 +67,20 @@ fn keys_that_are_being_changed_survive_power_cuts_at_random_moments() {
             papers = change(&mut web, what, papers).1?;
             spans.push(vm.cpu_seconds()? - begun);
         }
-        let (mut off, mut by_itself) = (vm.power_cut(), 0);
-        for (round, (what, span)) in (0..CUTS).zip(CHANGES.into_iter().zip(spans).cycle()) {
+        let mut by_itself = 0;
+        let cuts = cuts(CUTS)?;
+        let mut at = At { vm, web, papers };
+        for (round, (what, span)) in (0..cuts).zip(CHANGES.into_iter().zip(spans).cycle()) {
             let moment = span * random.next_fraction();
-            let happened = cut_once(off, what, moment, papers)
+            let (off, papers) = cut(at, what, moment)?;
+            let opened;
+            (at, opened) = come_back(off, papers)
                 .with_context(|| format!("round {round}, {what:?} after {moment:.2} s"))?;
-            (off, papers) = (happened.0, happened.1);
-            by_itself += u32::from(happened.2);
-            println!("cut {} of {CUTS}: {what:?} after {moment:.2} s", round + 1);
+            by_itself += u32::from(opened);
+            println!("cut {} of {cuts}: {what:?} after {moment:.2} s", round + 1);
         }
-        println!("{CUTS} cuts; after {by_itself} of them the data opened by itself");
+        println!("{cuts} cuts; after {by_itself} of them the data opened by itself");
+        let (off, papers) = (at.vm.power_cut(), at.papers);
 
         // The paper is worth what was promised: the disk in another box.
         let moved = VmBuilder::new(&folder.join("moved"), &Artifacts::load()?).disk(off.disk());
@@ -86,12 +91,16 @@ fn keys_that_are_being_changed_survive_power_cuts_at_random_moments() {
     });
 }
 
-/// Boots, cuts the power in the middle of a change, boots again and sees to it that the box can be used. Returns whether it opened its data
-/// by itself.
-fn cut_once(off: Off, what: Change, moment: f64, papers: Papers) -> Result<(Off, Papers, bool)> {
-    let vm = off.boot_again()?;
-    let mut web = vm.wait_web()?;
-    ensure!(state(&web)? == "ready", "{}", status(&web)?);
+/// A box in use, and what its owner has.
+struct At {
+    vm: Vm,
+    web: Web,
+    papers: Papers,
+}
+
+/// Cuts the power in the middle of a change.
+fn cut(at: At, what: Change, moment: f64) -> Result<(Off, Papers)> {
+    let At { vm, mut web, papers } = at;
     expect(&log_in(&mut web)?, 200)?;
     let begun = vm.cpu_seconds()?;
     let owner: JoinHandle<Papers> = thread::spawn(move || change(&mut web, what, papers).0);
@@ -100,8 +109,11 @@ fn cut_once(off: Off, what: Change, moment: f64, papers: Papers) -> Result<(Off,
     })?;
     let off = vm.power_cut();
     // Only now is it known what came to paper before the cut.
-    let papers = owner.join().ok().context("the owner broke")?;
+    Ok((off, owner.join().ok().context("the owner broke")?))
+}
 
+/// Boots and sees to it that the box can be used. Says whether it opened its data by itself.
+fn come_back(off: Off, papers: Papers) -> Result<(At, bool)> {
     let vm = off.boot_again()?;
     let mut web = vm.wait_web()?;
     let by_itself = state(&web)? != "locked";
@@ -115,7 +127,7 @@ fn cut_once(off: Off, what: Change, moment: f64, papers: Papers) -> Result<(Off,
     let confirmed = keys.as_array().context("no keys")?.iter();
     let confirmed = confirmed.filter(|key| key["kind"] == "recovery" && key["is_confirmed"] == true);
     ensure!(confirmed.count() >= 1, "no recovery key is left: {keys}");
-    Ok((vm.power_cut(), papers, by_itself))
+    Ok((At { vm, web, papers }, by_itself))
 }
 
 /// Has something changed. What is on paper counts also when the change did not come to its end.

@@ -5,6 +5,8 @@ mod app_networks;
 #[cfg(test)]
 mod boot_chain;
 #[cfg(test)]
+mod chance;
+#[cfg(test)]
 mod clock;
 #[cfg(test)]
 mod data;
