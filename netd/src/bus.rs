@@ -13,8 +13,8 @@ use hostapi::net1::DnsCertificate;
 use hostapi::net1::Net1Backend;
 use hostapi::net1::Net1Error;
 use hostapi::net1::NetworkNamespace;
-use hostapi::net1::ServeError;
 use hostapi::net1::Status;
+use hostapi::peer;
 use model::names::HostName;
 use model::network::app_policy::AppPolicy;
 use model::network::attachment::Attachment;
@@ -23,20 +23,16 @@ use model::network::explanation::Explanation;
 use model::network::names::AppKey;
 use model::network::report::NetworkReport;
 use model::network::settings::NetworkSettings;
-use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 /// Connections served at once: hostd, the container daemon, and some to spare; each costs a few tens of kilobytes.
 const MOST_CONNECTIONS: usize = 8;
-/// Wait after a failed accept, so that a lasting failure (no descriptors left) does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// netd as seen from the bus.
 #[derive(Clone, Debug)]
@@ -155,33 +151,9 @@ impl Net1Backend for Backend {
 /// Accepts and serves connections for ever.
 pub async fn serve_all(listener: UnixListener, backend: Backend, allowed: AllowedUids) {
     let backend = Arc::new(backend);
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _address)) => {
-                let (backend, allowed) = (Arc::clone(&backend), allowed.clone());
-                drop(tokio::spawn(async move {
-                    log(net1::serve(stream, backend, &allowed).await);
-                    drop(place);
-                }));
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "connection not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-fn log(outcome: Result<(), ServeError>) {
-    match outcome {
-        Ok(()) => {}
-        Err(error @ ServeError::CallerRefused { .. }) => {
-            tracing::warn!(error = &error as &dyn Error, "caller refused");
-        }
-        Err(error) => tracing::debug!(error = &error as &dyn Error, "connection ended"),
-    }
+    peer::serve_all(listener, MOST_CONNECTIONS, |stream| {
+        let (backend, allowed) = (Arc::clone(&backend), allowed.clone());
+        async move { net1::serve(stream, backend, &allowed).await }
+    })
+    .await;
 }

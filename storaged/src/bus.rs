@@ -9,7 +9,7 @@ use crate::keyring::KeyringError;
 use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use crate::words::chain;
-use hostapi::peer::ServeError;
+use hostapi::peer;
 use hostapi::storage1;
 use hostapi::storage1::Callers;
 use hostapi::storage1::Storage1Backend;
@@ -19,13 +19,11 @@ use hostapi::storage1::Typed;
 use model::storage::StorageReport;
 use model::storage::health::HealthReport;
 use rustix::time::ClockId;
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use vault::KeyName;
@@ -34,8 +32,6 @@ use zeroize::Zeroizing;
 
 /// Connections served at once: hostd's, and some to spare.
 const MOST_CONNECTIONS: usize = 4;
-/// Wait after a failed accept, so that a lasting failure (no descriptors left) does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Something that the keeper does for somebody who waits.
 pub type Job<S> = Box<dyn FnOnce(&mut Keeper<S>) + Send>;
@@ -161,33 +157,9 @@ impl<S: Sealer + Counter + Send + 'static> Storage1Backend for Backend<S> {
 /// Accepts and serves connections for ever.
 pub async fn serve_all<B: Storage1Backend>(listener: UnixListener, backend: B, callers: Callers) {
     let backend = Arc::new(backend);
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _address)) => {
-                let (backend, callers) = (Arc::clone(&backend), callers.clone());
-                drop(tokio::spawn(async move {
-                    log(storage1::serve(stream, backend, &callers).await);
-                    drop(place);
-                }));
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "connection not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-fn log(outcome: Result<(), ServeError>) {
-    match outcome {
-        Ok(()) => {}
-        Err(error @ ServeError::CallerRefused { .. }) => {
-            tracing::warn!(error = &error as &dyn Error, "caller refused");
-        }
-        Err(error) => tracing::debug!(error = &error as &dyn Error, "connection ended"),
-    }
+    peer::serve_all(listener, MOST_CONNECTIONS, |stream| {
+        let (backend, callers) = (Arc::clone(&backend), callers.clone());
+        async move { storage1::serve(stream, backend, &callers).await }
+    })
+    .await;
 }

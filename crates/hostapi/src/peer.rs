@@ -1,9 +1,14 @@
 //! D-Bus over one Unix stream without a bus: who may call is decided by the kernel's word on the peer, before a byte is read.
 
+use std::error::Error;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::UnixListener;
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio::time::timeout;
 use zbus::Connection;
 use zbus::Guid;
@@ -12,6 +17,9 @@ use zbus::object_server::Interface;
 
 /// How long the D-Bus handshake of one stream may take, so that a silent peer does not hold its place for ever.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Wait after a failed accept, so that a lasting failure (no descriptors left) does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// User ids that may use an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +109,42 @@ pub enum ConnectError {
         #[source]
         source: zbus::Error,
     },
+}
+
+/// Accepts connections for ever and serves at most `room` at once; the next one waits.
+pub async fn serve_all<F>(listener: UnixListener, room: usize, serve: impl Fn(UnixStream) -> F)
+where
+    F: Future<Output = Result<(), ServeError>> + Send + 'static,
+{
+    let room = Arc::new(Semaphore::new(room));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _address)) => {
+                let served = serve(stream);
+                drop(tokio::spawn(async move {
+                    log(served.await);
+                    drop(place);
+                }));
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "connection not accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn log(outcome: Result<(), ServeError>) {
+    match outcome {
+        Ok(()) => {}
+        Err(error @ ServeError::CallerRefused { .. }) => {
+            tracing::warn!(error = &error as &dyn Error, "caller refused");
+        }
+        Err(error) => tracing::debug!(error = &error as &dyn Error, "connection ended"),
+    }
 }
 
 /// Puts an object on an accepted stream, for a caller that is on the list; it may depend on who that is.

@@ -12,6 +12,7 @@ use crate::household::text;
 use crate::unlock::open;
 use crate::unlock::opened;
 use crate::unlock::recovery_key;
+use crate::unlock::sealable;
 use crate::unlock::storage;
 use crate::unlock::unlock;
 use anyhow::Context;
@@ -19,7 +20,6 @@ use anyhow::Result;
 use anyhow::ensure;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
-use qemu_tests::Boot;
 use qemu_tests::Off;
 use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
@@ -56,7 +56,9 @@ struct Papers {
 fn keys_that_are_being_changed_survive_power_cuts_at_random_moments() {
     scenario("key_cuts", |folder| {
         let mut random = Random::from_environment()?;
-        let vm = VmBuilder::new(folder, &Artifacts::load()?).boot(Boot::Uefi).tpm().start()?;
+        let artifacts = Artifacts::load()?;
+        let (own, boot) = sealable(folder, &folder.join("own"), &artifacts)?;
+        let vm = own.start()?;
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
         let mut papers = Papers { confirmed: recovery_key(&mut web)?, shown: None };
@@ -83,8 +85,8 @@ fn keys_that_are_being_changed_survive_power_cuts_at_random_moments() {
         let (off, papers) = (at.vm.power_cut(), at.papers);
 
         // The paper is worth what was promised: the disk in another box.
-        let moved = VmBuilder::new(&folder.join("moved"), &Artifacts::load()?).disk(off.disk());
-        let vm = moved.boot(Boot::Uefi).tpm().start()?;
+        let moved = VmBuilder::new(&folder.join("moved"), &artifacts).disk(off.disk());
+        let vm = moved.boot(boot).tpm().start()?;
         let mut web = vm.wait_web()?;
         let mut web = open_with(&vm, &mut web, &papers)?;
         expect(&log_in(&mut web)?, 200)

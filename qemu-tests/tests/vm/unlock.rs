@@ -46,11 +46,7 @@ const FREE: usize = 5;
 fn the_recovery_key_opens_the_data_in_another_box_which_then_opens_it_by_itself() {
     scenario("unlock", |folder| {
         let artifacts = Artifacts::load()?;
-        // Without Secure Boot the harness adds words from outside, and to a system with such words nothing is sealed anew.
-        let keys = SecureBoot::prepare(folder)?;
-        let boot = Boot::SecureUefi(keys.clone());
-        let mut own = VmBuilder::new(&folder.join("own"), &artifacts).boot(boot.clone()).tpm();
-        sign(&own.prepare_disk()?, &artifacts, &keys)?;
+        let (own, boot) = sealable(folder, &folder.join("own"), &artifacts)?;
         let vm = own.start()?;
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
@@ -125,6 +121,16 @@ fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
         ensure!(opened_by(&web)? == "recovery", "{}", storage(&web)?);
         Ok(())
     });
+}
+
+/// A machine that can seal its data anew, and how it boots. Without Secure Boot the harness adds words from outside, and to a system with
+/// such words nothing is sealed.
+pub(crate) fn sealable(keys: &Path, own: &Path, artifacts: &Artifacts) -> Result<(VmBuilder, Boot)> {
+    let keys = SecureBoot::prepare(keys)?;
+    let boot = Boot::SecureUefi(keys.clone());
+    let mut builder = VmBuilder::new(own, artifacts).boot(boot.clone()).tpm();
+    sign(&builder.prepare_disk()?, artifacts, &keys)?;
+    Ok((builder, boot))
 }
 
 /// Puts a slot on a disk that says on the console what its services do, and signs all that the firmware looks at.

@@ -9,6 +9,7 @@ use anyhow::Result;
 use anyhow::ensure;
 use qemu_tests::Artifacts;
 use qemu_tests::VmBuilder;
+use qemu_tests::builder::Inside;
 use qemu_tests::plain::Plain;
 use qemu_tests::scenario::scenario;
 use qemu_tests::web::Response;
@@ -29,7 +30,7 @@ const CHUNK: usize = 1 << 20;
 #[test]
 fn a_private_file_is_seen_by_its_user_only() {
     scenario("vault", |folder| {
-        let vm = VmBuilder::new(folder, &Artifacts::load()?).start()?;
+        let vm = VmBuilder::new(folder, &Artifacts::load()?).inside(Inside::Agent).start()?;
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
         ensure!(state(&web)? == "open", "{}", vault(&web)?);
