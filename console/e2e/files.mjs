@@ -111,7 +111,7 @@ export const FILES_SITUATIONS = {
     box.owner = OWNER;
     Object.assign(box.vault, { state: "locked", code: CODE, password: "the one before the reset" });
     await visit(box, page);
-    const turn = page.getByRole("button", { name: /Use the recovery code/ });
+    const turn = page.getByRole("button", { name: "Use the recovery code instead" });
     await turn.click();
     const code = page.getByLabel("Recovery code");
     await focusOn("the code", code);
@@ -123,7 +123,7 @@ export const FILES_SITUATIONS = {
     await page.getByText(/not the recovery code of your files/).waitFor();
     await look("files-code-wrong");
     await code.fill(CODE);
-    await page.getByLabel("Password you log in with", { exact: true }).first().fill(OWNER.password);
+    await page.getByLabel("Password you log in with, if you know it", { exact: true }).fill(OWNER.password);
     await page.getByRole("button", { name: "Open", exact: true }).click();
     await page.getByText("Your files are open.").waitFor();
     if (box.vault.password !== undefined) throw new Error("the password does not open the vault");
@@ -237,7 +237,7 @@ export const FILES_SITUATIONS = {
     const sizes = { "big.iso": 17_000_000, "second.txt": 10, "third.txt": 10, "fourth.txt": 10, "fifth.txt": 10 };
     await page.getByLabel("Files to add").setInputFiles(Object.entries(sizes).map(([name, size]) => upload(name, size)));
     await page.getByText(/The disk of the box is full/).waitFor();
-    await page.getByText("1 file is on the box now. 1 file is not sent.").waitFor();
+    await page.getByText("1 file is on the box now. 1 more was not sent.").waitFor();
     await look("files-refused");
     const sent = box.seen.filter((each) => each.startsWith("PUT")).length;
     if (sent !== 3) throw new Error(`${sent} files were sent`);
@@ -250,11 +250,13 @@ export const FILES_SITUATIONS = {
     const chooser = page.getByLabel("Files to add");
     await chooser.setInputFiles([upload("first.bin", 12_000_000), upload("second.bin", 10)]);
     await page.getByRole("button", { name: "Stop sending" }).click();
-    await page.getByText("2 files are not sent.").waitFor();
+    await page.getByText("2 were not sent.").waitFor();
     box.vault.held = Promise.resolve();
     box.vault.state = "locked";
     visitor.expect(409, "/api/v1/vault/files/third.txt");
     await chooser.setInputFiles([upload("third.txt", 10)]);
+    await page.getByText(/were locked meanwhile/).waitFor();
+    await page.getByRole("heading", { name: "Open your files" }).waitFor();
     await page.getByText(/were locked meanwhile/).waitFor();
     await look("files-locked-meanwhile");
   },

@@ -24,6 +24,7 @@ describe("a file", () => {
 
   it("does not look like another one", () => {
     expect(shownName("photo\u202Egpj.exe")).toBe("photo\uFFFDgpj.exe");
+    expect(shownName("a   b c")).toBe("a\u00A0\u00A0 b c");
     expect(shownName("👩‍🚒 ümlaut.png")).toBe("👩‍🚒 ümlaut.png");
   });
 

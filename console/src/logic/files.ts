@@ -19,9 +19,9 @@ export function fileProblem({ name, size }: { name: string; size: number }): str
 /** Signs that turn the order of letters round: behind one, "gpj.exe" reads as the end of a picture (Unicode TR 36, 3.1). */
 const TURNING = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
 
-/** A name as it is shown: what would make it look like another one is seen. */
+/** A name as it is shown: what would make it look like another one is seen, and so is every space of several. */
 export function shownName(name: string): string {
-  return name.replace(TURNING, "\uFFFD");
+  return name.replace(TURNING, "\uFFFD").replace(/ (?= )/g, "\u00A0");
 }
 
 /** The names that would take the place of files that are there. */
@@ -38,7 +38,7 @@ export interface FileTrouble {
 
 /** What to tell of a file that was not sent, removed or read. */
 export function fileTrouble(error: unknown): FileTrouble {
-  if (!(error instanceof ApiError)) return { message: "The box did not answer, so it is not on the box, or not whole. Try again in a moment.", stopsAll: true };
+  if (!(error instanceof ApiError)) return { message: "The box did not answer. Look whether it is in the list before you try again.", stopsAll: true };
   switch (error.code) {
     case "vault_locked":
       return { message: "Your private files were locked meanwhile. Open them, then add what is missing once more.", stopsAll: true };

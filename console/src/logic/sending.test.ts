@@ -40,13 +40,13 @@ describe("files on their way", () => {
 
   it("stop where the next one can do no better, and say what is missing", () => {
     const full = run([{ kind: "sent" }, { kind: "failed", error: new ApiError(507, "disk_full", "x") }]);
-    expect([isOver(full), outcome(full)]).toEqual([true, "1 file is on the box now. 1 file is not sent."]);
+    expect([isOver(full), outcome(full)]).toEqual([true, "1 file is on the box now. 1 more was not sent."]);
     expect(full.failures).toHaveLength(1);
   });
 
   it("stop when somebody says so, and then nothing changes any more", () => {
     const stopped = run([{ kind: "sent" }, { kind: "stopped" }]);
-    expect(outcome(stopped)).toBe("1 file is on the box now. 2 files are not sent.");
+    expect(outcome(stopped)).toBe("1 file is on the box now. 2 more were not sent.");
     expect(advance(stopped, { kind: "sent" })).toEqual(stopped);
   });
 });

@@ -83,15 +83,11 @@ export function sendingWords({ files, at, bytes }: Sending): string {
   return `${which}${shownName(file.name)}, ${far}`;
 }
 
-/** What came of it, when it is over. */
+/** What came of it, when it is over; what failed is told with its reason besides. */
 export function outcome({ files, sent, failures }: Sending): string | undefined {
   const left = files.length - sent - failures.length;
   const parts = [];
-  if (sent > 0) parts.push(`${count(sent)} on the box now.`);
-  if (left > 0) parts.push(`${count(left)} not sent.`);
+  if (sent > 0) parts.push(`${sent === 1 ? "1 file is" : `${sent} files are`} on the box now.`);
+  if (left > 0) parts.push(`${left}${sent + failures.length > 0 ? " more" : ""} ${left === 1 ? "was" : "were"} not sent.`);
   return parts.length > 0 ? parts.join(" ") : undefined;
-}
-
-function count(files: number): string {
-  return files === 1 ? "1 file is" : `${files} files are`;
 }

@@ -44,7 +44,7 @@ export function AccountPage({ user, onHome, onFiles, onLoggedOut }: Props) {
               <p>Nobody can look your password up, and nobody else can set a new one for you. Only the recovery code of your private files lets you in again.</p>
               <div class="actions actions-start">
                 <button type="button" class="button button-quiet" onClick={onFiles}>
-                  See your recovery code’s state
+                  Go to the recovery code
                 </button>
               </div>
             </section>
@@ -101,7 +101,7 @@ function PasswordCard({ user, onLoggedOut }: { user: User; onLoggedOut: () => vo
   return (
     <section class="card" aria-labelledby="password-title">
       <h2 id="password-title">Change your password</h2>
-      <p>It also opens your private files: they stay as they are, stay open, and open with the new password from now on. Other devices are logged out.</p>
+      <p>It also opens your private files: it changes nothing in them, they stay open, and the new password opens them from now on. Other devices are logged out.</p>
       {trouble ? (
         <Notice kind="bad" urgent>
           <p>{trouble}</p>

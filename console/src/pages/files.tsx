@@ -13,6 +13,7 @@ import { CodeCard } from "./files/code";
 import { FilesCard } from "./files/list";
 import { LockCard } from "./files/lock";
 import { OpenCard } from "./files/open";
+import { SendingReport, useSending, type Sender } from "./files/sending";
 
 const REFRESH_MS = 15_000;
 
@@ -38,6 +39,8 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
   const [task, setTask] = useState<"password" | "typing">();
   const [done, setDone] = useState<string>();
+  /** Counts what was done: other cards are shown then, and the focus goes to their heading. */
+  const [turn, setTurn] = useState(0);
   useTitle("Private files");
 
   const loggedOut = poll.refusal?.status === 401;
@@ -46,10 +49,12 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
   }, [loggedOut, onLoggedOut]);
 
   const { again } = poll;
+  const sender = useSending(again);
   const tell = useCallback(
     (words?: string) => {
       setTask(undefined);
       setDone(words);
+      setTurn((before) => before + 1);
       scrollTo(0, 0);
       void again();
     },
@@ -60,7 +65,7 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
 
   const known = poll.data;
   if (task && known) {
-    return <RecoveryFlow makes="code" hostname={known.hostname} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
+    return <RecoveryFlow makes="code" hostname={known.hostname} userName={user.name} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
   }
   return (
     <div class="page">
@@ -71,7 +76,7 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
         </button>
       </header>
       <main>
-        <Heading turn={known?.vault.state}>Private files</Heading>
+        <Heading turn={turn}>Private files</Heading>
         {poll.refusal && !loggedOut ? (
           <Notice kind="bad" urgent>
             <p>{poll.refusal.message}</p>
@@ -82,7 +87,11 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
             <p>{done}</p>
           </Notice>
         ) : null}
-        {known === undefined ? <Progress reason="Asking the box for your files." /> : <Cards {...known} user={user} again={again} tell={tell} onTask={setTask} />}
+        {known === undefined ? (
+          <Progress reason="Asking the box for your files." />
+        ) : (
+          <Cards {...known} {...{ user, sender, again, tell }} onTask={setTask} />
+        )}
       </main>
       <ConnectionNotice lost={poll.lost} trying={poll.trying} again={again} />
     </div>
@@ -91,19 +100,20 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
 
 interface CardsProps extends Known {
   user: User;
+  sender: Sender;
   again: () => Promise<void>;
   /** Shows on top what has come of something, and asks the box again. */
   tell: (words?: string) => void;
   onTask: (task: "password" | "typing") => void;
 }
 
-function Cards({ vault, files, user, again, tell, onTask }: CardsProps) {
+function Cards({ vault, files, user, sender, again, tell, onTask }: CardsProps) {
   switch (vault.state) {
     case "open":
       return (
         <div class="cards">
           <div class="column">
-            <FilesCard files={files} again={again} />
+            <FilesCard files={files} sender={sender} again={again} />
           </div>
           <div class="column">
             <LockCard vault={vault} onLocked={() => tell()} />
@@ -115,6 +125,8 @@ function Cards({ vault, files, user, again, tell, onTask }: CardsProps) {
       return (
         <div class="cards">
           <div class="column">
+            {/* What was not sent because of the lock is told here. */}
+            <SendingReport sender={sender} />
             <OpenCard vault={vault} user={user} onOpened={() => tell("Your files are open.")} />
           </div>
           <div class="column">

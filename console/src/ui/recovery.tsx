@@ -11,6 +11,8 @@ interface Props {
   /** What is made: the key of the disk, together with the code of the owner's vault; or the code of a vault alone. */
   makes: Part;
   hostname: string;
+  /** Whose files a code alone opens. */
+  userName?: string;
   start: "password" | "making" | "typing";
   /** The user's, where it is known from a moment ago. */
   password?: string;
@@ -23,7 +25,7 @@ interface Props {
 const TITLES: Record<Part, string> = { key: "Recovery key", code: "Recovery code" };
 
 /** Makes a recovery key or code, shows it once, and lets its end be typed back. */
-export function RecoveryFlow({ makes, hostname, start, password: known = "", later, onLater, onDone }: Props) {
+export function RecoveryFlow({ makes, hostname, userName, start, password: known = "", later, onLater, onDone }: Props) {
   const [recovery, send] = useReducer(advance, start, startRecovery);
   const [password, setPassword] = useState(known);
   const [ends, setEnds] = useState<Record<Part, string>>({ key: "", code: "" });
@@ -118,6 +120,7 @@ export function RecoveryFlow({ makes, hostname, start, password: known = "", lat
           <RecoverySheet
             {...(recovery.recoveryKey ? { recoveryKey: recovery.recoveryKey } : {})}
             {...(recovery.recoveryCode ? { recoveryCode: recovery.recoveryCode } : {})}
+            {...(userName ? { userName } : {})}
             hostname={hostname}
           />
           <div class="actions screen-only">

@@ -3,11 +3,13 @@ import { keyGroups } from "../logic/recovery";
 interface Props {
   recoveryKey?: string;
   recoveryCode?: string;
+  /** Whose files a code alone opens. */
+  userName?: string;
   hostname: string;
 }
 
 /** What is written down or printed: the key or code with everything that somebody needs to know who finds the paper in ten years. */
-export function RecoverySheet({ recoveryKey, recoveryCode, hostname }: Props) {
+export function RecoverySheet({ recoveryKey, recoveryCode, userName, hostname }: Props) {
   const today = new Date().toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
   return (
     <div class="sheet">
@@ -19,8 +21,8 @@ export function RecoverySheet({ recoveryKey, recoveryCode, hostname }: Props) {
       {recoveryCode ? <Groups label="Recovery code, in groups" text={recoveryCode} /> : null}
       <dl class="facts sheet-facts">
         <div>
-          <dt>{recoveryKey ? "Opens the data of" : "Opens private files on"}</dt>
-          <dd>{hostname}</dd>
+          <dt>{recoveryKey ? "Opens the data of" : "Opens the private files of"}</dt>
+          <dd>{userName ? `${userName}, on ${hostname}` : hostname}</dd>
         </div>
         <div>
           <dt>Made on</dt>

@@ -94,7 +94,11 @@ function AnewForm({ user, onBegun, onLeave }: { user: User; onBegun: () => void;
             setProblems(({ words: _mended, ...rest }) => rest);
           }}
           error={problems.words}
-          hint={`Type ${GIVE_UP} to show that you mean it.`}
+          hint={
+            <>
+              Type <strong>{GIVE_UP}</strong> to show that you mean it.
+            </>
+          }
           input={{ autocomplete: "off", autocapitalize: "none", spellcheck: false }}
         />
         <PasswordField

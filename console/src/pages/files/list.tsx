@@ -5,12 +5,17 @@ import { fileTrouble, replaced, shownName } from "../../logic/files";
 import { formatBytes } from "../../logic/format";
 import { ConfirmDialog } from "../../ui/dialog";
 import { Notice } from "../../ui/status";
-import { SendingReport, useSending } from "./sending";
+import { SendingReport, type Sender } from "./sending";
+
+interface Props {
+  files: PrivateFile[];
+  sender: Sender;
+  again: () => Promise<void>;
+}
 
 /** What is in the open vault: to get, to add, to remove. */
-export function FilesCard({ files, again }: { files: PrivateFile[]; again: () => Promise<void> }) {
+export function FilesCard({ files, sender, again }: Props) {
   const chooser = useRef<HTMLInputElement>(null);
-  const sender = useSending(again);
   const [doubted, setDoubted] = useState<File[]>();
   const [doomed, setDoomed] = useState<string>();
   const [trouble, setTrouble] = useState<string>();

@@ -96,7 +96,7 @@ export function OpenCard({ vault, user, onOpened }: { vault: Vault; user: User; 
           />
         ) : null}
         <PasswordField
-          label={by === "code" ? "Password you log in with" : "Your password"}
+          label={by === "code" ? "Password you log in with, if you know it" : "Your password"}
           autocomplete="current-password"
           value={password}
           onValue={(value) => {
@@ -115,7 +115,7 @@ export function OpenCard({ vault, user, onOpened }: { vault: Vault; user: User; 
       </form>
       <p class="beside-form">
         <button type="button" class="link" onClick={() => turn(by === "code" ? "password" : "code")}>
-          {by === "code" ? "Use your password instead" : "Does the password not open them? Use the recovery code"}
+          {by === "code" ? "Use your password instead" : "Use the recovery code instead"}
         </button>
       </p>
     </section>

@@ -44,7 +44,16 @@ export function useSending(onOver: () => Promise<void>): Sender {
     await onOver();
   }
 
-  return { sending, isBusy: sending !== undefined && !isOver(sending), send, stop: () => stopper.current?.abort() };
+  const isBusy = sending !== undefined && !isOver(sending);
+  useEffect(() => {
+    if (!isBusy) return undefined;
+    // The browser asks before it closes the page.
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [isBusy]);
+
+  return { sending, isBusy, send, stop: () => stopper.current?.abort() };
 }
 
 /** How far it is, and afterwards what came of it. */
@@ -54,6 +63,7 @@ export function SendingReport({ sender: { sending, isBusy, stop } }: { sender: S
     return (
       <div class="sending">
         <ProgressBar label="Sending to the box" percent={percent(sending)} text={sendingWords(sending)} />
+        <p class="quiet">Stay on this page until everything is there.</p>
         <button type="button" class="button button-quiet button-small" onClick={stop}>
           Stop sending
         </button>
