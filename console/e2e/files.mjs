@@ -96,7 +96,7 @@ export const FILES_SITUATIONS = {
     await focusOn("the password", password);
     await password.fill("not the password");
     await page.keyboard.press("Enter");
-    await page.getByText(/then only the recovery code does/).waitFor();
+    await page.getByText(/only the recovery code opens them/).waitFor();
     await look("files-locked-wrong");
     await password.fill(OWNER.password);
     await page.keyboard.press("Enter");
@@ -171,7 +171,7 @@ export const FILES_SITUATIONS = {
     await look("code-shown");
     await lookAtPaper(page, shots, "code-paper");
     await page.getByRole("button", { name: "Not now" }).click();
-    await page.getByText(/have not typed its end back yet/).waitFor();
+    await page.getByText(/its end was not typed back yet/).waitFor();
     await look("files-code-waiting");
     await page.getByRole("button", { name: "I have it on paper" }).click();
     const end = page.getByLabel("Last two groups of the code");
@@ -224,6 +224,7 @@ export const FILES_SITUATIONS = {
     await look("files-remove");
     await page.getByRole("button", { name: "Remove for good" }).click();
     await page.getByRole("link", { name: "notes.txt" }).waitFor({ state: "detached" });
+    await focusOn("the button that is still there", page.getByRole("button", { name: "Add files" }));
     await page.getByText("9 files,").waitFor();
   },
 

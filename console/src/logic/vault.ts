@@ -53,7 +53,7 @@ export function openTrouble(error: unknown, by: "password" | "code"): string {
   switch (error.code) {
     case "wrong_key":
       return by === "password"
-        ? "This password does not open your files. If it is the one you log in with, it was changed without opening them: then only the recovery code does. Nothing was changed."
+        ? "This password does not open your files. Check it, also capital letters. If it is surely the one you log in with, only the recovery code opens them."
         : "This is not the recovery code of your files. An earlier paper no longer counts. Nothing was changed.";
     case "wrong_password":
       return "That is not the password you log in with, so nothing was opened. Type it again, or leave it out.";

@@ -16,6 +16,7 @@ interface Props {
 /** What is in the open vault: to get, to add, to remove. */
 export function FilesCard({ files, sender, again }: Props) {
   const chooser = useRef<HTMLInputElement>(null);
+  const adder = useRef<HTMLButtonElement>(null);
   const [doubted, setDoubted] = useState<File[]>();
   const [doomed, setDoomed] = useState<string>();
   const [trouble, setTrouble] = useState<string>();
@@ -28,11 +29,17 @@ export function FilesCard({ files, sender, again }: Props) {
     else void sender.send(chosen);
   }
 
+  /** What was pressed is about to go; without this the focus would start over at the page's top. */
+  function keepFocus() {
+    adder.current?.focus({ preventScroll: true });
+  }
+
   async function remove(name: string) {
     setDoomed(undefined);
     setTrouble(undefined);
     try {
       await api.removePrivateFile(name);
+      keepFocus();
     } catch (error) {
       setTrouble(`${shownName(name)} was not removed. ${fileTrouble(error).message}`);
     }
@@ -54,7 +61,13 @@ export function FilesCard({ files, sender, again }: Props) {
         <p>Nothing is here yet. Add papers, photos or notes that only you should see: up to 16 MiB each, encrypted so that only you open them.</p>
       ) : null}
       <div class="actions actions-start">
-        <button type="button" class="button" aria-disabled={sender.isBusy} onClick={() => (sender.isBusy ? undefined : chooser.current?.click())}>
+        <button
+          ref={adder}
+          type="button"
+          class="button"
+          aria-disabled={sender.isBusy}
+          onClick={() => (sender.isBusy ? undefined : chooser.current?.click())}
+        >
           Add files
         </button>
       </div>
@@ -70,7 +83,15 @@ export function FilesCard({ files, sender, again }: Props) {
           choose(chosen);
         }}
       />
-      <SendingReport sender={sender} />
+      <SendingReport
+        sender={{
+          ...sender,
+          stop: () => {
+            keepFocus();
+            sender.stop();
+          },
+        }}
+      />
       {files.length > 0 ? (
         <ul class="rows">
           {files.map((file) => (
