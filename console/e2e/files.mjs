@@ -164,6 +164,11 @@ export const FILES_SITUATIONS = {
     await page.getByRole("button", { name: "Make a recovery code" }).click();
     await heading(page, "A recovery code");
     await look("code-password");
+    visitor.expect(403, "/api/v1/vault/recovery-code");
+    await page.getByLabel("Your password", { exact: true }).fill("not the password");
+    await page.keyboard.press("Enter");
+    await page.getByText(/no code was made/).waitFor();
+    await focusOn("the password", page.getByLabel("Your password", { exact: true }));
     await page.getByLabel("Your password", { exact: true }).fill(OWNER.password);
     await page.keyboard.press("Enter");
     await heading(page, "Your recovery code");

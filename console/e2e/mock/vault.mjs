@@ -94,7 +94,8 @@ export class Vault {
     this.files = this.files.filter((file) => file.name !== name);
   }
 
-  newCode() {
+  newCode(password, account) {
+    if (password !== (this.password ?? account)) throw this.#wrongKey("password");
     this.#made = CODES[this.#next % CODES.length];
     this.#next += 1;
     this.code ??= this.#made;

@@ -37,6 +37,7 @@ describe("what fails", () => {
     const wrong = run([{ kind: "make" }, { kind: "failed", error: new ApiError(403, "wrong_password", "That is not your password.") }]);
     expect(wrong).toEqual({ phase: "password", trouble: "That is not your password.", attempt: 1 });
     expect(run([{ kind: "make" }], wrong).trouble).toBeUndefined();
+    expect(run([{ kind: "make" }, { kind: "failed", error: new ApiError(403, "wrong_key", "x") }]).trouble).toMatch(/no code was made/);
   });
 
   it("while its end is checked leads back to the end, and keeps the key", () => {

@@ -103,6 +103,7 @@ function significant(typed: string): string {
 
 function explain(error: unknown, part: Part): string {
   if (!(error instanceof ApiError)) return "The box did not answer. Check that it has power and that you are on its network, then try again.";
+  if (error.code === "wrong_key") return "This password does not open your private files, so no code was made. Check it, also capital letters.";
   if (error.code === "not_its_end") {
     return `That is not the end of the new ${part}. Compare it with the paper, letter by letter, and type it again.`;
   }
