@@ -4,13 +4,14 @@ import { launch, tabTo, Visitor, waitUntil } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
 import { Box } from "./mock/box.mjs";
 import { serve } from "./mock/server.mjs";
+import { FILES_SITUATIONS } from "./files.mjs";
 import { NETWORK_SITUATIONS } from "./network.mjs";
 import { STORAGE_SITUATIONS } from "./storage.mjs";
 import { BASE, ELSEWHERE, fillWizard, heading, logIn, OWNER, putOffRecovery } from "./lib/visits.mjs";
 
 /** Runs every situation whose name fits `only`; throws with the name of the one that failed, and where no name fits. */
 export async function runStates({ certificates, executable, shots, only = /./ }) {
-  const chosen = Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS, ...STORAGE_SITUATIONS }).filter(([name]) => only.test(name));
+  const chosen = Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS, ...STORAGE_SITUATIONS, ...FILES_SITUATIONS }).filter(([name]) => only.test(name));
   if (chosen.length === 0) throw new Error(`no situation has a name that fits ${only}`);
   for (const [name, play] of chosen) {
     process.stdout.write(`states: ${name}\n`);
@@ -20,7 +21,7 @@ export async function runStates({ certificates, executable, shots, only = /./ })
     try {
       const visitor = await Visitor.enter(browser, [BASE, ELSEWHERE]);
       visitor.expect(401, "/api/v1/session");
-      await play({ box, visitor, page: visitor.page, look: (picture) => look(visitor.page, shots, picture) });
+      await play({ box, visitor, page: visitor.page, look: (picture) => look(visitor.page, shots, picture), shots });
       visitor.check("the page did something it must not");
     } catch (error) {
       throw new Error(`in “${name}”: ${error.message}`, { cause: error });

@@ -98,6 +98,20 @@ export const STORAGE_SITUATIONS = {
     await waitUntil("the reminder is gone", async () => (await page.getByText(/Nobody has a recovery key/).count()) === 0);
   },
 
+  async "a recovery key where the vault has another password"({ box, visitor, page }) {
+    box.owner = OWNER;
+    box.vault.password = "the one before the reset";
+    await logIn(page);
+    await page.getByRole("button", { name: "Make a recovery key" }).click();
+    await page.getByRole("button", { name: "Make a recovery key" }).click();
+    visitor.expect(403, "/api/v1/vault/recovery-code");
+    await page.getByLabel("Your password", { exact: true }).fill(OWNER.password);
+    await page.keyboard.press("Enter");
+    // The key is made, and is not lost because there is no code beside it.
+    await heading(page, "Your recovery key");
+    if ((await page.getByRole("list", { name: "Recovery code, in groups" }).count()) > 0) throw new Error("a code is shown that was not made");
+  },
+
   async "no recovery key can be made at set-up"({ box, visitor, page, look }) {
     visitor.expect(503, "/api/v1/storage/recovery-key");
     const body = { error: { code: "keys_unavailable", message: "The box's service for encrypted data does not answer just now. Try again in a moment." } };

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError, Unreachable } from "./api/client";
 import type { OlderCopy, Status, User } from "./api/types";
 import { startPower, type Power } from "./logic/power";
+import { AccountPage } from "./pages/account";
 import { FilesPage } from "./pages/files";
 import { HomePage } from "./pages/home";
 import { LockedPage } from "./pages/locked";
@@ -67,7 +68,9 @@ export function App() {
         case "storage":
           return <StoragePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "files":
-          return <FilesPage onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+          return <FilesPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "account":
+          return <AccountPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} onFiles={() => show({ page: "files" })} />;
         case "home":
           return (
             <HomePage
@@ -77,6 +80,7 @@ export function App() {
               onNetwork={() => show({ page: "network" })}
               onStorage={() => show({ page: "storage" })}
               onFiles={() => show({ page: "files" })}
+              onAccount={() => show({ page: "account" })}
               onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
             />
           );

@@ -9,6 +9,7 @@ import "./style/home.css";
 import "./style/network.css";
 import "./style/links.css";
 import "./style/storage.css";
+import "./style/files.css";
 
 const place = document.getElementById("app");
 if (place) render(<App />, place);

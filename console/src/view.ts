@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 /** What of the home area is shown. */
-export type View = { page: "home" } | { page: "network" } | { page: "storage" } | { page: "files" } | { page: "logs"; unit: string };
+export type View = { page: "home" } | { page: "network" } | { page: "storage" } | { page: "files" } | { page: "account" } | { page: "logs"; unit: string };
 
 /**
  * The view as an entry of the browser's history, so that its back button works and a reload stays where it was.
@@ -28,6 +28,6 @@ export function useView(): [View, (view: View) => void] {
 
 function read(state: unknown): View {
   const { page, unit } = (state ?? {}) as { page?: unknown; unit?: unknown };
-  if (page === "network" || page === "storage" || page === "files") return { page };
+  if (page === "network" || page === "storage" || page === "files" || page === "account") return { page };
   return page === "logs" && typeof unit === "string" ? { page, unit } : { page: "home" };
 }

@@ -1,7 +1,7 @@
 // A box in memory: what the API answers and what a test may do to it.
 
 import { randomBytes } from "node:crypto";
-import { checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
+import { checkPassword, checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
 import { HomeNetwork } from "./network.mjs";
 import { EncryptedData } from "./storage.mjs";
 import { Vault } from "./vault.mjs";
@@ -61,11 +61,12 @@ export class Box {
 
   /** The answer to one request, as `{status, body, headers}`. */
   async answer(request, path, query) {
-    const key = `${request.method} ${path}`;
+    const [, name] = /^\/vault\/files\/([^/]+)$/.exec(path) ?? [];
+    const key = `${request.method} ${name === undefined ? path : "/vault/files/{name}"}`;
     this.seen.push(key);
     const handler = this.#handlers[key];
     if (!handler) throw new Refusal(404, "not_found", "There is nothing at this address.");
-    const made = await handler(request, query);
+    const made = await handler(request, query, name === undefined ? undefined : decodeURIComponent(name));
     await sleep(this.slow[path] ?? 0);
     return made;
   }
@@ -103,24 +104,54 @@ export class Box {
       return { status: 204 };
     },
     "POST /vault/recovery-code": async (request) => {
-      // Beside the slow key of the disk it hardly counts.
-      await this.#ownPassword(request, {}, 0);
-      return ok({ recovery_code: this.vault.newCode() });
+      this.#user(request);
+      // Beside the slow key of the disk it takes no time that counts.
+      const { password } = await readBody(request, { password: "string" });
+      return ok({ recovery_code: this.vault.newCode(password, this.owner.password) });
     },
     "POST /vault/recovery-code/confirm": async (request) => {
       this.#user(request);
       this.vault.confirm((await readBody(request, { end: "string" })).end);
       return { status: 204 };
     },
+    "POST /account/password": async (request) => {
+      this.#user(request);
+      const body = await readBody(request, { old: "string", new: "string" });
+      await sleep(this.hashingMs);
+      if (body.old !== this.owner.password) throw this.#wrongTry(new Refusal(403, "wrong_password", "That is not your password."));
+      checkPassword("new", body.new);
+      this.vault.rewrap(body.old);
+      this.owner = { ...this.owner, password: body.new };
+      this.sessions = new Set([tokenOf(request)]);
+      return { status: 204 };
+    },
+    "POST /account/reset": async (request) => {
+      const body = await readBody(request, { name: "string", recovery_code: "string", new: "string" });
+      this.vault.read(body.recovery_code);
+      checkPassword("new", body.new);
+      await sleep(this.hashingMs);
+      if (body.name !== this.owner.name || !this.vault.isCode(body.recovery_code)) {
+        throw this.#wrongTry(new Refusal(403, "wrong_key", "This recovery code does not open the vault. Nothing was changed."));
+      }
+      this.vault.password = undefined;
+      this.owner = { ...this.owner, password: body.new };
+      this.sessions.clear();
+      return { status: 204 };
+    },
     "GET /vault": (request) => this.#user(request) && ok(this.vault.report()),
     "POST /vault/lock": (request) => this.#user(request) && ok(this.vault.lock()),
     "POST /vault/unlock": async (request) => {
       this.#user(request);
-      const { password } = await readBody(request, { password: "string" });
+      const keys = await readJson(request);
       await sleep(this.hashingMs);
-      if (password !== this.owner.password) throw new Refusal(403, "wrong_key", "This password does not open the vault. Nothing was changed.");
-      return ok(this.vault.open());
+      return ok(this.vault.open(keys, this.owner.password));
     },
+    "POST /vault/new": async (request) => {
+      await this.#ownPassword(request, { understood: "boolean" });
+      return ok(this.vault.beginAnew());
+    },
+    "PUT /vault/files/{name}": async (request, _query, name) => this.#user(request) && (await this.vault.put(name, request), { status: 204 }),
+    "DELETE /vault/files/{name}": (request, _query, name) => this.#user(request) && (this.vault.remove(name), { status: 204 }),
     "GET /vault/files": (request) => this.#user(request) && ok({ files: this.vault.list() }),
     "POST /storage/seal": async (request) => {
       await this.#ownPassword(request);
@@ -175,11 +206,17 @@ export class Box {
     return this.owner && !this.data.isLocked && !this.data.hasRecoveryKey ? [...this.reasons, NO_RECOVERY_KEY] : this.reasons;
   }
 
-  async #ownPassword(request, besides = {}, takesMs = this.hashingMs) {
+  async #ownPassword(request, besides = {}) {
     this.#user(request);
     const { password } = await readBody(request, { ...besides, password: "string" });
-    await sleep(takesMs);
+    await sleep(this.hashingMs);
     if (password !== this.owner.password) throw new Refusal(403, "wrong_password", "That is not your password.");
+  }
+
+  /** Counts as at login. */
+  #wrongTry(refusal) {
+    this.wrongLogins += 1;
+    return this.wrongLogins > TRIES ? new Refusal(429, "too_many_tries", "Too many wrong tries. Wait and try again.", { headers: { "Retry-After": "30" } }) : refusal;
   }
 
   #wrongCode() {

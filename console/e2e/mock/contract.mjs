@@ -72,8 +72,12 @@ export function checkSetup({ hostname, owner }) {
   if (name < 1 || name > 64 || /\p{Cc}/u.test(owner.name)) {
     throw invalid("owner.name", "must have 1 to 64 characters and no control characters");
   }
-  const password = [...owner.password].length;
-  if (password < 10 || password > 256) throw invalid("owner.password", "must have 10 to 256 characters");
+  checkPassword("owner.password", owner.password);
+}
+
+export function checkPassword(field, password) {
+  const length = [...password].length;
+  if (length < 10 || length > 256) throw invalid(field, "must have 10 to 256 characters");
 }
 
 /** Crockford base 32 as it is compared: without case, spaces and dashes. */

@@ -72,12 +72,18 @@ export const api = {
   rotateSystemKey: (password: string) => call<void>("POST", "/storage/rotate", { what: "system", password }, KEYS_MS),
   seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
   vault: () => call<Vault>("GET", "/vault"),
-  unlockVault: (password: string) => call<Vault>("POST", "/vault/unlock", { password }, HASHING_MS),
+  /** `old` and `fresh`: the password until now and from now on. */
+  changePassword: (old: string, fresh: string) => call<void>("POST", "/account/password", { old, new: fresh }, HASHING_MS),
+  resetPassword: (name: string, code: string, fresh: string) =>
+    call<void>("POST", "/account/reset", { name, recovery_code: code, new: fresh }, HASHING_MS),
+  /** With a code and a password, the password becomes the vault's again. */
+  unlockVault: (keys: { password?: string; recovery_code?: string }) => call<Vault>("POST", "/vault/unlock", keys, HASHING_MS),
+  newVault: (password: string) => call<Vault>("POST", "/vault/new", { password, understood: true }, HASHING_MS),
   lockVault: () => call<Vault>("POST", "/vault/lock"),
   newRecoveryCode: (password: string) => call<{ recovery_code: string }>("POST", "/vault/recovery-code", { password }, HASHING_MS),
   confirmRecoveryCode: (end: string) => call<void>("POST", "/vault/recovery-code/confirm", { end }),
   privateFiles: () => call<{ files: PrivateFile[] }>("GET", "/vault/files"),
-  putPrivateFile: (file: File) => call<void>("PUT", privateFilePath(file.name), file, UPLOAD_MS),
+  putPrivateFile: (file: File, onMoved: (bytes: number) => void, stop: AbortSignal) => upload(privateFilePath(file.name), file, onMoved, stop),
   removePrivateFile: (name: string) => call<void>("DELETE", privateFilePath(name)),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
@@ -106,10 +112,7 @@ async function call<T>(method: string, path: string, body?: unknown, withinMs = 
 
 async function request(method: string, path: string, body?: unknown, withinMs = ANSWER_MS): Promise<Response> {
   const init: RequestInit = { method, cache: "no-store", signal: AbortSignal.timeout(withinMs) };
-  if (body instanceof Blob) {
-    init.headers = { "Content-Type": "application/octet-stream" };
-    init.body = body;
-  } else if (body !== undefined) {
+  if (body !== undefined) {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }
@@ -121,6 +124,28 @@ async function request(method: string, path: string, body?: unknown, withinMs = 
   }
   if (!answer.ok) throw await refusal(answer);
   return answer;
+}
+
+/** By the older interface, because `fetch` does not tell how much of a body is on its way. Ends with `Unreachable` when stopped. */
+function upload(path: string, file: Blob, onMoved: (bytes: number) => void, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const sender = new XMLHttpRequest();
+    const lost = () => reject(new Unreachable());
+    sender.open("PUT", `/api/v1${path}`);
+    sender.setRequestHeader("Content-Type", "application/octet-stream");
+    sender.timeout = UPLOAD_MS;
+    sender.upload.onprogress = ({ loaded }) => onMoved(loaded);
+    sender.onload = () => {
+      if (sender.status >= 200 && sender.status < 300) return resolve();
+      const retryAfter = sender.getResponseHeader("Retry-After");
+      const headers: HeadersInit = retryAfter === null ? {} : { "Retry-After": retryAfter };
+      refusal(new Response(sender.responseText, { status: sender.status, headers })).then(reject, reject);
+    };
+    sender.onerror = sender.ontimeout = sender.onabort = lost;
+    stop.addEventListener("abort", () => sender.abort());
+    if (stop.aborted) return lost();
+    sender.send(file);
+  });
 }
 
 async function refusal(answer: Response): Promise<ApiError> {

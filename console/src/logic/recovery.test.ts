@@ -21,6 +21,12 @@ describe("the way to paper", () => {
     expect(run([{ kind: "show-again" }], typing).phase).toBe("shown");
   });
 
+  it("shows a code that was made without a key", () => {
+    const shown = run([{ kind: "make" }, { kind: "made", recoveryCode: KEY }]);
+    expect(shown).toEqual({ phase: "shown", recoveryCode: KEY, attempt: 0 });
+    expect(run([{ kind: "written" }, { kind: "show-again" }], shown).phase).toBe("shown");
+  });
+
   it("shows nothing again where the key was told at another time", () => {
     expect(run([{ kind: "show-again" }], startRecovery("typing")).phase).toBe("typing");
   });
@@ -31,6 +37,7 @@ describe("what fails", () => {
     const wrong = run([{ kind: "make" }, { kind: "failed", error: new ApiError(403, "wrong_password", "That is not your password.") }]);
     expect(wrong).toEqual({ phase: "password", trouble: "That is not your password.", attempt: 1 });
     expect(run([{ kind: "make" }], wrong).trouble).toBeUndefined();
+    expect(run([{ kind: "make" }, { kind: "failed", error: new ApiError(403, "wrong_key", "x") }]).trouble).toMatch(/no code was made/);
   });
 
   it("while its end is checked leads back to the end, and keeps the key", () => {
@@ -38,7 +45,9 @@ describe("what fails", () => {
     const wrong = run([{ kind: "failed", error: new ApiError(403, "not_its_end", "no") }], checking);
     expect(wrong.phase).toBe("typing");
     expect(wrong.recoveryKey).toBe(KEY);
-    expect(wrong.trouble).toMatch(/letter by letter/);
+    expect(wrong.trouble).toMatch(/new key.*letter by letter/);
+    const wrongCode = run([{ kind: "failed", error: new ApiError(403, "not_its_end", "no"), part: "code" }], checking);
+    expect(wrongCode.trouble).toMatch(/new code.*letter by letter/);
     expect(run([{ kind: "failed", error: new Unreachable() }], checking).trouble).toMatch(/did not answer/);
   });
 });
@@ -55,8 +64,8 @@ describe("the key", () => {
     [KEY, /not all of it/],
     [" t4gk 1vsx ", undefined],
   ])("ends with %j: %s", (typed, problem) => {
-    if (problem === undefined) expect(endProblem(typed)).toBeUndefined();
-    else expect(endProblem(typed)).toMatch(problem);
+    if (problem === undefined) expect(endProblem(typed, "key")).toBeUndefined();
+    else expect(endProblem(typed, "key")).toMatch(problem);
   });
 
   it("has its end grouped while it is typed", () => {

@@ -1,33 +1,46 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { api, ApiError, privateFilePath } from "../api/client";
-import type { PrivateFile, Vault } from "../api/types";
-import { formatBytes } from "../logic/format";
-import { PasswordField } from "../ui/field";
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { api } from "../api/client";
+import type { PrivateFile, User, Vault } from "../api/types";
+import { vaultWords } from "../logic/vault";
 import { ConnectionNotice } from "../ui/lost";
 import { Brand } from "../ui/mark";
 import { Heading, useTitle } from "../ui/page";
 import { usePoll } from "../ui/poll";
-import { Notice, Progress } from "../ui/status";
+import { RecoveryFlow } from "../ui/recovery";
+import { Notice, Progress, StatusWord } from "../ui/status";
+import { AnewCard } from "./files/anew";
+import { CodeCard } from "./files/code";
+import { FilesCard } from "./files/list";
+import { LockCard } from "./files/lock";
+import { OpenCard } from "./files/open";
+import { SendingReport, useSending, type Sender } from "./files/sending";
 
 const REFRESH_MS = 15_000;
-/** What the box takes. */
-const MAX_BYTES = 16 * 1024 * 1024;
+
+interface Props {
+  user: User;
+  onHome: () => void;
+  onLoggedOut: () => void;
+}
 
 interface Known {
   vault: Vault;
   files: PrivateFile[];
+  hostname: string;
 }
 
 async function askBox(): Promise<Known> {
-  const vault = await api.vault();
-  return { vault, files: vault.state === "open" ? (await api.privateFiles()).files : [] };
+  const [vault, { hostname }] = await Promise.all([api.vault(), api.status()]);
+  return { vault, files: vault.state === "open" ? (await api.privateFiles()).files : [], hostname };
 }
 
-/** The files in the vault of whoever is logged in. */
-export function FilesPage({ onHome, onLoggedOut }: { onHome: () => void; onLoggedOut: () => void }) {
+/** The files in the vault of whoever is logged in, and what opens it. */
+export function FilesPage({ user, onHome, onLoggedOut }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
-  const [busy, setBusy] = useState<string>();
-  const [trouble, setTrouble] = useState<string>();
+  const [task, setTask] = useState<"password" | "typing">();
+  const [done, setDone] = useState<string>();
+  /** Counts what was done: other cards are shown then, and the focus goes to their heading. */
+  const [turn, setTurn] = useState(0);
   useTitle("Private files");
 
   const loggedOut = poll.refusal?.status === 401;
@@ -35,20 +48,25 @@ export function FilesPage({ onHome, onLoggedOut }: { onHome: () => void; onLogge
     if (loggedOut) onLoggedOut();
   }, [loggedOut, onLoggedOut]);
 
-  async function carryOut(reason: string, work: () => Promise<unknown>) {
-    if (busy !== undefined) return;
-    setBusy(reason);
-    setTrouble(undefined);
-    try {
-      await work();
-    } catch (error) {
-      setTrouble(error instanceof ApiError ? error.message : "The box did not answer. Try again in a moment.");
-    }
-    setBusy(undefined);
-    void poll.again();
-  }
+  const { again } = poll;
+  const sender = useSending(again);
+  const tell = useCallback(
+    (words?: string) => {
+      setTask(undefined);
+      setDone(words);
+      setTurn((before) => before + 1);
+      scrollTo(0, 0);
+      void again();
+    },
+    [again],
+  );
+  const onLater = useCallback(() => tell(), [tell]);
+  const onChecked = useCallback(() => tell("The recovery code is right. Keep the paper safe; an earlier one no longer opens anything."), [tell]);
 
   const known = poll.data;
+  if (task && known) {
+    return <RecoveryFlow makes="code" hostname={known.hostname} userName={user.name} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
+  }
   return (
     <div class="page">
       <header class="page-head">
@@ -58,118 +76,75 @@ export function FilesPage({ onHome, onLoggedOut }: { onHome: () => void; onLogge
         </button>
       </header>
       <main>
-        <Heading>Private files</Heading>
-        {trouble ?? (poll.refusal && !loggedOut) ? (
+        <Heading turn={turn}>Private files</Heading>
+        {poll.refusal && !loggedOut ? (
           <Notice kind="bad" urgent>
-            <p>{trouble ?? poll.refusal?.message}</p>
+            <p>{poll.refusal.message}</p>
           </Notice>
         ) : null}
-        {busy ? <Progress reason={busy} /> : null}
+        {done ? (
+          <Notice kind="info" urgent>
+            <p>{done}</p>
+          </Notice>
+        ) : null}
         {known === undefined ? (
           <Progress reason="Asking the box for your files." />
-        ) : known.vault.state === "open" ? (
-          <OpenVault files={known.files} carryOut={carryOut} />
         ) : (
-          <LockedVault vault={known.vault} carryOut={carryOut} />
+          <Cards {...known} {...{ user, sender, again, tell }} onTask={setTask} />
         )}
       </main>
-      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
+      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={again} />
     </div>
   );
 }
 
-type CarryOut = (reason: string, work: () => Promise<unknown>) => Promise<void>;
-
-function OpenVault({ files, carryOut }: { files: PrivateFile[]; carryOut: CarryOut }) {
-  const chooser = useRef<HTMLInputElement>(null);
-  const [doomed, setDoomed] = useState<string>();
-
-  async function send(chosen: File[]) {
-    for (const file of chosen) {
-      if (file.size > MAX_BYTES) throw new ApiError(413, "too_large", `${file.name} is larger than 16 MiB, the most a private file can have.`);
-      await api.putPrivateFile(file);
-    }
-  }
-
-  return (
-    <section class="card" aria-labelledby="list-title">
-      <h2 id="list-title">In your vault</h2>
-      {files.length === 0 ? <p class="quiet">Nothing yet. What you put here is encrypted with your password.</p> : null}
-      <ul class="rows">
-        {files.map(({ name, bytes }) => (
-          <li class="row" key={name}>
-            <div class="row-main">
-              <a class="row-name link" href={`/api/v1${privateFilePath(name)}`} download={name}>
-                {name}
-              </a>
-              <p class="row-detail">{formatBytes(bytes)}</p>
-            </div>
-            {doomed === name ? (
-              <button
-                type="button"
-                class="button button-small"
-                onClick={() => {
-                  setDoomed(undefined);
-                  void carryOut(`Removing ${name}.`, () => api.removePrivateFile(name));
-                }}
-              >
-                Remove for good
-              </button>
-            ) : (
-              <button type="button" class="button button-quiet button-small" aria-label={`Remove ${name}`} onClick={() => setDoomed(name)}>
-                Remove…
-              </button>
-            )}
-          </li>
-        ))}
-      </ul>
-      <input
-        ref={chooser}
-        type="file"
-        multiple
-        hidden
-        aria-label="Files to add"
-        onChange={(event) => {
-          const chosen = Array.from(event.currentTarget.files ?? []);
-          event.currentTarget.value = "";
-          if (chosen.length > 0) void carryOut("Sending to the box.", () => send(chosen));
-        }}
-      />
-      <div class="actions actions-start">
-        <button type="button" class="button" onClick={() => chooser.current?.click()}>
-          Add files
-        </button>
-        <button type="button" class="button button-quiet" onClick={() => void carryOut("Locking.", () => api.lockVault())}>
-          Lock
-        </button>
-      </div>
-    </section>
-  );
+interface CardsProps extends Known {
+  user: User;
+  sender: Sender;
+  again: () => Promise<void>;
+  /** Shows on top what has come of something, and asks the box again. */
+  tell: (words?: string) => void;
+  onTask: (task: "password" | "typing") => void;
 }
 
-function LockedVault({ vault, carryOut }: { vault: Vault; carryOut: CarryOut }) {
-  const [password, setPassword] = useState("");
-  if (vault.state === "none") {
-    return <p>You have no vault yet. Log out and in again: then there is one.</p>;
+function Cards({ vault, files, user, sender, again, tell, onTask }: CardsProps) {
+  switch (vault.state) {
+    case "open":
+      return (
+        <div class="cards">
+          <div class="column">
+            <FilesCard files={files} sender={sender} again={again} />
+          </div>
+          <div class="column">
+            <LockCard vault={vault} onLocked={() => tell()} />
+            <CodeCard vault={vault} onTask={onTask} />
+          </div>
+        </div>
+      );
+    case "locked":
+      return (
+        <div class="cards">
+          <div class="column">
+            {/* What was not sent because of the lock is told here. */}
+            <SendingReport sender={sender} />
+            <OpenCard vault={vault} user={user} onOpened={() => tell("Your files are open.")} />
+          </div>
+          <div class="column">
+            <AnewCard user={user} onBegun={() => tell("You have a new, empty place for private files. Make a recovery code for it.")} />
+          </div>
+        </div>
+      );
+    case "busy":
+    case "none": {
+      const { word, tone, detail } = vaultWords(vault);
+      return (
+        <section class="card alone" aria-label={word}>
+          <p>
+            <StatusWord tone={tone}>{word}</StatusWord>
+          </p>
+          <p>{detail}</p>
+        </section>
+      );
+    }
   }
-  return (
-    <form
-      class="card"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (password !== "") void carryOut("Opening your vault.", () => api.unlockVault(password).finally(() => setPassword("")));
-      }}
-    >
-      <h2>Locked</h2>
-      <p>{vault.problem ?? "Your files are encrypted, and the box has forgotten the key. Type your password to show them."}</p>
-      {vault.state === "busy" ? <p class="quiet">A file was still being sent when it was locked; the box closes it as soon as that ends.</p> : null}
-      <PasswordField label="Your password" autocomplete="current-password" value={password} onValue={setPassword} />
-      <div class="actions">
-        <button type="submit" class="button" aria-disabled={password === ""}>
-          Open
-        </button>
-      </div>
-    </form>
-  );
 }

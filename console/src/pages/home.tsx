@@ -25,6 +25,7 @@ interface Props {
   onNetwork: () => void;
   onStorage: () => void;
   onFiles: () => void;
+  onAccount: () => void;
   onPower: (kind: Power["kind"]) => void;
 }
 
@@ -53,7 +54,7 @@ function orAway<T>(asked: Promise<T>): Promise<T | ApiError> {
 }
 
 /** How the box is doing. */
-export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFiles, onPower }: Props) {
+export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFiles, onAccount, onPower }: Props) {
   const poll = usePoll(askBox, REFRESH_MS);
   const [trouble, setTrouble] = useState<string>();
   useTitle("Home");
@@ -101,7 +102,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFi
         ) : null}
         {box ? (
           <>
-            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onStorage={onStorage} onFiles={onFiles} onPower={onPower} />
+            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onStorage={onStorage} onFiles={onFiles} onAccount={onAccount} onPower={onPower} />
             {/* Who had to log in at another address, because of the change, arrives here. */}
             {box.network instanceof ApiError ? null : <Trial left={box.network.trial_seconds_left} at={box.at} onKept={poll.again} />}
           </>
@@ -126,7 +127,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFi
 
 type OverviewProps = Omit<Props, "onLoggedOut"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, network, storage }, lost, user, onLogs, onNetwork, onStorage, onFiles, onPower }: OverviewProps) {
+function Overview({ box: { status, system, network, storage }, lost, user, onLogs, onNetwork, onStorage, onFiles, onAccount, onPower }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -157,6 +158,17 @@ function Overview({ box: { status, system, network, storage }, lost, user, onLog
               </button>
             </div>
             <p class="quiet">Only you can open them, with your password. Nobody else can, not even whoever runs the box.</p>
+          </section>
+          <section class="card" aria-labelledby="account-title">
+            <div class="card-head">
+              <h2 id="account-title">Your account</h2>
+              <button type="button" class="link" onClick={onAccount}>
+                Change password
+              </button>
+            </div>
+            <p class="quiet">
+              You log in as <strong class="account-name">{user.name}</strong>.
+            </p>
           </section>
           <ServicesCard services={system.services} onLogs={onLogs} />
           {user.role === "owner" ? <PowerCard onPower={onPower} /> : null}

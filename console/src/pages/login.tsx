@@ -6,6 +6,7 @@ import { useCountdown } from "../ui/countdown";
 import { Field, PasswordField } from "../ui/field";
 import { CardPage, Heading } from "../ui/page";
 import { Notice, Progress } from "../ui/status";
+import { ForgotPage } from "./forgot";
 
 interface Props {
   hostname: string;
@@ -23,6 +24,7 @@ export function LoginPage({ hostname, loggedOut, onLogin }: Props) {
   const [password, setPassword] = useState("");
   const [trouble, setTrouble] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const [reset, setReset] = useState<"asked" | "done">();
   const [wait, setWait] = useCountdown();
   const form = useRef<HTMLFormElement>(null);
 
@@ -39,6 +41,15 @@ export function LoginPage({ hostname, loggedOut, onLogin }: Props) {
     }
   }
 
+  if (reset === "asked") {
+    const onReset = (forName: string) => {
+      setName(forName);
+      setPassword("");
+      setTrouble(undefined);
+      setReset("done");
+    };
+    return <ForgotPage name={name} onBack={() => setReset(undefined)} onReset={onReset} />;
+  }
   const missing = name.trim() === "" || password === "";
   return (
     <CardPage title="Log in">
@@ -46,7 +57,12 @@ export function LoginPage({ hostname, loggedOut, onLogin }: Props) {
       <p class="lead">
         Welcome back to <strong>{hostname.replace(/\.local$/, "")}</strong>.
       </p>
-      {loggedOut && !trouble && !busy ? (
+      {reset === "done" && !trouble && !busy ? (
+        <Notice kind="info" urgent>
+          <p>You have a new password, and your private files open with it. Log in with it now.</p>
+        </Notice>
+      ) : null}
+      {loggedOut && reset === undefined && !trouble && !busy ? (
         <Notice kind="info">
           <p>{GREETING[loggedOut]}</p>
         </Notice>
@@ -75,6 +91,11 @@ export function LoginPage({ hostname, loggedOut, onLogin }: Props) {
           </button>
         </div>
       </form>
+      <p class="beside-form">
+        <button type="button" class="link" onClick={() => setReset("asked")}>
+          Forgot your password?
+        </button>
+      </p>
     </CardPage>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
 import type { OlderCopy, Status } from "../api/types";
 import { formatDuration } from "../logic/format";
@@ -47,7 +47,8 @@ export function OlderCopyPage({ status, copy, again }: { status: Status; copy: O
           <ul class="advice">
             <li>Did you put an image of the disk back, or an old disk in? Put the newer one back, and the box goes on as before.</li>
             <li>Nobody of you did? Then somebody had the box in their hands. Accept nothing before you know why.</li>
-            <li>There is nothing newer? Then accept this copy. Everything since is lost, and you should change all passwords.</li>
+            <li>There is nothing newer? Then accept this copy with the recovery key. Everything since is lost, and you should change all passwords.</li>
+            <li>There is no recovery key on paper? Then only the newer disk helps, or erasing the box and beginning again.</li>
           </ul>
           <AcceptForm copy={copy} onAccepted={() => setAccepted(true)} />
         </>
@@ -62,6 +63,7 @@ function AcceptForm({ copy, onAccepted }: { copy: OlderCopy; onAccepted: () => v
   const [trouble, setTrouble] = useState<string>();
   const [busy, setBusy] = useState(false);
   const [wait, setWait] = useCountdown();
+  const form = useRef<HTMLFormElement>(null);
 
   async function accept() {
     setTrouble(undefined);
@@ -72,12 +74,14 @@ function AcceptForm({ copy, onAccepted }: { copy: OlderCopy; onAccepted: () => v
     } catch (error) {
       if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
       setTrouble(unlockTrouble(error) ?? "The box did not take it.");
+      form.current?.querySelector("textarea")?.focus();
     }
     setBusy(false);
   }
 
   return (
     <form
+      ref={form}
       noValidate
       onSubmit={(event) => {
         event.preventDefault();

@@ -59,13 +59,12 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
   );
   const onLater = useCallback(() => leave(), [leave]);
   const onChecked = useCallback(() => leave("The new recovery key is right. Keep the paper safe; an earlier one no longer opens anything."), [leave]);
-  const onSealed = useCallback(() => leave("The data is sealed anew. At the next start this box opens it by itself."), [leave]);
-  const onRotated = useCallback(() => leave("The box has a new system key."), [leave]);
+  const look = useCallback(() => void again(), [again]);
 
   const known = poll.data;
   if (erased) return <ErasedPage />;
   if (task && known) {
-    return <RecoveryFlow hostname={known.hostname} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
+    return <RecoveryFlow makes="key" hostname={known.hostname} start={task} later="Not now" onLater={onLater} onDone={onChecked} />;
   }
   return (
     <div class="page">
@@ -97,8 +96,8 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
             {user.role === "owner" ? (
               <div class="column">
                 <RecoveryCard storage={known.storage} onTask={setTask} />
-                <SealCard storage={known.storage} onSealed={onSealed} />
-                <RotateCard storage={known.storage} onRotated={onRotated} />
+                <SealCard storage={known.storage} onSealed={look} />
+                <RotateCard storage={known.storage} onRotated={look} />
                 <ResetCard hostname={known.hostname} onErased={() => setErased(true)} />
               </div>
             ) : null}

@@ -1,16 +1,20 @@
-import type { ComponentChildren, Ref } from "preact";
 import { useCallback, useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
-import { advance, endProblem, formatEnd, startRecovery, type Recovery } from "../logic/recovery";
-import { Field, PasswordField } from "./field";
+import { advance, endProblem, formatEnd, startRecovery, type Part } from "../logic/recovery";
 import { CardPage, Heading } from "./page";
+import { EndStep } from "./recoveryend";
+import { PasswordStep } from "./recoverypassword";
 import { RecoverySheet } from "./recoverysheet";
-import { Notice, Progress } from "./status";
+import { Notice } from "./status";
 
 interface Props {
+  /** What is made: the key of the disk, together with the code of the owner's vault; or the code of a vault alone. */
+  makes: Part;
   hostname: string;
+  /** Whose files a code alone opens. */
+  userName?: string;
   start: "password" | "making" | "typing";
-  /** The owner's, where it is known from a moment ago. */
+  /** The user's, where it is known from a moment ago. */
   password?: string;
   /** What leaving without a key on paper is called. */
   later: string;
@@ -18,27 +22,32 @@ interface Props {
   onDone: () => void;
 }
 
-/** Makes a recovery key, shows it once, and lets its end be typed back. */
-export function RecoveryFlow({ hostname, start, password: known = "", later, onLater, onDone }: Props) {
+const TITLES: Record<Part, string> = { key: "Recovery key", code: "Recovery code" };
+
+/** Makes a recovery key or code, shows it once, and lets its end be typed back. */
+export function RecoveryFlow({ makes, hostname, userName, start, password: known = "", later, onLater, onDone }: Props) {
   const [recovery, send] = useReducer(advance, start, startRecovery);
   const [password, setPassword] = useState(known);
-  const [end, setEnd] = useState("");
-  const [problem, setProblem] = useState<string>();
-  const [codeEnd, setCodeEnd] = useState("");
-  const [codeProblem, setCodeProblem] = useState<string>();
+  const [ends, setEnds] = useState<Record<Part, string>>({ key: "", code: "" });
+  const [problems, setProblems] = useState<Partial<Record<Part, string>>>({});
   const form = useRef<HTMLFormElement>(null);
+  const title = TITLES[makes];
+  // A key brings the owner's code along; nothing else is asked for that was not made.
+  const parts: Part[] = makes === "code" ? ["code"] : recovery.recoveryCode === undefined ? ["key"] : ["key", "code"];
 
-  const make = useCallback(async (withPassword: string) => {
-    send({ kind: "make" });
-    try {
-      const { recovery_key: recoveryKey } = await api.newRecoveryKey(withPassword);
-      const code = await vaultCode(withPassword);
-      send({ kind: "made", recoveryKey, ...(code ? { recoveryCode: code } : {}) });
-      setPassword("");
-    } catch (error) {
-      send({ kind: "failed", error });
-    }
-  }, []);
+  const make = useCallback(
+    async (withPassword: string) => {
+      send({ kind: "make" });
+      try {
+        const made = makes === "code" ? await codeAlone(withPassword) : await keyAndCode(withPassword);
+        send({ kind: "made", ...made });
+        setPassword("");
+      } catch (error) {
+        send({ kind: "failed", error });
+      }
+    },
+    [makes],
+  );
 
   // Only at first: a key that was made by itself once is not made again.
   const begun = useRef(false);
@@ -48,31 +57,39 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
     void make(known);
   }, [start, known, make]);
 
+  const refused = useRef<Part>(undefined);
   useEffect(() => {
-    if (recovery.attempt > 0) form.current?.querySelector("input")?.focus();
+    if (recovery.attempt > 0) focusOn(refused.current);
   }, [recovery.attempt]);
 
   useEffect(() => {
     if (recovery.phase === "done") onDone();
   }, [recovery.phase, onDone]);
 
+  function focusOn(part: Part | undefined) {
+    const index = part === undefined ? 0 : parts.indexOf(part);
+    form.current?.querySelectorAll("input")[index]?.focus();
+  }
+
   async function check() {
-    const found = endProblem(end);
-    const foundInCode = recovery.recoveryCode === undefined ? undefined : endProblem(codeEnd);
-    setProblem(found);
-    setCodeProblem(foundInCode);
-    if (found !== undefined || foundInCode !== undefined) {
-      form.current?.querySelectorAll("input")[found === undefined ? 1 : 0]?.focus();
-      return;
+    const found: Partial<Record<Part, string>> = {};
+    for (const part of parts) {
+      const problem = endProblem(ends[part], part);
+      if (problem !== undefined) found[part] = problem;
     }
+    setProblems(found);
+    const first = parts.find((part) => found[part] !== undefined);
+    if (first) return focusOn(first);
     send({ kind: "check" });
-    try {
-      await confirmOnce(() => api.confirmRecoveryKey(formatEnd(end)));
-      if (recovery.recoveryCode !== undefined) await confirmOnce(() => api.confirmRecoveryCode(formatEnd(codeEnd)));
-      send({ kind: "confirmed" });
-    } catch (error) {
-      send({ kind: "failed", error });
+    for (const part of parts) {
+      try {
+        await confirm(part, ends[part], parts.length > 1);
+      } catch (error) {
+        refused.current = part;
+        return send({ kind: "failed", error, part });
+      }
     }
+    send({ kind: "confirmed" });
   }
 
   const trouble = recovery.trouble ? (
@@ -90,15 +107,20 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
     case "password":
     case "making":
       return (
-        <PasswordStep {...{ recovery, password, setPassword, trouble, putOff, form }} alone={start === "making"} onMake={() => void make(password)} />
+        <PasswordStep
+          {...{ makes, title, recovery, password, setPassword, trouble, putOff, form }}
+          alone={start === "making"}
+          onMake={() => void make(password)}
+        />
       );
     case "shown":
       return (
-        <CardPage title="Recovery key">
-          <Heading turn="shown">Your recovery key</Heading>
+        <CardPage title={title}>
+          <Heading turn="shown">Your {title.toLowerCase()}</Heading>
           <RecoverySheet
-            recoveryKey={recovery.recoveryKey ?? ""}
+            {...(recovery.recoveryKey ? { recoveryKey: recovery.recoveryKey } : {})}
             {...(recovery.recoveryCode ? { recoveryCode: recovery.recoveryCode } : {})}
+            {...(userName ? { userName } : {})}
             hostname={hostname}
           />
           <div class="actions screen-only">
@@ -114,134 +136,41 @@ export function RecoveryFlow({ hostname, start, password: known = "", later, onL
       );
     case "typing":
     case "checking":
-    case "done": {
-      const checking = recovery.phase !== "typing";
+    case "done":
       return (
-        <CardPage title="Recovery key">
-          <Heading turn="typing">Do you have it on paper?</Heading>
-          <p class="lead">Type the last two groups from your paper, so that you know it is the right key before you need it.</p>
-          {trouble}
-          <form
-            ref={form}
-            noValidate
-            onSubmit={(event) => {
-              event.preventDefault();
-              if (!checking) void check();
-            }}
-          >
-            <Field
-              label="Last two groups of the key"
-              value={end}
-              onValue={(value, input) => {
-                const text = formatEnd(value);
-                // What formatting drops leaves the state as it was, and then nothing would repaint the box.
-                input.value = text;
-                setEnd(text);
-                setProblem(undefined);
-              }}
-              error={problem}
-              hint="Capital or small letters, with or without dashes: all the same."
-              input={{ class: "code", placeholder: "XXXX-XXXX", autocomplete: "off", autocapitalize: "characters", spellcheck: false }}
-            />
-            {recovery.recoveryCode === undefined ? null : (
-              <Field
-                label="Last two groups of the code"
-                value={codeEnd}
-                onValue={(value, input) => {
-                  const text = formatEnd(value);
-                  input.value = text;
-                  setCodeEnd(text);
-                  setCodeProblem(undefined);
-                }}
-                error={codeProblem}
-                hint="The second one on the paper, for your private files."
-                input={{ class: "code", placeholder: "XXXX-XXXX", autocomplete: "off", autocapitalize: "characters", spellcheck: false }}
-              />
-            )}
-            {checking ? <Progress reason="Comparing it with the key." /> : null}
-            <div class="actions">
-              {putOff}
-              {recovery.recoveryKey === undefined ? null : (
-                <button type="button" class="button button-quiet" onClick={() => send({ kind: "show-again" })}>
-                  Show it again
-                </button>
-              )}
-              <button type="submit" class="button" aria-disabled={checking}>
-                Check
-              </button>
-            </div>
-          </form>
-        </CardPage>
+        <EndStep
+          {...{ title, recovery, parts, ends, problems, trouble, putOff, form }}
+          onEnd={(part, end) => {
+            setEnds((old) => ({ ...old, [part]: end }));
+            setProblems(({ [part]: _mended, ...rest }) => rest);
+          }}
+          onShow={() => send({ kind: "show-again" })}
+          onCheck={() => void check()}
+        />
       );
-    }
   }
 }
 
-/** The code of the owner's vault; an owner without a vault gets the key alone. */
-async function vaultCode(password: string): Promise<string | undefined> {
+async function codeAlone(password: string): Promise<{ recoveryCode: string }> {
+  return { recoveryCode: (await api.newRecoveryCode(password)).recovery_code };
+}
+
+/** An owner without a vault, or with one that this password does not open, gets the key alone. */
+async function keyAndCode(password: string): Promise<{ recoveryKey: string; recoveryCode?: string }> {
+  const { recovery_key: recoveryKey } = await api.newRecoveryKey(password);
   try {
-    return (await api.newRecoveryCode(password)).recovery_code;
+    return { recoveryKey, ...(await codeAlone(password)) };
   } catch (error) {
-    if (error instanceof ApiError && error.code === "no_vault") return undefined;
+    if (error instanceof ApiError && (error.code === "no_vault" || error.code === "wrong_key")) return { recoveryKey };
     throw error;
   }
 }
 
 /** Of two ends the first may be right and the second not: when both are sent again, the first is confirmed already. */
-async function confirmOnce(confirm: () => Promise<void>): Promise<void> {
+async function confirm(part: Part, end: string, isOneOfTwo: boolean): Promise<void> {
   try {
-    await confirm();
+    await (part === "key" ? api.confirmRecoveryKey(formatEnd(end)) : api.confirmRecoveryCode(formatEnd(end)));
   } catch (error) {
-    if (!(error instanceof ApiError && error.code === "nothing_to_confirm")) throw error;
+    if (!(isOneOfTwo && error instanceof ApiError && error.code === "nothing_to_confirm")) throw error;
   }
-}
-
-interface PasswordStepProps {
-  recovery: Recovery;
-  password: string;
-  setPassword: (password: string) => void;
-  trouble: ComponentChildren;
-  putOff: ComponentChildren;
-  form: Ref<HTMLFormElement>;
-  /** Whether the password was known when the flow began, so that there is nothing to type while all goes well. */
-  alone: boolean;
-  onMake: () => void;
-}
-
-function PasswordStep({ recovery, password, setPassword, trouble, putOff, form, alone, onMake }: PasswordStepProps) {
-  const making = recovery.phase === "making";
-  return (
-    <CardPage title="Recovery key">
-      <Heading turn="password">A recovery key</Heading>
-      <p class="lead">
-        Your data is encrypted, and this box opens it by itself. If the box breaks, only the recovery key opens the disk: a long word for a sheet of paper.
-      </p>
-      {trouble}
-      <form
-        ref={form}
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!making && password !== "") onMake();
-        }}
-      >
-        {alone && making ? null : (
-          <PasswordField
-            label="Your password"
-            autocomplete="current-password"
-            value={password}
-            onValue={setPassword}
-            hint="So that nobody else makes one while you are away from your screen."
-          />
-        )}
-        {making ? <Progress reason="Making a new key. This takes a moment, because keys are protected with a deliberately slow calculation." /> : null}
-        <div class="actions">
-          {putOff}
-          <button type="submit" class="button" aria-disabled={making || password === ""}>
-            Make the key
-          </button>
-        </div>
-      </form>
-    </CardPage>
-  );
 }

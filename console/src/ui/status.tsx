@@ -50,6 +50,18 @@ export function Progress({ reason }: { reason: ComponentChildren }) {
   );
 }
 
+/** Work of which it is known how far it is. */
+export function ProgressBar({ label, percent, text }: { label: string; percent: number; text: string }) {
+  return (
+    <div class="progress">
+      <div class="progress-track" role="progressbar" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={percent} aria-valuetext={text}>
+        <div class="progress-fill" style={{ width: `${percent}%` }} />
+      </div>
+      <p class="progress-words">{text}</p>
+    </div>
+  );
+}
+
 /** How full something is, in words and as a bar. */
 export function Meter({ label, percent, text, level }: { label: string; percent: number; text: string; level: "calm" | "high" | "full" }) {
   return (

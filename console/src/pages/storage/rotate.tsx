@@ -9,7 +9,13 @@ export function RotateCard({ storage, onRotated }: { storage: StorageReport; onR
     <section class="card" aria-labelledby="rotate-title">
       <h2 id="rotate-title">System key</h2>
       <p>Under it the box keeps the keys of its own stores. Change it if somebody may have read the disk while it was open. Nothing else changes.</p>
-      <PasswordTask action="Change the key" progress="Changing the key. This takes a moment." act={api.rotateSystemKey} onDone={onRotated} />
+      <PasswordTask
+        action="Change the key"
+        progress="Changing the key. This takes a moment."
+        done="The box has a new system key."
+        act={api.rotateSystemKey}
+        onDone={onRotated}
+      />
     </section>
   );
 }

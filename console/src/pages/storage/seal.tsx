@@ -15,7 +15,14 @@ export function SealCard({ storage, onSealed }: { storage: StorageReport; onSeal
           ? "The recovery key opened the data this time. If you know why, because you changed the hardware or its firmware, seal it to the box as it is now: then it opens by itself again."
           : "Binds the data to this box as it is started now. Only needed after a change that would lock it, such as of Secure Boot."}
       </p>
-      <PasswordTask action="Seal anew" progress="Sealing the key. This takes a moment." isUrgent={needed} act={api.seal} onDone={onSealed} />
+      <PasswordTask
+        action="Seal anew"
+        progress="Sealing the key. This takes a moment."
+        done="The data is sealed anew. At the next start this box opens it by itself."
+        isUrgent={needed}
+        act={api.seal}
+        onDone={onSealed}
+      />
     </section>
   );
 }
