@@ -1,10 +1,8 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { api, ApiError } from "../api/client";
+import { useEffect, useState } from "preact/hooks";
+import { api } from "../api/client";
 import type { Status } from "../api/types";
-import { formatDuration } from "../logic/format";
 import { typedKeyName, unlockTrouble } from "../logic/storage";
-import { useCountdown } from "../ui/countdown";
-import { Field } from "../ui/field";
+import { KeyForm } from "../ui/keyform";
 import { usePoll } from "../ui/poll";
 import { CardPage, Heading } from "../ui/page";
 import { ConnectionNotice } from "../ui/lost";
@@ -81,59 +79,27 @@ function OpenedPage() {
 }
 
 function UnlockForm({ label, onOpened }: { label: string; onOpened: () => void }) {
-  const [key, setKey] = useState("");
-  const [trouble, setTrouble] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const [wait, setWait] = useCountdown();
-  const form = useRef<HTMLFormElement>(null);
   const called = label.charAt(0).toLowerCase() + label.slice(1);
 
-  async function unlock() {
-    setTrouble(undefined);
-    setBusy(true);
+  async function unlock(key: string) {
     try {
       await api.unlock(key);
-      onOpened();
     } catch (error) {
-      const words = unlockTrouble(error);
-      if (words === undefined) return onOpened();
-      setBusy(false);
-      if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
-      setTrouble(words);
-      form.current?.querySelector("textarea")?.focus();
+      // Without words of its own it is gone already, to start its services anew.
+      if (unlockTrouble(error) !== undefined) throw error;
     }
   }
 
   return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (busy || wait > 0) return;
-        if (key.trim() === "") setTrouble(`Type the ${called}, then unlock.`);
-        else void unlock();
-      }}
-    >
-      {trouble ? (
-        <Notice kind="bad" urgent>
-          <p>{trouble}</p>
-        </Notice>
-      ) : null}
-      <Field
-        label={label}
-        value={key}
-        onValue={setKey}
-        hint={label === "Passphrase" ? undefined : "Of the recovery key all nine groups, in capital or small letters, with or without dashes."}
-        rows={3}
-        input={{ class: "code code-long", autocomplete: "off", autocapitalize: "none", spellcheck: false }}
-      />
-      {busy ? <Progress reason="Trying the key. This takes a moment, so that guessing is slow." /> : null}
-      <div class="actions">
-        <button type="submit" class="button button-wide" aria-disabled={busy || wait > 0}>
-          {wait > 0 ? `Wait ${formatDuration(wait)}` : "Unlock"}
-        </button>
-      </div>
-    </form>
+    <KeyForm
+      label={label}
+      hint={label === "Passphrase" ? undefined : "Of the recovery key all nine groups, in capital or small letters, with or without dashes."}
+      missing={`Type the ${called}, then unlock.`}
+      verb="Unlock"
+      trying="Trying the key. This takes a moment, so that guessing is slow."
+      refused="The box did not take it."
+      send={unlock}
+      onDone={onOpened}
+    />
   );
 }

@@ -1,15 +1,12 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { api, ApiError } from "../api/client";
+import { useEffect, useState } from "preact/hooks";
+import { api } from "../api/client";
 import type { OlderCopy, Status } from "../api/types";
-import { formatDuration } from "../logic/format";
-import { unlockTrouble } from "../logic/storage";
-import { useCountdown } from "../ui/countdown";
-import { Field } from "../ui/field";
+import { KeyForm } from "../ui/keyform";
 import { ConnectionNotice } from "../ui/lost";
 import { CardPage, Heading } from "../ui/page";
 import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
-import { Notice, Progress } from "../ui/status";
+import { Progress } from "../ui/status";
 
 const LOOK_MS = 3000;
 
@@ -50,65 +47,19 @@ export function OlderCopyPage({ status, copy, again }: { status: Status; copy: O
             <li>There is nothing newer? Then accept this copy with the recovery key. Everything since is lost, and you should change all passwords.</li>
             <li>There is no recovery key on paper? Then only the newer disk helps, or erasing the box and beginning again.</li>
           </ul>
-          <AcceptForm copy={copy} onAccepted={() => setAccepted(true)} />
+          <KeyForm
+            label="Recovery key"
+            hint="All nine groups from the paper, in capital or small letters, with or without dashes."
+            missing="Type the recovery key, then accept the copy."
+            verb="Accept this copy"
+            trying="Trying the key. This takes a moment."
+            refused="The box did not take it."
+            send={(key) => api.acceptOlderCopy(key, copy)}
+            onDone={() => setAccepted(true)}
+          />
         </>
       )}
       <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
     </CardPage>
-  );
-}
-
-function AcceptForm({ copy, onAccepted }: { copy: OlderCopy; onAccepted: () => void }) {
-  const [key, setKey] = useState("");
-  const [trouble, setTrouble] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const [wait, setWait] = useCountdown();
-  const form = useRef<HTMLFormElement>(null);
-
-  async function accept() {
-    setTrouble(undefined);
-    setBusy(true);
-    try {
-      await api.acceptOlderCopy(key, copy);
-      onAccepted();
-    } catch (error) {
-      if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
-      setTrouble(unlockTrouble(error) ?? "The box did not take it.");
-      form.current?.querySelector("textarea")?.focus();
-    }
-    setBusy(false);
-  }
-
-  return (
-    <form
-      ref={form}
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (busy || wait > 0) return;
-        if (key.trim() === "") setTrouble("Type the recovery key, then accept the copy.");
-        else void accept();
-      }}
-    >
-      {trouble ? (
-        <Notice kind="bad" urgent>
-          <p>{trouble}</p>
-        </Notice>
-      ) : null}
-      <Field
-        label="Recovery key"
-        value={key}
-        onValue={setKey}
-        hint="All nine groups from the paper, in capital or small letters, with or without dashes."
-        rows={3}
-        input={{ class: "code code-long", autocomplete: "off", autocapitalize: "none", spellcheck: false }}
-      />
-      {busy ? <Progress reason="Trying the key. This takes a moment." /> : null}
-      <div class="actions">
-        <button type="submit" class="button button-wide" aria-disabled={busy || wait > 0}>
-          {wait > 0 ? `Wait ${formatDuration(wait)}` : "Accept this copy"}
-        </button>
-      </div>
-    </form>
   );
 }
