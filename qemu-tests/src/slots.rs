@@ -52,6 +52,16 @@ fn made(
     .context("cannot make a slot")
 }
 
+/// The name of the image's slot: its file on the boot partition without `.efi`, and what the box reports.
+///
+/// # Errors
+/// When the image was not built or has no parts.
+pub fn shipped_name(artifacts: &Artifacts) -> Result<String> {
+    let line = parts(artifacts)?.cmdline().context("no command line among the parts")?;
+    let version = line.split_whitespace().find_map(|word| word.strip_prefix("hearth.version="));
+    Ok(format!("hearth_{}", version.context("no version on the command line")?))
+}
+
 /// The key that approved the built image, when that was a development image: what it approves is an update to the box.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use qemu_tests::esp::SLOTS;
 use qemu_tests::machine::DiskBus;
 use qemu_tests::machine::Nic;
 use qemu_tests::scenario::scenario;
+use qemu_tests::slots::shipped_name;
 use qemu_tests::uki::Uki;
 use std::fs;
 use std::ops::Range;
@@ -24,13 +25,6 @@ use std::ops::Range;
 /// The slot as it was built.
 pub(crate) fn shipped_slot(artifacts: &Artifacts) -> Result<Uki> {
     Ok(Uki::parse(fs::read(&artifacts.slot)?)?)
-}
-
-/// The name under which the box reports the slot of the image.
-pub(crate) fn shipped_name(artifacts: &Artifacts) -> Result<String> {
-    let line = shipped_slot(artifacts)?.command_line()?;
-    let version = line.split_whitespace().find_map(|word| word.strip_prefix("hearth.version="));
-    Ok(format!("hearth_{}", version.context("no version on the command line")?))
 }
 
 /// The box runs the slot of the image and answers.

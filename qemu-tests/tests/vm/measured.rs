@@ -1,6 +1,5 @@
 //! What the stub measures is what was predicted, and the approval of it reaches the box.
 
-use crate::boot_chain::shipped_name;
 use crate::boot_chain::shipped_slot;
 use anyhow::Context;
 use anyhow::Result;
@@ -23,6 +22,7 @@ use qemu_tests::esp::Esp;
 use qemu_tests::esp::SLOTS;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
+use qemu_tests::slots::shipped_name;
 use qemu_tests::uki::Uki;
 use std::path::Path;
 

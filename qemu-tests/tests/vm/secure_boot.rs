@@ -1,7 +1,6 @@
 //! With keys enrolled, the firmware boots what they signed and nothing else.
 
 use crate::boot_chain::expect_shipped;
-use crate::boot_chain::shipped_name;
 use crate::boot_chain::shipped_slot;
 use anyhow::Context;
 use anyhow::Result;
@@ -14,6 +13,7 @@ use qemu_tests::esp::SLOTS;
 use qemu_tests::scenario::scenario;
 use qemu_tests::secure_boot::Key;
 use qemu_tests::secure_boot::SecureBoot;
+use qemu_tests::slots::shipped_name;
 
 /// Where the firmware looks for a loader.
 pub(crate) const LOADERS: [&str; 2] = ["EFI/BOOT/BOOTX64.EFI", "EFI/systemd/systemd-bootx64.efi"];

@@ -1,6 +1,5 @@
 //! Data that did not open by itself is opened by the recovery key, while the box runs.
 
-use crate::boot_chain::shipped_name;
 use crate::household::OWNER;
 use crate::household::PASSWORD;
 use crate::household::expect;
@@ -27,6 +26,7 @@ use qemu_tests::plain::BOOT_KEY;
 use qemu_tests::scenario::scenario;
 use qemu_tests::secure_boot::SecureBoot;
 use qemu_tests::slots;
+use qemu_tests::slots::shipped_name;
 use qemu_tests::web::Response;
 use qemu_tests::web::Web;
 use serde_json::Value;

@@ -18,6 +18,9 @@ use qemu_tests::Boot;
 use qemu_tests::VmBuilder;
 use qemu_tests::agent::Agent;
 use qemu_tests::builder::Inside;
+use qemu_tests::esp::Esp;
+use qemu_tests::esp::SLOTS;
+use qemu_tests::slots;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
@@ -68,7 +71,7 @@ struct Cost {
     bytes_written_per_acknowledged_byte: f64,
 }
 
-/// A box that was set up and is left alone.
+/// A new box that is left alone.
 #[derive(Debug, Serialize)]
 struct Idle {
     seconds: f64,
@@ -101,9 +104,15 @@ fn writes(folder: &Path) -> Result<Writes> {
 }
 
 fn on_the_box(folder: &Path, rounds: u32, bars: &Bars) -> Result<(Spread, Idle)> {
-    let builder = VmBuilder::new(&folder.join("box"), &Artifacts::load()?);
+    let artifacts = Artifacts::load()?;
     bars.step("a new box with a TPM");
-    let mut vm = builder.boot(Boot::Uefi).tpm().inside(Inside::AgentInSlot).start()?;
+    let mut builder = VmBuilder::new(&folder.join("box"), &artifacts);
+    builder = builder.boot(Boot::Uefi).tpm().inside(Inside::AgentInSlot);
+    let slot = slots::with_agent(&artifacts, "", Some(&slots::development_key(&artifacts)?))?;
+    let esp = Esp::open(&builder.prepare_disk()?)?;
+    esp.write(&format!("{SLOTS}/{}.efi", slots::shipped_name(&artifacts)?), &slot)?;
+    esp.close()?;
+    let mut vm = builder.start()?;
     vm.wait_web()?;
     let mut unlocks = Vec::new();
     for round in 1..=rounds.max(1) {
