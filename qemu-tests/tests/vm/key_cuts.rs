@@ -31,7 +31,7 @@ use std::thread;
 use std::thread::JoinHandle;
 
 /// Power cuts at random moments, unless more are asked for; the changes take turns.
-const CUTS: u32 = 6;
+const CUTS: u32 = 3;
 
 /// Something that the owner has changed.
 #[derive(Clone, Copy, Debug)]

@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Power cuts at random moments, unless more are asked for.
-const CUTS: u32 = 10;
+const CUTS: u32 = 20;
 /// Flushes of the first boot after which the power goes, unless more are asked for; those of the set-up are all tried.
 const FIRST_BOOT_FLUSHES: u32 = 16;
 /// The latest cut after set-up: hostd and the kernel may still write.
