@@ -107,6 +107,38 @@ export const FILES_SITUATIONS = {
     await look("files-busy");
   },
 
+  async "files of a restored box are opened, and what does not open is named"({ box, page, look }) {
+    box.owner = OWNER;
+    Object.assign(box.vault, { state: "locked", restored: { files: 0, files_total: 0, bytes: 0, bytes_total: 0 } });
+    await visit(box, page);
+    await page.getByLabel("Your password", { exact: true }).fill(OWNER.password);
+    await page.keyboard.press("Enter");
+    await page.getByText("That was right. Your files come from the backup now.").waitFor();
+    await page.getByText("Coming from the backup").waitFor();
+    await page.getByText(/Looking what there is of yours/).waitFor();
+    box.vault.opening = { files: 312, files_total: 940, bytes: 41e8, bytes_total: 96e8 };
+    const bar = page.getByRole("progressbar", { name: "Your files from the backup" });
+    await bar.waitFor();
+    await page.getByText("312 of 940 files opened.").waitFor();
+    await look("files-opening");
+    box.vault.endOpening([file("notes.txt")]);
+    await page.getByText("1 file,").waitFor();
+    if ((await page.getByText(/That was right/).count()) > 0) throw new Error("the files are said to be on their way still");
+    Object.assign(box.vault, { state: "busy", opening: { files: 312, files_total: 940, bytes: 41e8, bytes_total: 96e8 } });
+    await page.getByRole("button", { name: "Back to home" }).click();
+    await page.getByRole("button", { name: "Change password" }).click();
+    await bar.waitFor();
+    await look("account-opening");
+    await page.goBack();
+    await page.getByRole("button", { name: "Show them" }).click();
+    await bar.waitFor();
+    const why = "what the backup has of it was changed";
+    box.vault.endOpening([file("notes.txt")], `private files from the backup could not be opened: ${LONG} (${why}), ${TURNED} (${why}), and 3 more`);
+    await page.getByText(/could not be opened: Steuer.*holiday\uFFFDgpj\.exe .*, and 3 more\./).waitFor();
+    await page.getByText("1 file,").waitFor();
+    await look("files-unopened");
+  },
+
   async "locked files are opened by the recovery code, and by the password from then on"({ box, visitor, page, look }) {
     box.owner = OWNER;
     Object.assign(box.vault, { state: "locked", code: CODE, password: "the one before the reset" });

@@ -4,14 +4,28 @@ import { launch, tabTo, Visitor, waitUntil } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
 import { Box } from "./mock/box.mjs";
 import { serve } from "./mock/server.mjs";
+import { BACKUP_SITUATIONS } from "./backups.mjs";
 import { FILES_SITUATIONS } from "./files.mjs";
+import { KEY_SITUATIONS } from "./keys.mjs";
 import { NETWORK_SITUATIONS } from "./network.mjs";
+import { PEOPLE_SITUATIONS } from "./people.mjs";
+import { RESTORE_SITUATIONS } from "./restore.mjs";
 import { STORAGE_SITUATIONS } from "./storage.mjs";
 import { BASE, ELSEWHERE, fillWizard, heading, logIn, OWNER, putOffRecovery } from "./lib/visits.mjs";
 
 /** Runs every situation whose name fits `only`; throws with the name of the one that failed, and where no name fits. */
 export async function runStates({ certificates, executable, shots, only = /./ }) {
-  const chosen = Object.entries({ ...SITUATIONS, ...NETWORK_SITUATIONS, ...STORAGE_SITUATIONS, ...FILES_SITUATIONS }).filter(([name]) => only.test(name));
+  const parts = [
+    SITUATIONS,
+    NETWORK_SITUATIONS,
+    STORAGE_SITUATIONS,
+    KEY_SITUATIONS,
+    BACKUP_SITUATIONS,
+    RESTORE_SITUATIONS,
+    FILES_SITUATIONS,
+    PEOPLE_SITUATIONS,
+  ];
+  const chosen = parts.flatMap((part) => Object.entries(part)).filter(([name]) => only.test(name));
   if (chosen.length === 0) throw new Error(`no situation has a name that fits ${only}`);
   for (const [name, play] of chosen) {
     process.stdout.write(`states: ${name}\n`);
@@ -149,7 +163,7 @@ const SITUATIONS = {
   async "the session ends"({ box, visitor, page, look }) {
     box.owner = OWNER;
     await logIn(page);
-    for (const path of ["system", "network", "storage", "logs"]) visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage", "backups", "logs"]) visitor.expect(401, `/api/v1/${path}`);
     box.sessions.clear();
     await page.getByText(/You were logged out/).waitFor();
     await look("logged-out");

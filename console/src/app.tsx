@@ -1,8 +1,10 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError, Unreachable } from "./api/client";
 import type { OlderCopy, Status, User } from "./api/types";
+import { isOwner } from "./logic/people";
 import { startPower, type Power } from "./logic/power";
 import { AccountPage } from "./pages/account";
+import { BackupsPage } from "./pages/backups";
 import { FilesPage } from "./pages/files";
 import { HomePage } from "./pages/home";
 import { LockedPage } from "./pages/locked";
@@ -10,11 +12,12 @@ import { LoginPage } from "./pages/login";
 import { LogsPage } from "./pages/logs";
 import { NetworkPage } from "./pages/network";
 import { OlderCopyPage } from "./pages/oldercopy";
+import { PeoplePage } from "./pages/people";
 import { PowerPage } from "./pages/power";
 import { StartPage } from "./pages/start";
 import { StoragePage } from "./pages/storage";
 import { SetupWizard } from "./setup/wizard";
-import { useView } from "./view";
+import { isForOwners, useView, type View } from "./view";
 
 type Place =
   | { kind: "start"; trouble?: Error }
@@ -46,6 +49,9 @@ export function App() {
   const onLoggedOut = useCallback(() => toLogin("by-box"), [toLogin]);
   const toHome = useCallback((user: User) => setPlace({ kind: "home", user }), []);
 
+  // An entry of the browser's history may be from somebody else who was logged in.
+  const shown: View = place.kind === "home" && isForOwners(view) && !isOwner(place.user) ? { page: "home" } : view;
+
   switch (place.kind) {
     case "start":
       return <StartPage {...(place.trouble ? { trouble: place.trouble } : {})} again={start} />;
@@ -60,13 +66,17 @@ export function App() {
     case "power":
       return <PowerPage start={place.power} onBack={start} />;
     case "home":
-      switch (view.page) {
+      switch (shown.page) {
         case "logs":
-          return <LogsPage unit={view.unit} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+          return <LogsPage unit={shown.unit} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "network":
           return <NetworkPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "storage":
           return <StoragePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "backups":
+          return <BackupsPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "people":
+          return <PeoplePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "files":
           return <FilesPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "account":
@@ -79,6 +89,8 @@ export function App() {
               onLogs={(unit) => show({ page: "logs", unit })}
               onNetwork={() => show({ page: "network" })}
               onStorage={() => show({ page: "storage" })}
+              onPeople={() => show({ page: "people" })}
+              onBackups={() => show({ page: "backups" })}
               onFiles={() => show({ page: "files" })}
               onAccount={() => show({ page: "account" })}
               onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}

@@ -10,6 +10,7 @@ import "./style/network.css";
 import "./style/links.css";
 import "./style/storage.css";
 import "./style/files.css";
+import "./style/backups.css";
 
 const place = document.getElementById("app");
 if (place) render(<App />, place);

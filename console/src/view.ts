@@ -1,7 +1,15 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 /** What of the home area is shown. */
-export type View = { page: "home" } | { page: "network" } | { page: "storage" } | { page: "files" } | { page: "account" } | { page: "logs"; unit: string };
+export type View = { page: "home" | Page } | { page: "logs"; unit: string };
+
+const PAGES = ["network", "storage", "backups", "people", "files", "account"] as const;
+type Page = (typeof PAGES)[number];
+
+/** Whether only an owner of the box has business there. */
+export function isForOwners({ page }: View): boolean {
+  return page !== "home" && page !== "files" && page !== "account";
+}
 
 /**
  * The view as an entry of the browser's history, so that its back button works and a reload stays where it was.
@@ -28,6 +36,7 @@ export function useView(): [View, (view: View) => void] {
 
 function read(state: unknown): View {
   const { page, unit } = (state ?? {}) as { page?: unknown; unit?: unknown };
-  if (page === "network" || page === "storage" || page === "files" || page === "account") return { page };
+  const known = PAGES.find((each) => each === page);
+  if (known) return { page: known };
   return page === "logs" && typeof unit === "string" ? { page, unit } : { page: "home" };
 }

@@ -1,8 +1,10 @@
 // A box in memory: what the API answers and what a test may do to it.
 
 import { randomBytes } from "node:crypto";
+import { Backups, backupHandlers, restoreHandlers, Restoring } from "./backups.mjs";
 import { checkPassword, checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
 import { HomeNetwork } from "./network.mjs";
+import { peopleHandlers } from "./people.mjs";
 import { EncryptedData } from "./storage.mjs";
 import { Vault } from "./vault.mjs";
 
@@ -15,6 +17,10 @@ export class Box {
   hostname = "hearth";
   owner = undefined;
   sessions = new Set();
+  /** Whose a session is, where it is not the owner's. */
+  #whose = new Map();
+  /** Who logs in beside the owner. */
+  members = [];
   reasons = [];
   /** While true no request gets an answer at all. */
   unreachable = false;
@@ -40,9 +46,14 @@ export class Box {
   network = new HomeNetwork();
   data = new EncryptedData();
   vault = new Vault();
+  backups = new Backups();
+  restoring = new Restoring();
+  /** Whom a restored backup knows. */
+  restoredOwner = undefined;
 
   constructor(ca) {
     this.ca = ca;
+    this.backups.vaults = () => [[this.owner.name, this.vault], ...this.members.map(({ name, vault }) => [name, vault])];
   }
 
   get claimCode() {
@@ -61,8 +72,8 @@ export class Box {
 
   /** The answer to one request, as `{status, body, headers}`. */
   async answer(request, path, query) {
-    const [, name] = /^\/vault\/files\/([^/]+)$/.exec(path) ?? [];
-    const key = `${request.method} ${name === undefined ? path : "/vault/files/{name}"}`;
+    const [, before, name, behind] = /^(\/vault\/files|\/users)\/([^/]+)(\/[a-z]+)?$/.exec(path) ?? [];
+    const key = `${request.method} ${name === undefined ? path : `${before}/{name}${behind ?? ""}`}`;
     this.seen.push(key);
     const handler = this.#handlers[key];
     if (!handler) throw new Refusal(404, "not_found", "There is nothing at this address.");
@@ -72,19 +83,22 @@ export class Box {
   }
 
   #handlers = {
+    ...backupHandlers(this),
+    ...restoreHandlers(this),
+    ...peopleHandlers(this),
     "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.#told(), takes: this.data.takes, rollback: this.rollback ?? null }),
     "POST /setup": (request) => this.#setup(request),
     "POST /session": (request) => this.#login(request),
-    "GET /session": (request) => ok({ user: this.#user(request) }),
+    "GET /session": (request) => ok({ user: this.user(request) }),
     "DELETE /session": (request) => this.#logout(request),
-    "GET /system": (request) => this.#user(request) && ok(this.#system()),
-    "GET /network": (request, query) => this.#user(request) && ok(this.network.report(this.hostname, query)),
-    "GET /network/settings": (request) => this.#user(request) && ok(this.network.show()),
-    "PUT /network/settings": async (request, query) => this.#user(request) && ok(this.network.change(await readJson(request), query)),
-    "POST /network/settings/confirm": (request) => this.#user(request) && (this.network.confirm(), { status: 204 }),
-    "GET /network/explain": (request, query) => this.#user(request) && ok(this.network.explain(query)),
-    "GET /storage": (request) => this.#user(request) && ok(this.data.report()),
-    "GET /storage/health": (request) => this.#user(request) && ok(this.data.health(this.uptime)),
+    "GET /system": (request) => this.user(request) && ok(this.#system()),
+    "GET /network": (request, query) => this.user(request) && ok(this.network.report(this.hostname, query)),
+    "GET /network/settings": (request) => this.user(request) && ok(this.network.show()),
+    "PUT /network/settings": async (request, query) => this.owns(request) && ok(this.network.change(await readJson(request), query)),
+    "POST /network/settings/confirm": (request) => this.owns(request) && (this.network.confirm(), { status: 204 }),
+    "GET /network/explain": (request, query) => this.user(request) && ok(this.network.explain(query)),
+    "GET /storage": (request) => this.user(request) && ok(this.data.report()),
+    "GET /storage/health": (request) => this.user(request) && ok(this.data.health(this.uptime)),
     "POST /storage/unlock": async (request) => {
       const { key } = await readBody(request, { key: "string" });
       await sleep(this.hashingMs);
@@ -95,33 +109,36 @@ export class Box {
       return answer;
     },
     "POST /storage/recovery-key": async (request) => {
-      await this.#ownPassword(request);
+      this.owns(request);
+      await this.ownPassword(request);
       return ok({ recovery_key: this.data.newKey() });
     },
     "POST /storage/recovery-key/confirm": async (request) => {
-      this.#user(request);
+      this.owns(request);
       this.data.confirm((await readBody(request, { end: "string" })).end);
       return { status: 204 };
     },
     "POST /vault/recovery-code": async (request) => {
-      this.#user(request);
+      this.user(request);
       // Beside the slow key of the disk it takes no time that counts.
       const { password } = await readBody(request, { password: "string" });
-      return ok({ recovery_code: this.vault.newCode(password, this.owner.password) });
+      return ok({ recovery_code: this.#vaultOf(request).newCode(password, this.#password(request)) });
     },
     "POST /vault/recovery-code/confirm": async (request) => {
-      this.#user(request);
-      this.vault.confirm((await readBody(request, { end: "string" })).end);
+      this.user(request);
+      this.#vaultOf(request).confirm((await readBody(request, { end: "string" })).end);
       return { status: 204 };
     },
     "POST /account/password": async (request) => {
-      this.#user(request);
+      this.user(request);
       const body = await readBody(request, { old: "string", new: "string" });
       await sleep(this.hashingMs);
-      if (body.old !== this.owner.password) throw this.#wrongTry(new Refusal(403, "wrong_password", "That is not your password."));
+      if (body.old !== this.#password(request)) throw this.#wrongTry(new Refusal(403, "wrong_password", "That is not your password."));
       checkPassword("new", body.new);
-      this.vault.rewrap(body.old);
-      this.owner = { ...this.owner, password: body.new };
+      this.#vaultOf(request).rewrap(body.old);
+      const member = this.#member(request);
+      if (member) member.password = body.new;
+      else this.owner = { ...this.owner, password: body.new };
       this.sessions = new Set([tokenOf(request)]);
       return { status: 204 };
     },
@@ -138,23 +155,31 @@ export class Box {
       this.sessions.clear();
       return { status: 204 };
     },
-    "GET /vault": (request) => this.#user(request) && ok(this.vault.report()),
-    "POST /vault/lock": (request) => this.#user(request) && ok(this.vault.lock()),
+    "GET /vault": (request) => this.user(request) && ok(this.#vaultOf(request).report()),
+    "POST /vault/lock": (request) => this.user(request) && ok(this.#vaultOf(request).lock()),
     "POST /vault/unlock": async (request) => {
-      this.#user(request);
+      this.user(request);
       const keys = await readJson(request);
       await sleep(this.hashingMs);
-      return ok(this.vault.open(keys, this.owner.password));
+      return ok(this.#vaultOf(request).open(keys, this.#password(request)));
     },
     "POST /vault/new": async (request) => {
-      await this.#ownPassword(request, { understood: "boolean" });
-      return ok(this.vault.beginAnew());
+      await this.ownPassword(request, { understood: "boolean" });
+      return ok(this.#vaultOf(request).beginAnew());
     },
-    "PUT /vault/files/{name}": async (request, _query, name) => this.#user(request) && (await this.vault.put(name, request), { status: 204 }),
-    "DELETE /vault/files/{name}": (request, _query, name) => this.#user(request) && (this.vault.remove(name), { status: 204 }),
-    "GET /vault/files": (request) => this.#user(request) && ok({ files: this.vault.list() }),
+    "POST /vault/rotate": async (request) => {
+      this.user(request);
+      const { password } = await readBody(request, { password: "string" });
+      await sleep(this.hashingMs);
+      this.#vaultOf(request).beginRotation(password, this.#password(request));
+      return { status: 202 };
+    },
+    "PUT /vault/files/{name}": async (request, _query, name) => this.user(request) && (await this.#vaultOf(request).put(name, request), { status: 204 }),
+    "DELETE /vault/files/{name}": (request, _query, name) => this.user(request) && (this.#vaultOf(request).remove(name), { status: 204 }),
+    "GET /vault/files": (request) => this.user(request) && ok({ files: this.#vaultOf(request).list() }),
     "POST /storage/seal": async (request) => {
-      await this.#ownPassword(request);
+      this.owns(request);
+      await this.ownPassword(request);
       this.data.seal();
       return { status: 204 };
     },
@@ -166,13 +191,22 @@ export class Box {
       return { status: 202 };
     },
     "POST /storage/rotate": async (request) => {
-      await this.#ownPassword(request, { what: "string" });
+      this.owns(request);
+      const { what, recovery_key: key } = await this.ownPassword(request, { what: "string", recovery_key: "string?" });
+      if (what === "system") return { status: 204 };
+      this.data.beginRotation(key);
+      return { status: 202 };
+    },
+    "POST /storage/passphrase": async (request) => {
+      this.owns(request);
+      const { passphrase } = await this.ownPassword(request, { passphrase: "string" });
+      this.data.setPassphrase(passphrase);
       return { status: 204 };
     },
-    "GET /logs": (request, query) => this.#user(request) && ok({ lines: this.#logs(query.get("unit")) }),
-    "POST /system/reboot": (request) => this.#user(request) && this.#leave(this.rebootMs),
+    "GET /logs": (request, query) => this.owns(request) && ok({ lines: this.#logs(query.get("unit")) }),
+    "POST /system/reboot": (request) => this.owns(request) && this.#leave(this.rebootMs),
     "POST /system/factory-reset": async (request) => {
-      this.#user(request);
+      this.owns(request);
       const { hostname, password } = await readBody(request, { hostname: "string", password: "string" });
       if (hostname.trim().toLowerCase() !== this.hostname) {
         throw new Refusal(422, "invalid_field", "That is not the name of this box.", { field: "hostname" });
@@ -181,7 +215,7 @@ export class Box {
       this.erased = true;
       return this.#leave(Infinity);
     },
-    "POST /system/poweroff": (request) => this.#user(request) && this.#leave(Infinity),
+    "POST /system/poweroff": (request) => this.owns(request) && this.#leave(Infinity),
     "GET /ca.crt": () => ({ status: 200, text: this.ca, headers: { "Content-Type": "application/x-pem-file" } }),
   };
 
@@ -194,7 +228,7 @@ export class Box {
     const body = await readBody(request, { claim_code: "string", hostname: "string", owner: { name: "string", password: "string" } });
     checkSetup(body);
     await sleep(this.hashingMs);
-    if (plainCode(body.claim_code) !== plainCode(this.claimCode)) throw this.#wrongCode();
+    if (plainCode(body.claim_code) !== plainCode(this.claimCode)) throw this.wrongCode();
     this.hostname = body.hostname;
     this.owner = body.owner;
     const user = { name: this.owner.name, role: "owner" };
@@ -206,11 +240,13 @@ export class Box {
     return this.owner && !this.data.isLocked && !this.data.hasRecoveryKey ? [...this.reasons, NO_RECOVERY_KEY] : this.reasons;
   }
 
-  async #ownPassword(request, besides = {}) {
-    this.#user(request);
-    const { password } = await readBody(request, { ...besides, password: "string" });
+  /** The body of a request that needs the password once more. */
+  async ownPassword(request, besides = {}) {
+    this.user(request);
+    const body = await readBody(request, { ...besides, password: "string" });
     await sleep(this.hashingMs);
-    if (password !== this.owner.password) throw new Refusal(403, "wrong_password", "That is not your password.");
+    if (body.password !== this.#password(request)) throw new Refusal(403, "wrong_password", "That is not your password.");
+    return body;
   }
 
   /** Counts as at login. */
@@ -219,7 +255,7 @@ export class Box {
     return this.wrongLogins > TRIES ? new Refusal(429, "too_many_tries", "Too many wrong tries. Wait and try again.", { headers: { "Retry-After": "30" } }) : refusal;
   }
 
-  #wrongCode() {
+  wrongCode() {
     this.#triesLeft -= 1;
     const triesLeft = this.#triesLeft;
     if (triesLeft === 0) {
@@ -239,13 +275,15 @@ export class Box {
     }
     const { name, password } = await readBody(request, { name: "string", password: "string" });
     await sleep(this.hashingMs);
-    if (name !== this.owner?.name || password !== this.owner.password) {
+    const member = this.members.find((each) => each.name === name);
+    const known = member ?? (name === this.owner?.name ? this.owner : undefined);
+    if (password !== known?.password) {
       this.wrongLogins += 1;
       if (this.wrongLogins >= TRIES) this.lockedOutUntil = Date.now() + 30_000;
       throw new Refusal(401, "wrong_credentials", "This name and password do not go together.");
     }
     this.wrongLogins = 0;
-    return { status: 200, body: { user: { name, role: "owner" } }, headers: this.#cookie() };
+    return { status: 200, body: { user: { name, role: member ? "member" : "owner" } }, headers: this.#cookie(member?.name) };
   }
 
   #logout(request) {
@@ -253,15 +291,46 @@ export class Box {
     return { status: 204, headers: { "Set-Cookie": "__Host-hearth=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0" } };
   }
 
-  #cookie() {
+  #cookie(member) {
     const token = randomBytes(32).toString("base64url");
     this.sessions.add(token);
+    if (member) this.#whose.set(token, member);
     return { "Set-Cookie": `__Host-hearth=${token}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=604800` };
   }
 
-  #user(request) {
+  /** Who asks; refused unless somebody is logged in. */
+  user(request) {
     if (!this.sessions.has(tokenOf(request))) throw new Refusal(401, "not_logged_in", "Log in first.");
-    return { name: this.owner.name, role: "owner" };
+    const member = this.#member(request);
+    return member ? { name: member.name, role: "member" } : { name: this.owner.name, role: "owner" };
+  }
+
+  /** Refused to members. */
+  owns(request) {
+    if (this.user(request).role !== "owner") throw new Refusal(403, "owner_only", "Only the owner of the box may do that.");
+    return true;
+  }
+
+  #member(request) {
+    const name = this.#whose.get(tokenOf(request));
+    return this.members.find((each) => each.name === name);
+  }
+
+  #password(request) {
+    return (this.#member(request) ?? this.owner).password;
+  }
+
+  #vaultOf(request) {
+    return this.#member(request)?.vault ?? this.vault;
+  }
+
+  /** The service starts anew with the restored store. */
+  becomeRestored() {
+    setTimeout(() => (this.unreachable = true), 2000);
+    setTimeout(() => {
+      this.unreachable = false;
+      this.owner = this.restoredOwner;
+    }, this.rebootMs);
   }
 
   #system() {

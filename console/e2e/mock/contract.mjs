@@ -42,7 +42,7 @@ export async function readJson(request) {
 
 function check(value, shape, path) {
   if (typeof shape === "string") {
-    if (typeof value !== shape) throw invalid(path, `must be a ${shape}`);
+    if (typeof value !== shape.replace("?", "")) throw invalid(path, `must be a ${shape}`);
     return;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(path, "must be an object");
@@ -50,6 +50,8 @@ function check(value, shape, path) {
     if (!(name in shape)) throw invalid(join(path, name), "is not a member this request has");
   }
   for (const [name, inner] of Object.entries(shape)) {
+    // A question mark behind the type: it may be left out.
+    if (!(name in value) && String(inner).endsWith("?")) continue;
     if (!(name in value)) throw invalid(join(path, name), "is missing");
     check(value[name], inner, join(path, name));
   }

@@ -15,6 +15,11 @@ export class EncryptedData {
   /** How long everybody waits after too many wrong keys. */
   waitSeconds = 30;
 
+  /** What somebody types at each start, on a box without chip. */
+  passphrase = undefined;
+  /** A change of the volume key, as `StorageReport` has it. */
+  rotation = null;
+
   #made = undefined;
   #next = 0;
   #wrong = 0;
@@ -35,7 +40,8 @@ export class EncryptedData {
   /** From now on it does not open by itself. */
   lock(reasons, recoveryKey = KEYS[0]) {
     this.recoveryKey = recoveryKey;
-    this.unlock = { state: "locked", reasons, takes: recoveryKey ? ["recovery"] : [] };
+    const takes = [...(this.passphrase ? ["passphrase"] : []), ...(recoveryKey ? ["recovery"] : [])];
+    this.unlock = { state: "locked", reasons, takes };
   }
 
   /** As `HealthReport` of docs/spec/api.md has it. */
@@ -62,16 +68,40 @@ export class EncryptedData {
   }
 
   report() {
-    const keys = [{ kind: this.unlock.by === "boot_key" ? "boot_key" : "tpm", is_confirmed: true }];
+    const own = this.passphrase ? "passphrase" : this.hasChip ? "tpm" : "boot_key";
+    const keys = [{ kind: own, is_confirmed: true }];
     if (this.recoveryKey) keys.push({ kind: "recovery", is_confirmed: true });
     if (this.#made) keys.push({ kind: "recovery", is_confirmed: false });
-    return { unlock: this.unlock, keys, is_waiting_for_confirmation: this.#made !== undefined };
+    return { unlock: this.unlock, keys, is_waiting_for_confirmation: this.#made !== undefined, rotation: this.rotation };
+  }
+
+  get hasChip() {
+    return !this.passphrase && this.unlock.by !== "boot_key";
+  }
+
+  setPassphrase(passphrase) {
+    if (/\p{Cc}/u.test(passphrase)) throw refused("a passphrase has no control characters");
+    if (Buffer.byteLength(passphrase) > 512) throw refused("a passphrase has at most 512 bytes");
+    if ([...passphrase].length < 12) throw refused("a passphrase has at least 12 letters");
+    if (this.hasChip) throw refused("this box has a security chip, which keeps its key");
+    if (!this.hasRecoveryKey) {
+      throw refused("make and confirm a recovery key first: nothing else opens the data when the passphrase is forgotten");
+    }
+    this.passphrase = passphrase;
+  }
+
+  beginRotation(recoveryKey) {
+    if (!this.hasRecoveryKey || this.rotation) throw new Refusal(409, "keys_refused", "The volume key cannot be changed now.");
+    if (!this.isRecoveryKey(recoveryKey)) throw new Refusal(403, "wrong_key", "That is not a key of this box. Nothing was changed.");
+    this.rotation = { percent: 0, problem: null };
   }
 
   tryToUnlock(key) {
     if (!this.isLocked) throw new Refusal(409, "not_locked", "The data is not locked.");
     const wait = Math.ceil((this.#waitUntil - Date.now()) / 1000);
     if (wait > 0) throw new Refusal(429, "too_many_tries", `Too many wrong tries. Wait ${wait} seconds.`, { headers: { "Retry-After": String(wait) } });
+    if (key === this.passphrase) return (this.openedBy = "passphrase");
+    this.openedBy = "recovery";
     if (plainCode(key) === plainCode(this.recoveryKey ?? "-")) return;
     this.#wrong += 1;
     if (this.#wrong >= FREE_TRIES) this.#waitUntil = Date.now() + this.waitSeconds * 1000;
@@ -83,7 +113,7 @@ export class EncryptedData {
   }
 
   open() {
-    this.unlock = { state: "opened", by: "recovery", reasons: [] };
+    this.unlock = { state: "opened", by: this.openedBy ?? "recovery", reasons: [] };
   }
 
   newKey() {
@@ -102,4 +132,9 @@ export class EncryptedData {
   seal() {
     this.unlock = { ...this.unlock, by: "tpm" };
   }
+}
+
+/** What storaged does not do. */
+function refused(why) {
+  return new Refusal(409, "keys_refused", `The box did not do it: ${why}. Nothing was changed.`);
 }

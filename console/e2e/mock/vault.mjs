@@ -21,6 +21,13 @@ export class Vault {
   /** Nobody reads what arrives before this is over; tests look at the page meanwhile. */
   held = Promise.resolve();
 
+  /** A change of its key. */
+  rotation = null;
+  /** Files from a backup that are being opened. */
+  opening = null;
+  /** What of a restored box waits for its first opening: how far it is then, or nothing. */
+  restored = undefined;
+
   #made = undefined;
   #next = 0;
   #confirmed = false;
@@ -31,8 +38,27 @@ export class Vault {
       has_recovery_code: this.#confirmed,
       is_waiting_for_confirmation: this.#made !== undefined,
       problem: this.problem,
+      opening: this.opening,
       idle_seconds: 43_200,
+      rotation: this.rotation,
     };
+  }
+
+  /** Nothing can be read meanwhile; a test ends it. */
+  beginRotation(password, account) {
+    if (password !== (this.password ?? account)) throw this.#wrongKey("password");
+    this.#require();
+    this.state = "busy";
+    this.rotation = { percent: 0 };
+  }
+
+  endRotation() {
+    this.state = "open";
+    this.rotation = null;
+  }
+
+  endOpening(files, problem = null) {
+    Object.assign(this, { state: "open", opening: null, restored: undefined, files, problem });
   }
 
   lock() {
@@ -53,7 +79,8 @@ export class Vault {
       if (!this.isCode(code)) throw this.#wrongKey("recovery code");
       if (password !== undefined) this.password = undefined;
     }
-    this.state = "open";
+    this.state = this.restored ? "busy" : "open";
+    this.opening = this.restored ?? null;
     return this.report();
   }
 

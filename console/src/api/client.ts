@@ -5,6 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
+import type { Backups, BackupSettings, RecoveryKit, Restore, RestoreRequest } from "./backups";
 import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault } from "./types";
 
 /** The box answered and refused. */
@@ -70,6 +71,10 @@ export const api = {
   confirmRecoveryKey: (end: string) => call<void>("POST", "/storage/recovery-key/confirm", { end }, KEYS_MS),
   acceptOlderCopy: (key: string, rollback: OlderCopy) => call<void>("POST", "/storage/rollback/confirm", { key, rollback }, KEYS_MS),
   rotateSystemKey: (password: string) => call<void>("POST", "/storage/rotate", { what: "system", password }, KEYS_MS),
+  /** Begins; `rotation` of the storage report tells how far it is. */
+  rotateVolumeKey: (password: string, recoveryKey: string) =>
+    call<void>("POST", "/storage/rotate", { what: "data", password, recovery_key: recoveryKey }, KEYS_MS),
+  setPassphrase: (passphrase: string, password: string) => call<void>("POST", "/storage/passphrase", { passphrase, password }, KEYS_MS),
   seal: (password: string) => call<void>("POST", "/storage/seal", { password }, KEYS_MS),
   vault: () => call<Vault>("GET", "/vault"),
   /** `old` and `fresh`: the password until now and from now on. */
@@ -80,17 +85,37 @@ export const api = {
   unlockVault: (keys: { password?: string; recovery_code?: string }) => call<Vault>("POST", "/vault/unlock", keys, HASHING_MS),
   newVault: (password: string) => call<Vault>("POST", "/vault/new", { password, understood: true }, HASHING_MS),
   lockVault: () => call<Vault>("POST", "/vault/lock"),
+  /** Begins; `rotation` of the vault tells how far it is. */
+  rotateVault: (password: string) => call<void>("POST", "/vault/rotate", { password }, HASHING_MS),
+  users: () => call<{ users: User[] }>("GET", "/users"),
+  /** `fresh`: the newcomer's first password; `password`: that of whoever asks. */
+  addUser: (name: string, fresh: string, password: string) => call<User>("POST", "/users", { name, new: fresh, password }, HASHING_MS),
+  resetUser: (name: string, fresh: string, password: string) =>
+    call<void>("POST", `${userPath(name)}/password`, { new: fresh, password }, HASHING_MS),
+  removeUser: (name: string, password: string) => call<void>("POST", `${userPath(name)}/remove`, { password }, HASHING_MS),
   newRecoveryCode: (password: string) => call<{ recovery_code: string }>("POST", "/vault/recovery-code", { password }, HASHING_MS),
   confirmRecoveryCode: (end: string) => call<void>("POST", "/vault/recovery-code/confirm", { end }),
   privateFiles: () => call<{ files: PrivateFile[] }>("GET", "/vault/files"),
   putPrivateFile: (file: File, onMoved: (bytes: number) => void, stop: AbortSignal) => upload(privateFilePath(file.name), file, onMoved, stop),
   removePrivateFile: (name: string) => call<void>("DELETE", privateFilePath(name)),
+  backups: () => call<Backups>("GET", "/backups"),
+  changeBackups: (settings: BackupSettings) => call<Backups>("PUT", "/backups/settings", settings),
+  runBackup: () => call<void>("POST", "/backups/run"),
+  drillBackup: () => call<void>("POST", "/backups/drill"),
+  recoveryKit: (password: string, withAccess: boolean) =>
+    call<RecoveryKit>("POST", "/backups/kit", { password, with_access: withAccess }, HASHING_MS),
+  restore: (request: RestoreRequest) => call<Restore>("POST", "/setup/restore", request),
+  restored: () => call<Restore>("GET", "/setup/restore"),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   factoryReset: (hostname: string, password: string) => call<void>("POST", "/system/factory-reset", { hostname, password }, HASHING_MS),
   powerOff: () => call<void>("POST", "/system/poweroff"),
   certificate: () => request("GET", "/ca.crt").then((answer) => answer.text()),
 };
+
+function userPath(name: string): string {
+  return `/users/${encodeURIComponent(name)}`;
+}
 
 /** Below the API's address. */
 export function privateFilePath(name: string): string {

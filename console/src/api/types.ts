@@ -41,6 +41,8 @@ export interface StorageReport {
   is_waiting_for_confirmation: boolean;
   /** Whether a disk that was put back to an older copy is noticed; nothing until the security chip was asked. */
   older_copies?: { state: "noticed" } | { state: "unnoticed"; reason: string } | null;
+  /** A change of the volume key that is under way. */
+  rotation?: { percent: number | null; problem: string | null } | null;
 }
 
 /** What was written to a disk. */
@@ -84,8 +86,13 @@ export interface Vault {
   state: "open" | "locked" | "busy" | "none";
   has_recovery_code: boolean;
   is_waiting_for_confirmation: boolean;
+  /** Why it could not be shown; of an open one, which files from a backup did not open. */
   problem: string | null;
+  /** Files from a backup that are being opened; totals are 0 while they are not known. */
+  opening?: { files: number; files_total: number; bytes: number; bytes_total: number } | null;
   idle_seconds: number;
+  /** A change of its key that is under way. */
+  rotation?: { percent: number } | null;
 }
 
 export interface PrivateFile {

@@ -31,6 +31,21 @@ export function claimCodeProblem(text: string): string | undefined {
   return undefined;
 }
 
+/** The box makes a new code after the fifth wrong one, so a full count means the same as none left. */
+export function isRenewed(triesLeft: number | undefined): boolean {
+  return triesLeft !== undefined && (triesLeft <= 0 || triesLeft >= 5);
+}
+
+/** What to tell of a code that was not the right one. */
+export function wrongCode(triesLeft: number | undefined): string {
+  if (triesLeft === undefined) return "That is not the claim code. Compare it with what the box shows.";
+  if (isRenewed(triesLeft)) {
+    return "That was the fifth wrong code, so the box has made a new one. Look at its screen again and type the new code.";
+  }
+  const tries = triesLeft === 1 ? "1 try" : `${triesLeft} tries`;
+  return `That is not the claim code. Compare it with what the box shows: ${tries} left, then the box makes a new code.`;
+}
+
 function significant(text: string): string {
   return text
     .toUpperCase()

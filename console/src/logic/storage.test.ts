@@ -43,6 +43,10 @@ describe("keys", () => {
   });
 });
 
+it("a wrong passphrase is told in other words than a wrong key on paper", () => {
+  expect(unlockTrouble(new ApiError(403, "wrong_key", "x"), true)).toMatch(/capital letters of the passphrase/);
+});
+
 it.each([
   [new ApiError(409, "not_locked", "x"), undefined],
   [new ApiError(403, "wrong_key", "x"), /letter by letter/],

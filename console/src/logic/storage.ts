@@ -88,12 +88,13 @@ export function typedKeyName(takes: KeyKind[]): string | undefined {
 }
 
 /** What to tell of a key that did not open the data; nothing when it is open meanwhile. */
-export function unlockTrouble(error: unknown): string | undefined {
+export function unlockTrouble(error: unknown, takesPassphrase = false): string | undefined {
   if (!(error instanceof ApiError)) return "The box did not answer, so this key was perhaps not tried. Try again in a moment.";
   switch (error.code) {
     case "not_locked":
       return undefined;
     case "wrong_key":
+      if (takesPassphrase) return "That does not open this box. Check capital letters of the passphrase; compare a recovery key with the paper. Nothing was changed.";
       return "That is not a key of this box. Compare it with the paper, letter by letter, and try again. Nothing was changed.";
     case "too_many_tries":
       return "Too many wrong keys, so the box makes everybody wait for a moment. Then try again.";

@@ -52,12 +52,24 @@ describe("the way through", () => {
   });
 });
 
+describe("a household that had a box before", () => {
+  it("leaves the steps, and comes back to the first one", () => {
+    const restore = run([{ kind: "edit", field: "claimCode", value: "K7QM" }, { kind: "restore" }]);
+    expect(restore.phase).toBe("restore");
+    const anew = run([{ kind: "anew" }], restore);
+    expect([anew.phase, anew.step, anew.draft.claimCode]).toEqual(["editing", "claim", "K7QM"]);
+  });
+});
+
 describe("the end", () => {
   it("comes after the recovery key, which needs the password once more", () => {
     const result = { user: { name: "Robin", role: "owner" }, hostname: "cottage", url: "https://cottage.local" };
     const accepted = run([...GOOD, { kind: "send" }, { kind: "accepted", result }]);
     expect([accepted.phase, accepted.draft.password]).toEqual(["recovery", "correct horse"]);
-    const done = run([{ kind: "recovery-over" }], accepted);
+    const opening = run([{ kind: "recovery-over" }], accepted);
+    expect([opening.phase, opening.draft.password]).toEqual(["opening", "correct horse"]);
+    expect(run([{ kind: "recovery-again" }], opening).phase).toBe("recovery");
+    const done = run([{ kind: "opening-over" }], opening);
     expect([done.phase, done.draft.password, done.draft.confirm]).toEqual(["done", "", ""]);
     expect(done.result).toEqual(result);
   });

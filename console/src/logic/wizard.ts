@@ -1,7 +1,7 @@
 /**
  * The set-up wizard as a pure state machine: no DOM, no network.
  *
- *   claim → name → account → review → (sending) → recovery key → done
+ *   claim → name → account → review → (sending) → recovery key → opening → done
  *     ▲        ▲        ▲                 │
  *     └────────┴────────┴── refused ──────┘   the step that owns the field at fault
  *
@@ -11,7 +11,7 @@
 
 import { ApiError } from "../api/client";
 import type { SetupRequest, SetupResult } from "../api/types";
-import { claimCodeProblem } from "./claim";
+import { claimCodeProblem, isRenewed, wrongCode } from "./claim";
 import { confirmProblem, hostnameProblem, ownerNameProblem, passwordProblem } from "./fields";
 
 export const STEPS = ["claim", "name", "account", "review"] as const;
@@ -33,7 +33,7 @@ export interface Wizard {
   errors: Partial<Record<Field, string>>;
   /** What went wrong as a whole, shown above the step. */
   notice?: string;
-  phase: "editing" | "sending" | "recovery" | "done" | "taken";
+  phase: "editing" | "sending" | "recovery" | "opening" | "done" | "taken" | "restore";
   reviewed: boolean;
   /** Counts refusals, so that focus moves to the error even if it is the same one again. */
   attempt: number;
@@ -49,6 +49,13 @@ export type Event =
   | { kind: "accepted"; result: SetupResult }
   /** The recovery key is on paper, or was put off. */
   | { kind: "recovery-over" }
+  /** After all a recovery key. */
+  | { kind: "recovery-again" }
+  /** It is settled what opens the data at each start. */
+  | { kind: "opening-over" }
+  /** This household had a box before; and after all not. */
+  | { kind: "restore" }
+  | { kind: "anew" }
   | { kind: "refused"; error: ApiError }
   | { kind: "unanswered"; setUpMeanwhile: boolean };
 
@@ -106,8 +113,16 @@ export function advance(wizard: Wizard, event: Event): Wizard {
     case "accepted":
       return { ...without(wizard), phase: "recovery", result: event.result };
     case "recovery-over":
+      return { ...wizard, phase: "opening" };
+    case "recovery-again":
+      return { ...wizard, phase: "recovery" };
+    case "opening-over":
       // The password was needed until now.
       return { ...wizard, draft: { ...wizard.draft, password: "", confirm: "" }, phase: "done" };
+    case "restore":
+      return { ...without(wizard), phase: "restore" };
+    case "anew":
+      return at(wizard, "claim");
     case "refused":
       return refused({ ...wizard, phase: "editing" }, event.error);
     case "unanswered":
@@ -141,20 +156,6 @@ function refused(wizard: Wizard, error: ApiError): Wizard {
   const field = error.field === undefined ? undefined : API_FIELD[error.field];
   if (field) return failed(wizard, OWNER[field], { [field]: error.message });
   return failed(wizard, "review", {}, error.message);
-}
-
-/** The box makes a new code after the fifth wrong one, so a full count means the same as none left. */
-function isRenewed(triesLeft: number | undefined): boolean {
-  return triesLeft !== undefined && (triesLeft <= 0 || triesLeft >= 5);
-}
-
-function wrongCode(triesLeft: number | undefined): string {
-  if (triesLeft === undefined) return "That is not the claim code. Compare it with what the box shows.";
-  if (isRenewed(triesLeft)) {
-    return "That was the fifth wrong code, so the box has made a new one. Look at its screen again and type the new code.";
-  }
-  const tries = triesLeft === 1 ? "1 try" : `${triesLeft} tries`;
-  return `That is not the claim code. Compare it with what the box shows: ${tries} left, then the box makes a new code.`;
 }
 
 function problems(draft: Draft): Partial<Record<Field, string>> {

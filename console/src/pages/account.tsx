@@ -6,10 +6,12 @@ import { formatDuration } from "../logic/format";
 import { useCountdown } from "../ui/countdown";
 import { PasswordField } from "../ui/field";
 import { useFaults } from "../ui/faults";
+import { isOwner } from "../logic/people";
 import { Brand } from "../ui/mark";
 import { NewPassword } from "../ui/newpassword";
 import { Heading, useTitle } from "../ui/page";
 import { Notice, Progress } from "../ui/status";
+import { VaultKeyCard } from "./account/vaultkey";
 
 interface Props {
   user: User;
@@ -41,13 +43,18 @@ export function AccountPage({ user, onHome, onFiles, onLoggedOut }: Props) {
           <div class="column">
             <section class="card" aria-labelledby="forgotten-title">
               <h2 id="forgotten-title">If you forget it</h2>
-              <p>Nobody can look your password up, and nobody else can set a new one for you. Only the recovery code of your private files lets you in again.</p>
+              <p>
+                {isOwner(user)
+                  ? "Nobody can look your password up. The recovery code of your private files lets you in again, and opens them."
+                  : "Nobody can look your password up. An owner of the box can set a new one for you, but your private files then stay closed: only their recovery code opens them, and it lets you in without an owner too."}
+              </p>
               <div class="actions actions-start">
                 <button type="button" class="button button-quiet" onClick={onFiles}>
                   Go to the recovery code
                 </button>
               </div>
             </section>
+            <VaultKeyCard />
           </div>
         </div>
       </main>

@@ -1,13 +1,13 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { PrivateFile, User, Vault } from "../api/types";
-import { vaultWords } from "../logic/vault";
+import { openedWords, openProblem, vaultWords, vaultWork } from "../logic/vault";
 import { ConnectionNotice } from "../ui/lost";
 import { Brand } from "../ui/mark";
 import { Heading, useTitle } from "../ui/page";
 import { usePoll } from "../ui/poll";
 import { RecoveryFlow } from "../ui/recovery";
-import { Notice, Progress, StatusWord } from "../ui/status";
+import { Notice, Progress, StatusWord, WorkBar } from "../ui/status";
 import { AnewCard } from "./files/anew";
 import { CodeCard } from "./files/code";
 import { FilesCard } from "./files/list";
@@ -16,6 +16,8 @@ import { OpenCard } from "./files/open";
 import { SendingReport, useSending, type Sender } from "./files/sending";
 
 const REFRESH_MS = 15_000;
+/** While the box works on the files. */
+const BUSY_MS = 2000;
 
 interface Props {
   user: User;
@@ -49,6 +51,17 @@ export function FilesPage({ user, onHome, onLoggedOut }: Props) {
   }, [loggedOut, onLoggedOut]);
 
   const { again } = poll;
+  const busy = poll.data?.vault.state === "busy";
+  useEffect(() => {
+    if (!busy) return undefined;
+    const timer = setInterval(() => void again(), BUSY_MS);
+    return () => {
+      clearInterval(timer);
+      // What was told when it began is over.
+      setDone(undefined);
+    };
+  }, [busy, again]);
+
   const sender = useSending(again);
   const tell = useCallback(
     (words?: string) => {
@@ -113,6 +126,7 @@ function Cards({ vault, files, user, sender, again, tell, onTask }: CardsProps) 
       return (
         <div class="cards">
           <div class="column">
+            <UnopenedNotice vault={vault} />
             <FilesCard files={files} sender={sender} again={again} />
           </div>
           <div class="column">
@@ -127,7 +141,7 @@ function Cards({ vault, files, user, sender, again, tell, onTask }: CardsProps) 
           <div class="column">
             {/* What was not sent because of the lock is told here. */}
             <SendingReport sender={sender} />
-            <OpenCard vault={vault} user={user} onOpened={() => tell("Your files are open.")} />
+            <OpenCard vault={vault} user={user} onOpened={(opened) => tell(openedWords(opened))} />
           </div>
           <div class="column">
             <AnewCard user={user} onBegun={() => tell("You have a new, empty place for private files. Make a recovery code for it.")} />
@@ -137,14 +151,28 @@ function Cards({ vault, files, user, sender, again, tell, onTask }: CardsProps) 
     case "busy":
     case "none": {
       const { word, tone, detail } = vaultWords(vault);
+      const work = vaultWork(vault);
       return (
         <section class="card alone" aria-label={word}>
           <p>
             <StatusWord tone={tone}>{word}</StatusWord>
           </p>
           <p>{detail}</p>
+          {work ? <WorkBar {...work} /> : null}
         </section>
       );
     }
   }
+}
+
+/** Files from the backup of a restored box that are not here. */
+function UnopenedNotice({ vault }: { vault: Vault }) {
+  const problem = openProblem(vault);
+  if (problem === undefined) return null;
+  return (
+    <Notice kind="warn">
+      <p>{problem}</p>
+      <p>The box tries again each time you open your files, and keeps what it has of them. If you have a copy, add it under the same name.</p>
+    </Notice>
+  );
 }

@@ -106,8 +106,8 @@ export function ForgotPage({ name, onBack, onReset }: Props) {
         <div class="aside">
           <h2>No recovery code?</h2>
           <p>
-            Then nobody can open your private files, and nobody can let you in: not the box, and not whoever made it. Look for the paper, and try
-            passwords you may have used, before you give up.
+            Then nobody can open your private files: not the box, and not whoever made it. Look for the paper, and try passwords you may have used,
+            before you give up. Another owner of the box can let you in again; the files stay closed.
           </p>
         </div>
       </form>

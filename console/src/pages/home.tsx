@@ -1,7 +1,9 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
+import type { Backups } from "../api/backups";
 import type { Network, Status, StorageReport, System, User } from "../api/types";
 import { clockProblem, greeting } from "../logic/format";
+import { isOwner } from "../logic/people";
 import type { Power } from "../logic/power";
 import { ConnectionNotice } from "../ui/lost";
 import { Brand } from "../ui/mark";
@@ -10,6 +12,8 @@ import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
 import { Notice, Progress, StatusWord } from "../ui/status";
 import { Trial } from "./network/trial";
+import { BackupsCard } from "./backupscard";
+import { AccountCard, FilesCard, PeopleCard } from "./owncards";
 import { NetworkCard } from "./networkcard";
 import { PowerCard } from "./powercard";
 import { ServicesCard } from "./services";
@@ -24,6 +28,8 @@ interface Props {
   onLogs: (unit: string) => void;
   onNetwork: () => void;
   onStorage: () => void;
+  onBackups: () => void;
+  onPeople: () => void;
   onFiles: () => void;
   onAccount: () => void;
   onPower: (kind: Power["kind"]) => void;
@@ -32,17 +38,34 @@ interface Props {
 interface Box {
   status: Status;
   system: System;
-  /** Why it is not known, when the box's network service is away; the rest of the page then still stands. */
-  network: Network | ApiError;
-  /** The same of the keys of the data. */
-  storage: StorageReport | ApiError;
+  /** Nothing for a member, who does not look after it. */
+  care: Care | undefined;
   /** When this was so, in milliseconds of this device's clock. */
   at: number;
 }
 
-async function askBox(): Promise<Box> {
-  const [status, system, network, storage] = await Promise.all([api.status(), api.system(), orAway(api.networkLinks()), orAway(api.storage())]);
-  return { status, system, network, storage, at: Date.now() };
+/** What an owner looks after. */
+interface Care {
+  /** Why it is not known, when the box's network service is away; the rest of the page then still stands. */
+  network: Network | ApiError;
+  /** The same of the keys of the data. */
+  storage: StorageReport | ApiError;
+  backups: Backups | ApiError;
+}
+
+async function askForOwner(): Promise<Box> {
+  const [box, network, storage, backups] = await Promise.all([
+    askForMember(),
+    orAway(api.networkLinks()),
+    orAway(api.storage()),
+    orAway(api.backups()),
+  ]);
+  return { ...box, care: { network, storage, backups }, at: Date.now() };
+}
+
+async function askForMember(): Promise<Box> {
+  const [status, system] = await Promise.all([api.status(), api.system()]);
+  return { status, system, care: undefined, at: Date.now() };
 }
 
 /** What a service does not tell is told in its own place; only a session that has ended concerns the whole page. */
@@ -54,8 +77,8 @@ function orAway<T>(asked: Promise<T>): Promise<T | ApiError> {
 }
 
 /** How the box is doing. */
-export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFiles, onAccount, onPower }: Props) {
-  const poll = usePoll(askBox, REFRESH_MS);
+export function HomePage({ user, onLoggedOut, ...pages }: Props) {
+  const poll = usePoll(isOwner(user) ? askForOwner : askForMember, REFRESH_MS);
   const [trouble, setTrouble] = useState<string>();
   useTitle("Home");
 
@@ -102,9 +125,11 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFi
         ) : null}
         {box ? (
           <>
-            <Overview box={box} lost={poll.lost} user={user} onLogs={onLogs} onNetwork={onNetwork} onStorage={onStorage} onFiles={onFiles} onAccount={onAccount} onPower={onPower} />
+            <Overview box={box} lost={poll.lost} user={user} {...pages} />
             {/* Who had to log in at another address, because of the change, arrives here. */}
-            {box.network instanceof ApiError ? null : <Trial left={box.network.trial_seconds_left} at={box.at} onKept={poll.again} />}
+            {box.care && !(box.care.network instanceof ApiError) ? (
+              <Trial left={box.care.network.trial_seconds_left} at={box.at} onKept={poll.again} />
+            ) : null}
           </>
         ) : (
           <Progress reason="Asking the box how it is." />
@@ -127,7 +152,7 @@ export function HomePage({ user, onLoggedOut, onLogs, onNetwork, onStorage, onFi
 
 type OverviewProps = Omit<Props, "onLoggedOut"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, network, storage }, lost, user, onLogs, onNetwork, onStorage, onFiles, onAccount, onPower }: OverviewProps) {
+function Overview({ box: { status, system, care }, lost, user, ...pages }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -137,7 +162,10 @@ function Overview({ box: { status, system, network, storage }, lost, user, onLog
         </span>
         <Overall healthy={status.state === "ready"} lost={lost} />
       </p>
-      <Reasons title="The box works, but not everything is as it should be:" reasons={status.reasons} />
+      <Reasons
+        title={isOwner(user) ? "The box works, but not everything is as it should be:" : "For whoever looks after the box:"}
+        reasons={status.reasons}
+      />
       {clock ? (
         <Notice kind="warn">
           <p>{clock} Logins and certificates may misbehave until it has found the time on the Internet.</p>
@@ -146,32 +174,24 @@ function Overview({ box: { status, system, network, storage }, lost, user, onLog
       <div class="cards">
         <div class="column">
           <SystemCard system={system} />
-          <StorageCard storage={storage} onStorage={onStorage} />
-          <NetworkCard network={network} now={system.time_unix} onNetwork={onNetwork} />
+          {care ? (
+            <>
+              <StorageCard storage={care.storage} onStorage={pages.onStorage} />
+              <NetworkCard network={care.network} now={system.time_unix} onNetwork={pages.onNetwork} />
+            </>
+          ) : null}
         </div>
         <div class="column">
-          <section class="card" aria-labelledby="files-title">
-            <div class="card-head">
-              <h2 id="files-title">Private files</h2>
-              <button type="button" class="link" onClick={onFiles}>
-                Show them
-              </button>
-            </div>
-            <p class="quiet">Only you can open them, with your password. Nobody else can, not even whoever runs the box.</p>
-          </section>
-          <section class="card" aria-labelledby="account-title">
-            <div class="card-head">
-              <h2 id="account-title">Your account</h2>
-              <button type="button" class="link" onClick={onAccount}>
-                Change password
-              </button>
-            </div>
-            <p class="quiet">
-              You log in as <strong class="account-name">{user.name}</strong>.
-            </p>
-          </section>
-          <ServicesCard services={system.services} onLogs={onLogs} />
-          {user.role === "owner" ? <PowerCard onPower={onPower} /> : null}
+          <FilesCard onFiles={pages.onFiles} />
+          <AccountCard user={user} onAccount={pages.onAccount} />
+          {care ? (
+            <>
+              <BackupsCard backups={care.backups} now={system.time_unix} onBackups={pages.onBackups} />
+              <PeopleCard onPeople={pages.onPeople} />
+              <ServicesCard services={system.services} onLogs={pages.onLogs} />
+              <PowerCard onPower={pages.onPower} />
+            </>
+          ) : null}
         </div>
       </div>
     </>

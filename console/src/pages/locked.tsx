@@ -23,13 +23,18 @@ export function LockedPage({ status, again }: { status: Status; again: () => voi
   }, [now.state, again]);
 
   const label = typedKeyName(now.takes);
+  const asksAlways = now.takes.includes("passphrase");
   if (opened) return <OpenedPage />;
   return (
     <CardPage title="Locked">
       <Heading>Your box is locked</Heading>
-      <p class="lead">It is running, but it has not opened its encrypted disk yet. Your data is safe; nobody can read it, and neither can the box.</p>
+      <p class="lead">
+        {asksAlways
+          ? "It has started and waits for somebody to open its encrypted disk, as after every start. Until then nobody can read your data, and neither can the box."
+          : "It is running, but it has not opened its encrypted disk yet. Your data is safe; nobody can read it, and neither can the box."}
+      </p>
       <Reasons title="Why" reasons={now.reasons} />
-      {label ? <UnlockForm label={label} onOpened={() => setOpened(true)} /> : null}
+      {label ? <UnlockForm label={label} takesPassphrase={asksAlways} onOpened={() => setOpened(true)} /> : null}
       <div class="aside">
         <h2>What to know</h2>
         <ul class="advice">
@@ -38,8 +43,14 @@ export function LockedPage({ status, again }: { status: Status; again: () => voi
           ) : (
             <li>No recovery key was ever made, so only this box as it was before opens its data.</li>
           )}
-          <li>Did you move the disk to other hardware? Put it back, and it opens by itself.</li>
-          <li>Did you change its firmware or Secure Boot? Change that back and restart it, or use the recovery key.</li>
+          {asksAlways ? (
+            <li>Forgotten? Then only the recovery key on paper opens it, in the same field.</li>
+          ) : (
+            <>
+              <li>Did you move the disk to other hardware? Put it back, and it opens by itself.</li>
+              <li>Did you change its firmware or Secure Boot? Change that back and restart it, or use the recovery key.</li>
+            </>
+          )}
         </ul>
       </div>
       <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
@@ -78,7 +89,7 @@ function OpenedPage() {
   );
 }
 
-function UnlockForm({ label, onOpened }: { label: string; onOpened: () => void }) {
+function UnlockForm({ label, takesPassphrase, onOpened }: { label: string; takesPassphrase: boolean; onOpened: () => void }) {
   const called = label.charAt(0).toLowerCase() + label.slice(1);
 
   async function unlock(key: string) {
@@ -93,6 +104,7 @@ function UnlockForm({ label, onOpened }: { label: string; onOpened: () => void }
   return (
     <KeyForm
       label={label}
+      takesPassphrase={takesPassphrase}
       hint={label === "Passphrase" ? undefined : "Of the recovery key all nine groups, in capital or small letters, with or without dashes."}
       missing={`Type the ${called}, then unlock.`}
       verb="Unlock"

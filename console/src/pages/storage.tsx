@@ -10,9 +10,11 @@ import { Reasons } from "../ui/reasons";
 import { RecoveryFlow } from "../ui/recovery";
 import { Notice, Progress, StatusWord } from "../ui/status";
 import { HealthCard } from "./storage/health";
+import { PassphraseCard } from "./storage/passphrase";
 import { ErasedPage, ResetCard } from "./storage/reset";
 import { RotateCard } from "./storage/rotate";
 import { SealCard } from "./storage/seal";
+import { VolumeCard } from "./storage/volume";
 
 const REFRESH_MS = 5000;
 
@@ -95,8 +97,15 @@ export function StoragePage({ user, onHome, onLoggedOut }: Props) {
             </div>
             {user.role === "owner" ? (
               <div class="column">
-                <RecoveryCard storage={known.storage} onTask={setTask} />
-                <SealCard storage={known.storage} onSealed={look} />
+                {/* While the disk gets another key, the box changes no other. */}
+                {known.storage.rotation ? null : (
+                  <>
+                    <RecoveryCard storage={known.storage} onTask={setTask} />
+                    <PassphraseCard storage={known.storage} userName={user.name} onSet={look} />
+                    <SealCard storage={known.storage} onSealed={look} />
+                  </>
+                )}
+                <VolumeCard storage={known.storage} userName={user.name} onBegun={look} />
                 <RotateCard storage={known.storage} onRotated={look} />
                 <ResetCard hostname={known.hostname} onErased={() => setErased(true)} />
               </div>

@@ -7,7 +7,9 @@ import { AccountStep } from "./account";
 import { ClaimHelp, ClaimStep } from "./claim";
 import { DonePage } from "./done";
 import { NameStep } from "./name";
+import { OpeningStep } from "./opening";
 import { RecoveryStep } from "./recovery";
+import { RestoreFlow } from "./restore";
 import { ReviewStep } from "./review";
 import { StepList } from "./steps";
 import { TakenPage } from "./taken";
@@ -47,8 +49,22 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
     const over = () => send({ kind: "recovery-over" });
     return <RecoveryStep hostname={wizard.result.hostname} password={wizard.draft.password} onOver={over} />;
   }
+  if (wizard.phase === "opening" && wizard.result) {
+    return (
+      <OpeningStep
+        userName={wizard.result.user.name}
+        password={wizard.draft.password}
+        onRecovery={() => send({ kind: "recovery-again" })}
+        onOver={() => send({ kind: "opening-over" })}
+      />
+    );
+  }
   if (wizard.phase === "done" && wizard.result) return <DonePage result={wizard.result} onHome={onDone} />;
   if (wizard.phase === "taken") return <TakenPage onLogin={onLogin} />;
+
+  if (wizard.phase === "restore") {
+    return <RestoreFlow claimCode={wizard.draft.claimCode} onBack={() => send({ kind: "anew" })} onLogin={onLogin} />;
+  }
 
   const { step, phase } = wizard;
   const sending = phase === "sending";
@@ -80,7 +96,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
             {step !== "review" ? "Continue" : sending ? "Setting up…" : "Set up my box"}
           </button>
         </div>
-        {step === "claim" ? <ClaimHelp /> : null}
+        {step === "claim" ? <ClaimHelp onRestore={() => send({ kind: "restore" })} /> : null}
       </form>
     </CardPage>
   );

@@ -9,7 +9,7 @@ interface InputOptions {
   autocomplete?: "off" | "username" | "new-password" | "current-password";
   autocapitalize?: "none" | "characters";
   spellcheck?: boolean;
-  inputMode?: "text";
+  inputMode?: "text" | "numeric";
 }
 
 export type TextElement = HTMLInputElement | HTMLTextAreaElement;
@@ -26,11 +26,13 @@ export interface FieldProps {
   inputRef?: Ref<HTMLInputElement>;
   /** For texts that are longer than a phone is wide: so many rows, in which nothing scrolls out of sight. */
   rows?: number;
+  /** The text has lines, so Enter begins another one. */
+  hasLines?: boolean;
   children?: ComponentChildren;
 }
 
 /** One labelled input. Hint and error are tied to it, so that a screen reader reads them with the label. */
-export function Field({ label, value, onValue, hint, error, suffix, input, inputRef, rows, children }: FieldProps) {
+export function Field({ label, value, onValue, hint, error, suffix, input, inputRef, rows, hasLines = false, children }: FieldProps) {
   const id = useId();
   const hintId = `${id}-hint`;
   const errorId = `${id}-error`;
@@ -49,7 +51,7 @@ export function Field({ label, value, onValue, hint, error, suffix, input, input
       <label for={id}>{label}</label>
       <div class="field-box">
         {rows ? (
-          <textarea {...common} {...shared} rows={rows} onKeyDown={sendByEnter} />
+          <textarea {...common} {...shared} rows={rows} {...(hasLines ? {} : { onKeyDown: sendByEnter })} />
         ) : (
           // The library ties roles to each single type of input; none of ours sets a role.
           <input {...(input as Omit<InputOptions, "type"> & { type?: "text" })} {...(inputRef ? { ref: inputRef } : {})} {...shared} />
@@ -71,7 +73,7 @@ export function Field({ label, value, onValue, hint, error, suffix, input, input
   );
 }
 
-/** Enter sends the form, as from any other field; no text of ours has lines. */
+/** Enter sends the form, as from any other field. */
 function sendByEnter(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }) {
   if (event.key !== "Enter") return;
   event.preventDefault();
@@ -79,7 +81,7 @@ function sendByEnter(event: KeyboardEvent & { currentTarget: HTMLTextAreaElement
 }
 
 type PasswordProps = Omit<FieldProps, "children" | "suffix" | "input"> & {
-  autocomplete: "new-password" | "current-password";
+  autocomplete: "new-password" | "current-password" | "off";
 };
 
 /** A password with a button to look at it: on a phone nobody types twelve characters blind. */

@@ -3,12 +3,14 @@ import { ApiError } from "../api/client";
 import { formatDuration } from "../logic/format";
 import { unlockTrouble } from "../logic/storage";
 import { useCountdown } from "./countdown";
-import { Field } from "./field";
+import { Field, PasswordField } from "./field";
 import { Notice, Progress } from "./status";
 
 interface Props {
   label: string;
   hint?: string | undefined;
+  /** The key may be a passphrase: words of one's own, not to be seen by others. */
+  takesPassphrase?: boolean;
   /** Said when nothing was typed. */
   missing: string;
   /** What the button says. */
@@ -23,7 +25,7 @@ interface Props {
 }
 
 /** Takes a key from paper. After a wrong one the focus is back in the field; after too many it waits as long as the box says. */
-export function KeyForm({ label, hint, missing, verb, trying, refused, send, onDone }: Props) {
+export function KeyForm({ label, hint, takesPassphrase = false, missing, verb, trying, refused, send, onDone }: Props) {
   const [key, setKey] = useState("");
   const [trouble, setTrouble] = useState<string>();
   const [busy, setBusy] = useState(false);
@@ -38,8 +40,8 @@ export function KeyForm({ label, hint, missing, verb, trying, refused, send, onD
       onDone();
     } catch (error) {
       if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
-      setTrouble(unlockTrouble(error) ?? refused);
-      form.current?.querySelector("textarea")?.focus();
+      setTrouble(unlockTrouble(error, takesPassphrase) ?? refused);
+      form.current?.querySelector<HTMLElement>("textarea, input")?.focus();
     }
     setBusy(false);
   }
@@ -60,14 +62,18 @@ export function KeyForm({ label, hint, missing, verb, trying, refused, send, onD
           <p>{trouble}</p>
         </Notice>
       ) : null}
-      <Field
-        label={label}
-        value={key}
-        onValue={setKey}
-        hint={hint}
-        rows={3}
-        input={{ class: "code code-long", autocomplete: "off", autocapitalize: "none", spellcheck: false }}
-      />
+      {takesPassphrase ? (
+        <PasswordField label={label} autocomplete="off" value={key} onValue={setKey} hint={hint} />
+      ) : (
+        <Field
+          label={label}
+          value={key}
+          onValue={setKey}
+          hint={hint}
+          rows={3}
+          input={{ class: "code code-long", autocomplete: "off", autocapitalize: "none", spellcheck: false }}
+        />
+      )}
       {busy ? <Progress reason={trying} /> : null}
       <div class="actions">
         <button type="submit" class="button button-wide" aria-disabled={busy || wait > 0}>

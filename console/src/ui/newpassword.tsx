@@ -2,6 +2,8 @@ import { passwordHint } from "../logic/fields";
 import { PasswordField } from "./field";
 
 interface Props {
+  /** What the first field is called. */
+  label?: string;
   fresh: string;
   again: string;
   problems: { fresh?: string; again?: string };
@@ -10,11 +12,11 @@ interface Props {
 }
 
 /** A new password, twice. */
-export function NewPassword({ fresh, again, problems, onFresh, onAgain }: Props) {
+export function NewPassword({ label = "New password", fresh, again, problems, onFresh, onAgain }: Props) {
   return (
     <>
-      <PasswordField label="New password" autocomplete="new-password" value={fresh} onValue={onFresh} error={problems.fresh} hint={passwordHint(fresh)} />
-      <PasswordField label="New password once more" autocomplete="new-password" value={again} onValue={onAgain} error={problems.again} />
+      <PasswordField label={label} autocomplete="new-password" value={fresh} onValue={onFresh} error={problems.fresh} hint={passwordHint(fresh)} />
+      <PasswordField label={`${label} once more`} autocomplete="new-password" value={again} onValue={onAgain} error={problems.again} />
     </>
   );
 }

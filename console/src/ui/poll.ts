@@ -68,3 +68,11 @@ function after<T>(old: Omit<Polled<T>, "again">, error: unknown): Omit<Polled<T>
   if (error instanceof Unreachable) return { ...old, lost: true, trying: false };
   throw error;
 }
+
+/** Tells when the box says that nobody is logged in any more. */
+export function useLoggedOut(poll: Polled<unknown>, onLoggedOut: () => void): void {
+  const loggedOut = poll.refusal?.status === 401;
+  useEffect(() => {
+    if (loggedOut) onLoggedOut();
+  }, [loggedOut, onLoggedOut]);
+}

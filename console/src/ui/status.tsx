@@ -62,6 +62,11 @@ export function ProgressBar({ label, percent, text }: { label: string; percent: 
   );
 }
 
+/** Work of which it is perhaps known how far it is. */
+export function WorkBar({ label, text, percent }: { label: string; text: string; percent?: number }) {
+  return percent === undefined ? <Progress reason={text} /> : <ProgressBar {...{ label, percent, text }} />;
+}
+
 /** How full something is, in words and as a bar. */
 export function Meter({ label, percent, text, level }: { label: string; percent: number; text: string; level: "calm" | "high" | "full" }) {
   return (

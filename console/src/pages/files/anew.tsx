@@ -69,7 +69,7 @@ function AnewForm({ user, onBegun, onLeave }: { user: User; onBegun: () => void;
       <Notice kind="bad">
         <p>
           <strong>The box will not show the old files any more.</strong> They stay on its disk, locked, and there is no way back on this page, even if the
-          password or the paper turns up later.
+          password or the paper turns up later. New backups are without them.
         </p>
       </Notice>
       {trouble ? (

@@ -11,7 +11,7 @@ import { Notice, Progress, StatusWord } from "../../ui/status";
 type By = "password" | "code";
 
 /** Opens the locked files: with the password, or with the recovery code where the password does not. */
-export function OpenCard({ vault, user, onOpened }: { vault: Vault; user: User; onOpened: () => void }) {
+export function OpenCard({ vault, user, onOpened }: { vault: Vault; user: User; onOpened: (opened: Vault) => void }) {
   const [by, setBy] = useState<By>("password");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
@@ -45,8 +45,7 @@ export function OpenCard({ vault, user, onOpened }: { vault: Vault; user: User; 
     if (found !== undefined) return setAttempt((before) => before + 1);
     setBusy(true);
     try {
-      await api.unlockVault({ ...(password === "" ? {} : { password }), ...(by === "code" ? { recovery_code: code } : {}) });
-      onOpened();
+      onOpened(await api.unlockVault({ ...(password === "" ? {} : { password }), ...(by === "code" ? { recovery_code: code } : {}) }));
     } catch (error) {
       if (error instanceof ApiError && error.retryAfter !== undefined) setWait(error.retryAfter);
       if (error instanceof ApiError && error.field === "recovery_code") {

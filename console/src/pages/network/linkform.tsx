@@ -1,10 +1,10 @@
 import { useRef, useState } from "preact/hooks";
-import type { ComponentChildren } from "preact";
 import { TRIAL_SECONDS } from "../../api/client";
 import type { Link, NetworkSettings } from "../../api/types";
 import { consoleAfter, linkDraft, linkFault, linkProblems, withLink, type Family, type FamilyDraft, type LinkDraft, type LinkProblems, type Way } from "../../logic/linkform";
 import { Choice } from "../../ui/choice";
 import { Field } from "../../ui/field";
+import { Fold } from "../../ui/fold";
 import { Notice } from "../../ui/status";
 import { SettingsForm, type Change } from "./settingsform";
 
@@ -103,18 +103,6 @@ export function Moved({ to }: { to: string }) {
       </a>
       , log in and keep the settings there.
     </p>
-  );
-}
-
-function Fold({ title, isOpen, isWrong, children }: { title: string; isOpen: boolean; isWrong: boolean; children: ComponentChildren }) {
-  const [open, setOpen] = useState(isOpen);
-  return (
-    <details class="group" open={open || isWrong} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>
-        <span class="group-title">{title}</span>
-      </summary>
-      <div class="fold">{children}</div>
-    </details>
   );
 }
 

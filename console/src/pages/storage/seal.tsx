@@ -1,11 +1,14 @@
 import { api } from "../../api/client";
 import type { StorageReport } from "../../api/types";
 import { needsSeal } from "../../logic/storage";
+import { hasNoChip } from "../../logic/volume";
 import { PasswordTask } from "./password";
 
 /** Lets the box open the data by itself again, as it is started now. */
 export function SealCard({ storage, onSealed }: { storage: StorageReport; onSealed: () => void }) {
   if (storage.unlock.state !== "opened") return null;
+  // Without a chip there is nothing to seal it to; after the recovery key somebody may have changed to a board with one.
+  if (hasNoChip(storage) && !needsSeal(storage)) return null;
   const needed = needsSeal(storage);
   return (
     <section class="card" aria-labelledby="seal-title">
