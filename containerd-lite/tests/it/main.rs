@@ -1,0 +1,18 @@
+//! The store of images against the confined program, files, registries that lie, and a real one.
+
+#[cfg(test)]
+mod bad_images;
+#[cfg(test)]
+mod confined;
+#[cfg(test)]
+mod cuts;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod overlay;
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,81 @@
+//! Keys of a service that are not turned into anything, with what is said of each.
+
+/// Left out without harm.
+pub(super) const LEFT_OUT: &[(&str, &str)] = &[
+    ("annotations", "left out: nothing here reads them"),
+    ("attach", "left out: output is always kept"),
+    ("blkio_config", "left out: the box shares the disk by its own rules"),
+    ("cap_drop", "left out: no app has capabilities that count outside of it"),
+    ("container_name", "left out: in the app it is reached by the name of the service"),
+    ("cpu_count", "left out: write cpus"),
+    ("cpu_percent", "left out: write cpus"),
+    ("cpu_period", "left out: write cpus"),
+    ("cpu_quota", "left out: write cpus"),
+    ("cpu_rt_period", "left out: no app runs in real time"),
+    ("cpu_rt_runtime", "left out: no app runs in real time"),
+    ("cpu_shares", "left out: the box shares processors by its own rules"),
+    ("cpuset", "left out: the box shares processors by its own rules"),
+    ("develop", "left out: it is for the app's makers"),
+    ("dns", "left out: names are looked up by the box"),
+    ("dns_opt", "left out: names are looked up by the box"),
+    ("dns_search", "left out: names are looked up by the box"),
+    ("domainname", "left out: the box names its apps"),
+    ("expose", "left out: containers of an app reach each other anyway"),
+    ("hostname", "left out: in the app it is reached by the name of the service"),
+    ("init", "left out: every container has an init"),
+    ("labels", "left out: nothing here reads them"),
+    ("logging", "left out: the box keeps what apps write"),
+    ("mem_reservation", "left out: the box shares memory by its own rules"),
+    ("mem_swappiness", "left out: apps have no swap"),
+    ("memswap_limit", "left out: apps have no swap"),
+    ("oom_kill_disable", "left out: an app beyond its memory is ended"),
+    ("oom_score_adj", "left out: an app beyond its memory is ended"),
+    ("platform", "left out: the box takes the image for its own processor"),
+    ("pull_policy", "left out: the box fetches an image when it has to"),
+    ("stdin_open", "left out: apps have no terminal"),
+    ("tty", "left out: apps have no terminal"),
+    ("ulimits", "left out: the box's limits hold"),
+];
+
+/// Refused, unless nothing is asked with them.
+pub(super) const REFUSED: &[(&str, &str)] = &[
+    ("build", "an image is built from sources here; name one from a registry"),
+    ("cap_add", "no app gets more rights over the box's kernel"),
+    ("cgroup", "an app does not choose its control group"),
+    ("cgroup_parent", "an app does not choose its control group"),
+    ("configs", "files beside the docker-compose.yml are not taken along"),
+    ("credential_spec", "there are no such accounts here"),
+    ("device_cgroup_rules", "no app may have devices of the box so far"),
+    ("devices", "no app may have devices of the box so far"),
+    (
+        "env_file",
+        "files beside the docker-compose.yml are not taken along; write the variables into environment",
+    ),
+    ("extends", "other files are not taken along; write the service out"),
+    ("external_links", "other apps are reached by a permission only"),
+    ("extra_hosts", "an app's names are not made up; the box itself is not open to apps"),
+    ("gpus", "no app may have devices of the box so far"),
+    ("group_add", "an app has no further groups"),
+    ("ipc", "apps share no memory with others or the box"),
+    ("isolation", "all apps are isolated in one way"),
+    ("mac_address", "an app's hardware address is the box's choice"),
+    ("models", "the box has no models to offer"),
+    ("pid", "an app sees only its own processes"),
+    ("post_start", "no programs run around an app's start"),
+    ("pre_stop", "no programs run around an app's end"),
+    ("privileged", "no app has the rights of the box"),
+    ("provider", "services are containers only"),
+    ("runtime", "all apps run by one runtime"),
+    ("secrets", "files beside the docker-compose.yml are not taken along"),
+    ("storage_opt", "how layers are kept is the box's choice"),
+    ("sysctls", "an app does not set the kernel up"),
+    ("use_api_socket", "an app does not control the container runtime"),
+    ("userns_mode", "every app has users of its own, apart from the box's"),
+    ("uts", "every app has a host name of its own"),
+    ("volumes_from", "name the volumes one by one"),
+];
+
+/// What is said of a key in a table.
+pub(super) fn words(table: &[(&'static str, &'static str)], key: &str) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == key).map(|(_, words)| *words)
+}

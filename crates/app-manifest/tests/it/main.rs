@@ -1,0 +1,4 @@
+//! Golden manifests, golden imports, and the published schema.
+
+#[cfg(test)]
+mod golden;
