@@ -2,9 +2,11 @@
 
 use crate::Target;
 
+mod apps;
 mod disk;
 mod dns;
 mod documents;
+mod images;
 mod kernel;
 mod leases;
 mod time;
@@ -12,15 +14,17 @@ mod vault;
 mod web;
 
 /// By where the bytes come from.
-pub(crate) const TABLES: [&[Target]; 8] = [
+pub(crate) const TABLES: [&[Target]; 10] = [
     leases::TARGETS,
     dns::TARGETS,
     time::TARGETS,
     kernel::TARGETS,
     documents::TARGETS,
+    images::TARGETS,
     web::TARGETS,
     disk::TARGETS,
     vault::TARGETS,
+    apps::TARGETS,
 ];
 
 /// The parts of an input that stand for messages after each other: a length of one byte before each.

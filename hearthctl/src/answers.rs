@@ -195,6 +195,18 @@ pub struct Storage {
     /// Whether data that was put back to an older copy is noticed.
     #[serde(default)]
     pub older_copies: Option<OlderCopies>,
+    /// How far a change of the volume key is.
+    #[serde(default)]
+    pub rotation: Option<Rotation>,
+}
+
+/// A change of the volume key that is under way.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rotation {
+    /// How much is done; nothing while it rests.
+    pub percent: Option<u8>,
+    /// Why it rests.
+    pub problem: Option<String>,
 }
 
 /// Whether data that was put back to an older copy is noticed.
@@ -320,6 +332,84 @@ pub struct Finding {
     pub words: String,
 }
 
+/// `GET /backups`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Backups {
+    /// What was chosen.
+    pub settings: BackupSettings,
+    /// The task that runs.
+    pub running: Option<BackupTask>,
+    /// When the newest one was made, in seconds since 1970.
+    pub last_success: Option<u64>,
+    /// How the last one ended.
+    pub last_backup: Option<BackupEnd>,
+    /// How the last drill ended.
+    pub last_drill: Option<BackupEnd>,
+    /// When the next one begins.
+    pub next: Option<u64>,
+    /// What the owner has to know.
+    pub problems: Vec<String>,
+    /// Each user's private files.
+    pub private_files: Vec<SavedPrivateFiles>,
+}
+
+/// A user's private files in the backups.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SavedPrivateFiles {
+    /// Whose.
+    pub user: String,
+    /// When they were saved, in seconds since 1970.
+    pub at: Option<u64>,
+    /// How many they were.
+    pub files: u64,
+    /// How long they were together.
+    pub bytes: u64,
+}
+
+/// What was chosen for backups, as far as it is shown.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackupSettings {
+    /// Where they go.
+    pub target: Option<Value>,
+}
+
+/// A task that runs.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackupTask {
+    /// `backup` or `drill`.
+    pub work: String,
+    /// What it is doing.
+    pub phase: String,
+}
+
+/// How a backup or a drill ended.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackupEnd {
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// Why it failed.
+    pub problem: Option<String>,
+    /// Files in it.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
+/// `POST /backups/kit`.
+#[derive(Clone, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct Kit {
+    /// To read and to type.
+    pub text: String,
+    /// To print.
+    pub html: String,
+}
+
+impl std::fmt::Debug for Kit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kit(…)")
+    }
+}
+
 /// `GET /vault`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Vault {
@@ -327,8 +417,44 @@ pub struct Vault {
     pub state: String,
     /// Whether somebody has shown to have the recovery code on paper.
     pub has_recovery_code: bool,
-    /// Why its files cannot be shown.
+    /// Why its files cannot be shown, or its key was not changed, or which from a backup could not be opened.
     pub problem: Option<String>,
+    /// How far the opening of files from a backup is.
+    pub opening: Option<Opening>,
+    /// The change of its key that is under way.
+    pub rotation: Option<VaultRotation>,
+}
+
+/// How far a change of a vault's key is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct VaultRotation {
+    /// From 0 to 100.
+    pub percent: u8,
+}
+
+/// `GET /users`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Users {
+    /// The owner first.
+    pub users: Vec<User>,
+}
+
+/// Somebody who may log in.
+#[derive(Clone, Debug, Deserialize)]
+pub struct User {
+    /// Name to log in with.
+    pub name: String,
+    /// `owner` or `member`.
+    pub role: String,
+}
+
+/// How far the opening of files from a backup is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Opening {
+    /// Files done.
+    pub files: u64,
+    /// Files in all.
+    pub files_total: u64,
 }
 
 /// `GET /vault/files`.

@@ -71,6 +71,20 @@ pub enum Command {
         #[command(subcommand)]
         part: Option<Vault>,
     },
+    /// The people who may log in to the box
+    #[command(args_conflicts_with_subcommands = true)]
+    Users {
+        /// What to do; without, who they are.
+        #[command(subcommand)]
+        part: Option<Users>,
+    },
+    /// Backups: how they went, making one, proving one, the recovery kit
+    #[command(args_conflicts_with_subcommands = true)]
+    Backup {
+        /// What to do; without, how they are.
+        #[command(subcommand)]
+        part: Option<Backup>,
+    },
     /// Erase everything on the box and begin anew
     ///
     /// Everything that anybody keeps on the box is made unreadable for good, with whatever key. The box restarts for it and then waits to
@@ -130,7 +144,7 @@ pub struct Login {
 /// What can be done with the encrypted data.
 #[derive(Debug, Subcommand)]
 pub enum Storage {
-    /// Open the locked data with the recovery key
+    /// Open the locked data with the recovery key or the passphrase
     ///
     /// Needs no login: who may log in is in the data. For the same reason the box has neither its own certificate nor its
     /// chosen name while it is locked. It is called hearth.local then, and shows the fingerprint of its certificate of the moment
@@ -155,12 +169,25 @@ pub enum Storage {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Have the box ask for a passphrase at each start
+    ///
+    /// For a box without a security chip: until then its key lies on the same disk as the data, and whoever takes the disk reads
+    /// everything. Afterwards the box is locked at each start until somebody types the passphrase or the recovery key
+    /// (hearthctl storage unlock). Make a recovery key first.
+    Passphrase {
+        /// Read your password and the passphrase from a line each of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
     /// Put a new key in the place of one that the box keeps for itself
+    ///
+    /// The key of the data takes as long as writing the whole disk. The box is in use meanwhile, and goes on after a power cut;
+    /// `hearthctl storage` tells how far it is. The recovery key is asked for, and stays what it is.
     Rotate {
         /// Which key
         #[arg(value_enum)]
         what: Rotated,
-        /// Read your password from the first line of standard input
+        /// Read your password, and for the data the recovery key, from a line each of standard input
         #[arg(long)]
         password_stdin: bool,
     },
@@ -171,6 +198,8 @@ pub enum Storage {
 pub enum Rotated {
     /// The key that the keys of its stores are kept under
     System,
+    /// The volume key, under which everything on the disk is encrypted
+    Data,
 }
 
 impl Rotated {
@@ -179,6 +208,7 @@ impl Rotated {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
+            Self::Data => "data",
         }
     }
 }
@@ -194,6 +224,18 @@ pub enum Vault {
     },
     /// Lock it: the box forgets its key
     Lock,
+    /// Encrypt everything in it with a new key
+    ///
+    /// For when somebody may have learnt the old one. Nothing in the vault can be used meanwhile; when the power goes, it is as before.
+    /// The password and the recovery code stay.
+    Rotate {
+        /// Do not wait for its end
+        #[arg(long)]
+        no_wait: bool,
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
     /// List the files in it
     Files,
     /// Put a file into it, in the place of one of the same name
@@ -212,6 +254,94 @@ pub enum Vault {
     Remove {
         /// Its name in the vault
         name: String,
+    },
+}
+
+/// What can be done with the people who may log in.
+#[derive(Debug, Subcommand)]
+pub enum Users {
+    /// Let somebody else log in, with private files of their own
+    Add {
+        /// The name they log in with
+        name: String,
+        /// Read your password and their first password from a line each of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give somebody another password
+    ///
+    /// They are logged out everywhere. Their private files stay locked until they type their recovery code: nobody else opens them,
+    /// the owner of the box neither.
+    ResetPassword {
+        /// The name they log in with
+        name: String,
+        /// Read your password and their new password from a line each of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Let somebody not log in any more, and destroy their private files
+    Remove {
+        /// The name they log in with
+        name: String,
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+/// What can be done with backups.
+#[derive(Debug, Subcommand)]
+pub enum Backup {
+    /// Have backups made to a disk that is plugged in
+    Disk {
+        /// The name of its file system; without, the first partition of a disk that can be pulled out
+        #[arg(long)]
+        label: Option<String>,
+    },
+    /// Make a backup now
+    Run {
+        /// Do not wait for its end
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Prove the newest backup by restoring it to a private folder on the box
+    Drill {
+        /// Do not wait for its end
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Print the recovery kit: with it and the backup, a new box is the same household
+    #[command(after_help = "Examples:
+  hearthctl backup kit > kit.txt
+  hearthctl backup kit --html kit.html
+
+Keep it on paper, away from the box: whoever has it and reaches the backup can read everything in it but private files,\n\
+    which open with their owner's password only.")]
+    Kit {
+        /// Write a page with a QR code to this file instead; one that is there already is left alone
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+        /// Put the access to the object store into it too
+        #[arg(long)]
+        with_access: bool,
+        /// Read your password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// What you chose for backups
+    #[command(subcommand)]
+    Settings(BackupSettings),
+}
+
+/// Settings of backups.
+#[derive(Debug, Subcommand)]
+pub enum BackupSettings {
+    /// Print the settings, as JSON, without secrets
+    Get,
+    /// Change the settings
+    Set {
+        /// The whole settings as JSON; - for standard input
+        file: PathBuf,
     },
 }
 

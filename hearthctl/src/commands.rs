@@ -1,9 +1,11 @@
 //! Carrying out one command.
 
+mod backup;
 mod failure;
 mod login;
 mod reset;
 mod storage;
+mod users;
 mod vault;
 
 pub(crate) use failure::Failure;
@@ -64,6 +66,8 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Network { part: Some(Network::Policy { explain: Some(ends) }) } => {
             return explain(&mut desk, ends);
         }
+        Command::Backup { part } => backup::carry_out(&mut desk, part.as_ref())?,
+        Command::Users { part } => users::carry_out(&mut desk, part.as_ref())?,
         Command::Vault { part } => vault::carry_out(&mut desk, part.as_ref())?,
         Command::Storage { part } => storage::carry_out(&mut desk, part.as_ref())?,
         Command::Network { part: Some(Network::Settings(settings)) } => change(&mut desk, settings)?,

@@ -9,14 +9,17 @@ use model::network::report::NameReport;
 use model::network::report::ResolverReport;
 use model::network::report::TimeReport;
 
+mod backups;
 mod health;
 mod links;
 mod numbers;
 mod rules;
 mod storage;
 mod table;
+mod users;
 mod vault;
 
+pub use backups::backups;
 pub use health::health;
 pub use rules::Counters;
 pub use rules::explanation;
@@ -26,6 +29,7 @@ pub use storage::CONFIRMED;
 pub use storage::UNCONFIRMED;
 pub use storage::recovery_key;
 pub use storage::storage;
+pub use users::users;
 pub use vault::private_files;
 pub use vault::vault;
 

@@ -1,6 +1,6 @@
 //! Who the box belongs to, who may log in, and who is logged in.
 //!
-//! [`Accounts`] owns the owner's record, the sessions, the claim code and the counts of wrong tries. Its memory is the
+//! [`Accounts`] owns the records of owner and members, the sessions, the claim code and the counts of wrong tries. Its memory is the
 //! truth for reads; a change is committed to the store first and shows in memory only after that, so nothing is ever
 //! acknowledged that a power cut could take back. The lock is never held across a wait.
 //!
@@ -11,6 +11,7 @@ mod change;
 pub mod claim;
 pub mod credentials;
 pub mod limiter;
+pub mod members;
 pub mod password;
 pub mod session;
 
@@ -76,6 +77,8 @@ pub struct Ownership {
 pub struct Loaded {
     /// The owner, when the box is set up.
     pub owner: Option<User>,
+    /// Everybody else who may log in.
+    pub members: Vec<User>,
     /// The chosen name.
     pub host_name: Option<HostName>,
     /// Logged-in sessions.
@@ -112,6 +115,18 @@ pub enum Refusal {
     /// Name or password is wrong.
     #[error("wrong name or password")]
     WrongCredentials,
+    /// There is nobody of that name.
+    #[error("there is no such user")]
+    NoSuchUser,
+    /// There is somebody of that name.
+    #[error("a user of that name exists already")]
+    UserExists,
+    /// There are as many as there can be.
+    #[error("there are {} users already", members::MAX_USERS)]
+    TooManyUsers,
+    /// It cannot be done to the owner.
+    #[error("this is the owner of the box")]
+    LastOwner,
     /// Too many wrong tries.
     #[error("tries are limited")]
     TooManyTries {
@@ -176,9 +191,17 @@ pub struct Accounts {
 #[derive(Debug)]
 struct Memory {
     owner: Option<User>,
+    members: Vec<User>,
     sessions: Sessions,
     claim: Claim,
     limiter: Limiter,
+}
+
+impl Memory {
+    /// The user of that name.
+    fn user(&self, name: &str) -> Option<&User> {
+        self.owner.iter().chain(&self.members).find(|user| user.name.as_str() == name)
+    }
 }
 
 impl std::fmt::Debug for Ownership {
@@ -208,7 +231,8 @@ impl Accounts {
             host_name: usable.then(|| loaded.host_name.unwrap_or_default()),
             claim_code: (usable && loaded.owner.is_none()).then(|| Zeroizing::new(claim.code().shown())),
         };
-        let memory = Memory { owner: loaded.owner, sessions, claim, limiter: Limiter::default() };
+        let (owner, members) = (loaded.owner, loaded.members);
+        let memory = Memory { owner, members, sessions, claim, limiter: Limiter::default() };
         Ok(Self {
             storage,
             hasher: Hasher::default(),
@@ -243,6 +267,14 @@ impl Accounts {
         }
     }
 
+    /// Ends when the disk does not confirm a change; never where nothing is kept.
+    pub async fn storage_stopped(&self) {
+        match &self.storage {
+            Storage::Usable(records) => records.wait_stopped().await,
+            Storage::Unavailable { .. } => std::future::pending().await,
+        }
+    }
+
     /// Makes somebody with the claim code the owner, and logs them in.
     ///
     /// # Errors
@@ -264,9 +296,10 @@ impl Accounts {
             SetUp { owner: &owner, host_name: &wish.host_name, session: (&hash, &session), vault: &vault };
         records.keep_set_up(set_up).await.map_err(|source| match source {
             KeepError::AlreadySetUp => Refusal::AlreadySetUp,
-            KeepError::Commit { .. } | KeepError::Encode { .. } | KeepError::Thread { .. } => {
-                Refusal::Keep { source }
-            }
+            KeepError::UserExists
+            | KeepError::Commit { .. }
+            | KeepError::Encode { .. }
+            | KeepError::Thread { .. } => Refusal::Keep { source },
         })?;
         let mut memory = self.memory();
         memory.owner = Some(owner);
@@ -292,7 +325,20 @@ impl Accounts {
         let written = [(token.hash(), session.clone())];
         let ledger = self.time.ledger(self.clock.as_ref());
         records.keep_sessions(&written, &[], ledger).await.map_err(|source| Refusal::Keep { source })?;
-        let removed = self.memory().sessions.add(token.hash(), session.clone());
+        let removed = {
+            let mut memory = self.memory();
+            // They were removed, or got another password, while theirs was compared.
+            let is_still = memory.user(user.name.as_str()) == Some(&user);
+            if is_still { Ok(memory.sessions.add(token.hash(), session.clone())) } else { Err(token.hash()) }
+        };
+        let removed = match removed {
+            Ok(removed) => removed,
+            Err(token) => {
+                let removed = records.keep_sessions(&[], &[token], ledger).await;
+                removed.map_err(|source| Refusal::Keep { source })?;
+                return Err(Refusal::WrongCredentials);
+            }
+        };
         if !removed.is_empty() {
             records.keep_sessions(&[], &removed, ledger).await.map_err(|source| Refusal::Keep { source })?;
         }
@@ -322,7 +368,7 @@ impl Accounts {
                 .limiter
                 .try_account(account, from, self.clock.uptime())
                 .map_err(|source| Refusal::TooManyTries { source })?;
-            memory.owner.clone().filter(|owner| owner.name.as_str() == attempt.name)
+            memory.user(&attempt.name).cloned()
         };
         let password = Zeroizing::new(attempt.password.as_bytes().to_vec());
         let stored = candidate.as_ref().map(|user| user.password.clone());
@@ -335,10 +381,13 @@ impl Accounts {
         Ok(user)
     }
 
-    /// Whose token it is, if its session has not ended; that counts as a use.
+    /// Whose token it is, if its session has not ended and its user is still there; that counts as a use.
     #[must_use]
     pub fn who(&self, token: &Token) -> Option<Session> {
-        self.memory().sessions.use_now(&token.hash(), self.time.now(self.clock.as_ref()))
+        let mut memory = self.memory();
+        let session = memory.sessions.use_now(&token.hash(), self.time.now(self.clock.as_ref()))?;
+        let is_user = memory.user(session.user.as_str()).is_some_and(|user| user.role == session.role);
+        is_user.then_some(session)
     }
 
     /// Ends a session at once, and for good when the store has kept that.
@@ -368,7 +417,12 @@ impl Accounts {
             .map_err(|source| Refusal::Keep { source })
     }
 
-    fn check_claim(&self, typed: &str, from: IpAddr) -> Result<(), Refusal> {
+    /// Whether somebody has the claim code of a box without an owner; wrong ones count.
+    ///
+    /// # Errors
+    ///
+    /// Says why not; see [`Refusal`].
+    pub fn check_claim(&self, typed: &str, from: IpAddr) -> Result<(), Refusal> {
         let mut memory = self.memory();
         if memory.owner.is_some() {
             return Err(Refusal::AlreadySetUp);

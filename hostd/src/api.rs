@@ -10,19 +10,26 @@
 
 mod account;
 pub mod authorise;
+mod backups;
 pub mod body;
 pub mod document;
 pub mod error;
 mod factory_reset;
 mod network;
 pub mod query;
+mod restore;
+mod routes;
 mod session;
 mod setup;
 mod status;
 mod storage;
 mod system;
 pub mod upload;
+mod users;
 mod vault;
+
+pub use routes::OUTSIDE;
+pub use routes::ROUTES;
 
 use crate::accounts::session::Session;
 use crate::accounts::session::Token;
@@ -58,7 +65,7 @@ pub const BASE: &str = "/api/v1";
 pub struct Route {
     /// Method; a GET route answers HEAD as well.
     pub method: Method,
-    /// Path below [`BASE`]; the whole path for those in [`OUTSIDE`]. `{name}` at its end stands for one segment.
+    /// Path below [`BASE`]; the whole path for those in [`OUTSIDE`]. `{name}` stands for one segment.
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
@@ -93,301 +100,6 @@ impl Input {
 }
 
 type Handler = fn(Call) -> BoxFuture<'static, Result<Reply, ApiError>>;
-
-/// Everything there is.
-pub static ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/status",
-        access: Access::Public,
-        input: Input::Nothing,
-        handler: |call| Box::pin(status::show_status(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/openapi.json",
-        access: Access::Public,
-        input: Input::Nothing,
-        handler: |call| Box::pin(document::show_document(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/ca.crt",
-        access: Access::Public,
-        input: Input::Nothing,
-        handler: |call| Box::pin(status::show_certificate(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/setup",
-        access: Access::SetUpOnly,
-        input: Input::Json,
-        handler: |call| Box::pin(setup::set_up(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/session",
-        access: Access::Public,
-        input: Input::Json,
-        handler: |call| Box::pin(session::log_in(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/session",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(session::show_session(call)),
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/session",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(session::log_out(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/system",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(system::show_system(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/network",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::show_network(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/network/settings",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::settings::show_settings(call)),
-    },
-    Route {
-        method: Method::PUT,
-        path: "/network/settings",
-        access: Access::Owner,
-        input: Input::Json,
-        handler: |call| Box::pin(network::settings::change_settings(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/network/settings/confirm",
-        access: Access::Owner,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::settings::confirm_settings(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/network/policy",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::show_policy(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/network/explain",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::explain(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/network/dns.mobileconfig",
-        access: Access::HomeNetwork,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::profile::show_profile(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/storage",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(storage::show_storage(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/storage/health",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(storage::show_health(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/storage/unlock",
-        access: Access::LockedOnly,
-        input: Input::Json,
-        handler: |call| Box::pin(storage::unlock(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/storage/recovery-key",
-        access: Access::Owner,
-        input: Input::Json,
-        handler: |call| Box::pin(storage::make_recovery_key(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/storage/recovery-key/confirm",
-        access: Access::Owner,
-        input: Input::Json,
-        handler: |call| Box::pin(storage::confirm_recovery_key(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/storage/seal",
-        access: Access::Owner,
-        input: Input::Json,
-        handler: |call| Box::pin(storage::seal(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/storage/rotate",
-        access: Access::Owner,
-        input: Input::Json,
-        handler: |call| Box::pin(storage::rotate(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/storage/rollback/confirm",
-        access: Access::OlderCopyOnly,
-        input: Input::Json,
-        handler: |call| Box::pin(storage::rollback::confirm(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/account/password",
-        access: Access::LoggedIn,
-        input: Input::Json,
-        handler: |call| Box::pin(account::change_password(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/account/reset",
-        access: Access::Public,
-        input: Input::Json,
-        handler: |call| Box::pin(account::reset_password(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/vault",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(vault::show_vault(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/vault/unlock",
-        access: Access::LoggedIn,
-        input: Input::Json,
-        handler: |call| Box::pin(vault::unlock(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/vault/lock",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(vault::lock(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/vault/new",
-        access: Access::LoggedIn,
-        input: Input::Json,
-        handler: |call| Box::pin(vault::begin_anew(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/vault/recovery-code",
-        access: Access::LoggedIn,
-        input: Input::Json,
-        handler: |call| Box::pin(vault::make_code(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/vault/recovery-code/confirm",
-        access: Access::LoggedIn,
-        input: Input::Json,
-        handler: |call| Box::pin(vault::confirm_code(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/vault/files",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(vault::files::list_files(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/vault/files/{name}",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(vault::files::get_file(call)),
-    },
-    Route {
-        method: Method::PUT,
-        path: "/vault/files/{name}",
-        access: Access::LoggedIn,
-        input: Input::File,
-        handler: |call| Box::pin(vault::files::put_file(call)),
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/vault/files/{name}",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(vault::files::delete_file(call)),
-    },
-    Route {
-        method: Method::GET,
-        path: "/logs",
-        access: Access::LoggedIn,
-        input: Input::Nothing,
-        handler: |call| Box::pin(system::show_logs(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/system/reboot",
-        access: Access::Owner,
-        input: Input::Nothing,
-        handler: |call| Box::pin(system::reboot(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/system/poweroff",
-        access: Access::Owner,
-        input: Input::Nothing,
-        handler: |call| Box::pin(system::power_off(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/system/factory-reset",
-        access: Access::Owner,
-        input: Input::Json,
-        handler: |call| Box::pin(factory_reset::reset(call)),
-    },
-];
-
-/// Addresses that other standards fix, outside of [`BASE`].
-pub static OUTSIDE: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/dns-query",
-        access: Access::HomeNetwork,
-        input: Input::Nothing,
-        handler: |call| Box::pin(network::dns::answer_get(call)),
-    },
-    Route {
-        method: Method::POST,
-        path: "/dns-query",
-        access: Access::HomeNetwork,
-        input: Input::DnsMessage,
-        handler: |call| Box::pin(network::dns::answer_post(call)),
-    },
-];
 
 /// Whether a path is for [`answer`].
 #[must_use]
@@ -535,7 +247,7 @@ fn admit(app: &App, parts: &Parts, from: IpAddr) -> Result<Admitted, ApiError> {
     Ok(Admitted { route, login, name: segment.and_then(query::decode_segment) })
 }
 
-/// The route, and what stands for the name at its end.
+/// The route, and what stands for the name in it.
 fn find<'a>(method: &Method, path: &'a str) -> Result<(&'static Route, Option<&'a str>), ApiError> {
     let (table, path) = path.strip_prefix(BASE).map_or((OUTSIDE, path), |below| (ROUTES, below));
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
@@ -550,10 +262,10 @@ fn find<'a>(method: &Method, path: &'a str) -> Result<(&'static Route, Option<&'
     if allowed.is_empty() { Err(ApiError::not_found()) } else { Err(ApiError::method_not_allowed(&allowed)) }
 }
 
-/// Whether a path is a route's, and what stands for the name at its end.
+/// Whether a path is a route's, and what stands for the name in it.
 fn fit<'a>(route: &str, path: &'a str) -> Option<Option<&'a str>> {
-    let Some(before) = route.strip_suffix("{name}") else { return (route == path).then_some(None) };
-    let segment = path.strip_prefix(before)?;
+    let Some((before, after)) = route.split_once("{name}") else { return (route == path).then_some(None) };
+    let segment = path.strip_prefix(before)?.strip_suffix(after)?;
     (!segment.is_empty() && !segment.contains('/')).then_some(Some(segment))
 }
 

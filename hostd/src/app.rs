@@ -8,6 +8,7 @@
 
 use crate::accounts::Accounts;
 use crate::api;
+use crate::backups::Backups;
 use crate::bootstrap::Bootstrap;
 use crate::clock::Clock;
 use crate::host::Host;
@@ -58,8 +59,10 @@ pub struct App {
     pub netd: Netd,
     /// The keys of the data.
     pub storaged: Storaged,
+    /// Backups of the household.
+    pub backups: Backups,
     /// The vaults of users.
-    pub vaults: Vaults,
+    pub vaults: Arc<Vaults>,
     /// How long a vault stays open while its user asks for nothing.
     pub vault_idle: Duration,
     /// How the boot went.
@@ -131,6 +134,7 @@ impl App {
         });
         let network = self.network.borrow().clone();
         let (storage, health) = (self.storaged.last_report(), self.storaged.last_health());
+        let backups = self.backups.findings();
         let (state, reasons) = derive(Facts {
             set_up: self.accounts.is_set_up(),
             storage_problem: self.accounts.storage_problem(),
@@ -140,6 +144,7 @@ impl App {
             services: services.as_ref(),
             storage: storage.as_ref(),
             health: health.as_ref(),
+            backups: &backups,
             network: &network.reasons,
         });
         let host_name = network.reachable_name(&self.chosen_name());

@@ -11,6 +11,7 @@
 //!        dns_certificate    the resolver's certificate follows names
 //!        announce::follow   state and claim code to the box's screen
 //!        vaults             users who have gone: their vaults are locked
+//!        backups            a backup when it is due
 //!        upkeep             hourly: sessions and the passage of time to the store
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod accounts;
 pub mod announce;
 pub mod api;
 pub mod app;
+pub mod backups;
 pub mod bootstrap;
 pub mod certificates;
 pub mod clock;
@@ -40,6 +42,7 @@ pub mod web;
 use crate::accounts::Accounts;
 use crate::accounts::claim::RandomError;
 use crate::app::App;
+use crate::backups::Backups;
 use crate::bootstrap::Bootstrap;
 use crate::certificates::Certificates;
 use crate::clock::KernelClock;
@@ -61,6 +64,7 @@ use crate::settings::Settings;
 use crate::storage::Needs;
 use crate::storaged::Storaged;
 use crate::vaults::Vaults;
+use crate::vaults::directories::Directories;
 use crate::vaults::directories::Fscrypt;
 use crate::web::console::Console;
 use hostapi::activation::Sockets;
@@ -82,6 +86,8 @@ use tokio::time::interval;
 const UPKEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// The vaults' directories, below the folder for what is kept.
 const USERS_FOLDER: &str = "users";
+/// What backups work in, there too.
+const BACKUPS_FOLDER: &str = "backups";
 
 /// Why hostd could not run.
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +190,15 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
 ///
 /// As [`run`].
 pub async fn start(settings: Settings) -> Result<Running, RunError> {
+    start_with(settings, Arc::new(Fscrypt)).await
+}
+
+/// The same with other directories of vaults than the kernel's.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -> Result<Running, RunError> {
     let (http, https) = listeners(&settings)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let (bootstrap, bootstrap_problem) = match bootstrap::load(&settings.bootstrap) {
@@ -198,6 +213,7 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
         storaged: &settings.storage_socket,
         patience: settings.storage_patience,
         accepted: accepted_rollback(&settings.run),
+        restored: restored_store(&settings.state),
     };
     let mut opened =
         storage::open(&settings.state, &needs).await.map_err(|source| RunError::Authority { source })?;
@@ -210,21 +226,32 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     let clock = Arc::new(KernelClock);
     let accounts = Accounts::new(opened.storage.clone(), opened.loaded, clock.clone())
         .map_err(|source| RunError::Random { source })?;
-    let directories = Arc::new(Fscrypt);
     let users = settings.state.join(USERS_FOLDER);
-    let vaults = Vaults::new(opened.storage.clone(), accounts.hasher(), users, directories);
-    vaults.lock_all().await;
+    let vaults = Arc::new(Vaults::new(opened.storage.clone(), accounts.hasher(), users, directories));
+    vaults.take_over().await;
+    let authority = Arc::new(opened.authority);
+    let (storaged, folder) = (Storaged::default(), settings.state.join(BACKUPS_FOLDER));
+    let backups = Backups::new(
+        opened.storage.clone(),
+        storaged.clone(),
+        Arc::clone(&vaults),
+        clock.clone(),
+        &authority,
+        folder,
+    );
+    backups.load().await;
     let (view, network) = watch::channel(NetworkView::default());
     let (connection, netd) = watch::channel(None);
     let app = Arc::new(App {
         accounts,
-        authority: Arc::new(opened.authority),
+        authority,
         console: load_console(&settings.console),
         host: Arc::new(machine),
         clock,
         network,
         netd: Netd::new(netd),
-        storaged: Storaged::default(),
+        storaged,
+        backups,
         vaults,
         vault_idle: settings.vault_idle,
         boot,
@@ -250,7 +277,9 @@ pub async fn start(settings: Settings) -> Result<Running, RunError> {
     tasks.spawn(follow_network(settings.net_socket, Arc::clone(&app), Known { view, connection }));
     let storaged = app.storaged.clone();
     tasks.spawn(async move { storaged::follow(&settings.storage_socket, storaged).await });
+    tasks.spawn(app.backups.clone().follow());
     tasks.spawn(keep_up(Arc::clone(&app)));
+    tasks.spawn(protect_data(Arc::clone(&app)));
     tasks.spawn(lock_unused(Arc::clone(&app)));
     Ok(Running { http: http.1, https: https.1, app, connections, servers, tasks })
 }
@@ -271,6 +300,7 @@ impl Running {
         }
         self.servers.shutdown().await;
         self.tasks.shutdown().await;
+        self.app.backups.stop().await;
         self.app.vaults.lock_absent(|_user| false).await;
         if let Err(error) = self.app.accounts.upkeep(true).await {
             tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");
@@ -315,6 +345,14 @@ fn accepted_rollback(run: &std::path::Path) -> Option<Rollback> {
     })
 }
 
+/// Where that fails, the store from before is opened, or none is there: then hostd says so.
+fn restored_store(state: &std::path::Path) -> Option<Rollback> {
+    storage::restored::take_place(state).unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn Error, "a restored store cannot be put in place");
+        None
+    })
+}
+
 /// At start netd has not said anything yet. A kept certificate for the same names then serves with the addresses it has, else
 /// every start would make a new one, and one more when the addresses come.
 fn names_at_start(app: &App, kept: Option<&Leaf>) -> LeafNames {
@@ -346,6 +384,10 @@ async fn lock_unused(app: Arc<App>) {
         tick.tick().await;
         app.vaults.lock_absent(|user| app.accounts.is_present(user, app.vault_idle)).await;
     }
+}
+
+async fn protect_data(app: Arc<App>) {
+    storage::protect::follow(app.accounts.storage_stopped(), app.host.as_ref()).await;
 }
 
 async fn keep_up(app: Arc<App>) {

@@ -5,15 +5,36 @@
 //! | `household` | `authority`, `leaf` | certificates with their keys |
 //! | `household` | `owner` | name of the owner; its presence *is* "set up" |
 //! | `household` | `host_name` | chosen name of the box |
-//! | `users` | name | [`User`] |
-//! | `sessions` | SHA-256 of the token | [`Session`] |
+//! | `users` | name | [`User`], the owner |
+//! | `members` | name | [`User`], a member |
+//! | `sessions` | SHA-256 of the token | [`Session`] of the owner |
+//! | `member_sessions` | SHA-256 of the token | [`Session`] of a member |
 //! | `time` | `ledger` | [`Ledger`] |
 //! | `vaults` | name of the user | [`VaultRecord`] |
+//! | `backups` | `key` | `BackupKeyRecord` |
+//! | `backups` | `kept` | `BackupsRecord`: settings, and how it went |
+//! | `private_archives` | id of the vault | `ArchiveRecord`: the key of its files in backups, wrapped |
 //! | `vaults_put_by` | id of the vault | [`VaultRecord`] of a vault that nobody could open any more when its user began anew |
+//! | `vaults_doomed` | id of a vault, or that, a slash and the number of a vault key | [`Doomed`]: directories that are to be destroyed |
 //!
 //! Values are JSON. Everything is read once at start, and later reads come from memory; vaults are read when they are opened.
 //!
-//! This is schema 1. A change that older programs would misread is a step in [`migrations`].
+//! This is schema 1. A change that older programs would misread is a step in [`migrations`]. Members have tables of their own because
+//! programs from before them read all sessions, and know no role but the owner's: they leave these alone.
+
+mod archives;
+mod backups;
+mod members;
+mod vaults;
+
+pub use backups::BackupKeyRecord;
+pub use backups::BackupsRecord;
+pub(crate) use backups::EXPORTED_AS;
+pub use backups::Ended;
+pub use backups::ExportError;
+pub use backups::PrivateRecord;
+pub use members::Member;
+pub use vaults::Doomed;
 
 use crate::accounts::credentials::UserName;
 use crate::accounts::password::StoredHash;
@@ -34,15 +55,18 @@ use store::Batch;
 use store::CommitError;
 use store::Migrations;
 use store::ReadError;
+use store::SledStore;
 use store::Store;
 use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 const HOUSEHOLD: &str = "household";
 const USERS: &str = "users";
+const MEMBERS: &str = "members";
 const SESSIONS: &str = "sessions";
+const MEMBER_SESSIONS: &str = "member_sessions";
 const TIME: &str = "time";
 const VAULTS: &str = "vaults";
-const VAULTS_PUT_BY: &str = "vaults_put_by";
 const OWNER: &[u8] = b"owner";
 const HOST_NAME: &[u8] = b"host_name";
 const AUTHORITY: &[u8] = b"authority";
@@ -60,6 +84,8 @@ pub fn migrations() -> Migrations {
 pub enum Role {
     /// Everything.
     Owner,
+    /// Whatever concerns nobody else: their own account, and their vault.
+    Member,
 }
 
 /// A user.
@@ -82,6 +108,8 @@ pub struct Kept {
     pub leaf: Option<Leaf>,
     /// The owner, when the box is set up.
     pub owner: Option<User>,
+    /// Everybody else who may log in.
+    pub members: Vec<User>,
     /// The chosen name.
     pub host_name: Option<HostName>,
     /// Logged-in sessions.
@@ -122,6 +150,9 @@ pub enum KeepError {
     /// The box is set up already (only when a set-up is kept).
     #[error("an owner exists already")]
     AlreadySetUp,
+    /// There is a user of that name (only when a member is kept).
+    #[error("a user of that name exists already")]
+    UserExists,
     /// The store did not commit.
     #[error("commit to the store")]
     Commit {
@@ -149,8 +180,12 @@ pub enum KeepError {
 #[derive(Clone)]
 pub struct Records {
     store: Arc<dyn Store>,
+    /// The same, where it can be exported.
+    exported: Option<Arc<SledStore>>,
     /// Set once the store refuses all further commits.
-    stopped: Arc<AtomicBool>,
+    stopped: Arc<watch::Sender<bool>>,
+    /// Set once another store is to take this one's place.
+    retired: Arc<AtomicBool>,
     /// Held by the commit that runs; one whose task was ended runs on.
     turn: Arc<Mutex<()>>,
 }
@@ -178,7 +213,14 @@ impl Records {
     /// Keeps records in this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, stopped: Arc::default(), turn: Arc::default() }
+        Self { store, exported: None, stopped: Arc::default(), retired: Arc::default(), turn: Arc::default() }
+    }
+
+    /// Keeps records in a store that backups are made of.
+    #[must_use]
+    pub fn in_sled(store: Arc<SledStore>) -> Self {
+        let exported = Some(Arc::clone(&store));
+        Self { store, exported, stopped: Arc::default(), retired: Arc::default(), turn: Arc::default() }
     }
 
     /// Reads everything; blocks on the disk.
@@ -198,6 +240,7 @@ impl Records {
             authority: self.get(HOUSEHOLD, AUTHORITY)?,
             leaf: self.get(HOUSEHOLD, LEAF)?,
             owner,
+            members: self.members()?,
             host_name: self.get(HOUSEHOLD, HOST_NAME)?,
             sessions: self.sessions()?,
             ledger: self.get(TIME, LEDGER)?.unwrap_or_default(),
@@ -259,12 +302,9 @@ impl Records {
     ) -> Result<(), KeepError> {
         let mut batch = Batch::new().put(TIME, LEDGER, json(&ledger)?);
         for (token, session) in written {
-            batch = batch.put(SESSIONS, token.as_bytes(), json(session)?);
+            batch = batch.put(sessions_of(session.role), token.as_bytes(), json(session)?);
         }
-        for token in removed {
-            batch = batch.delete(SESSIONS, token.as_bytes());
-        }
-        self.commit(batch).await
+        self.commit(without_sessions(batch, removed)).await
     }
 
     /// Keeps a user with another password, what that changes of their vault, and ends sessions, all at once.
@@ -279,62 +319,45 @@ impl Records {
         ended: &[TokenHash],
     ) -> Result<(), KeepError> {
         let name = user.name.as_str().as_bytes();
-        let mut batch = Batch::new().put(USERS, name, json(user)?);
+        let mut batch = Batch::new().put(users_of(user.role), name, json(user)?);
         if let Some(vault) = vault {
             batch = batch.put(VAULTS, name, json(vault)?);
         }
-        for token in ended {
-            batch = batch.delete(SESSIONS, token.as_bytes());
-        }
-        self.commit(batch).await
-    }
-
-    /// Reads a user's vault; blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot read it, or it is not what it should be.
-    pub fn vault_blocking(&self, user: &UserName) -> Result<Option<VaultRecord>, LoadError> {
-        self.get(VAULTS, user.as_str().as_bytes())
-    }
-
-    /// Keeps a user's vault.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not commit.
-    pub async fn keep_vault(&self, user: &UserName, vault: &VaultRecord) -> Result<(), KeepError> {
-        self.commit(Batch::new().put(VAULTS, user.as_str().as_bytes(), json(vault)?)).await
-    }
-
-    /// Keeps a vault in the place of another, which is put by under its id.
-    ///
-    /// # Errors
-    ///
-    /// When the store does not commit.
-    pub async fn exchange_vault(
-        &self,
-        user: &UserName,
-        old: (&str, &VaultRecord),
-        new: &VaultRecord,
-    ) -> Result<(), KeepError> {
-        let batch = Batch::new().put(VAULTS_PUT_BY, old.0.as_bytes(), json(old.1)?).put(
-            VAULTS,
-            user.as_str().as_bytes(),
-            json(new)?,
-        );
-        self.commit(batch).await
+        self.commit(without_sessions(batch, ended)).await
     }
 
     /// Whether the store takes no commits any more, until hostd is started again.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        *self.stopped.borrow()
+    }
+
+    /// Ends when the store takes no commits any more.
+    pub async fn wait_stopped(&self) {
+        let mut stopped = self.stopped.subscribe();
+        // The sender lives as long as these records.
+        if stopped.wait_for(|stopped| *stopped).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// From now on nothing is committed any more: another store is about to take this one's place.
+    pub async fn retire(&self) {
+        let _turn = self.turn.lock().await;
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// No other store takes its place after all.
+    pub fn resume(&self) {
+        self.retired.store(false, Ordering::Relaxed);
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), KeepError> {
         let store = Arc::clone(&self.store);
         let turn = Arc::clone(&self.turn).lock_owned().await;
+        if self.retired.load(Ordering::Relaxed) {
+            return Err(KeepError::Commit { source: CommitError::Stopped });
+        }
         let commit = move || {
             let committed = store.commit(batch);
             // In this order: after the last turn nobody has the store open.
@@ -345,7 +368,7 @@ impl Records {
         let committed =
             tokio::task::spawn_blocking(commit).await.map_err(|source| KeepError::Thread { source })?;
         if matches!(committed, Err(CommitError::Unconfirmed { .. } | CommitError::Stopped)) {
-            self.stopped.store(true, Ordering::Relaxed);
+            self.stopped.send_replace(true);
         }
         committed.map(|_generation| ()).map_err(|source| KeepError::Commit { source })
     }
@@ -356,16 +379,37 @@ impl Records {
     }
 
     fn sessions(&self) -> Result<Vec<(TokenHash, Session)>, LoadError> {
-        let records = self.store.scan(SESSIONS).map_err(|source| LoadError::Read { source })?;
-        let mut sessions = Vec::with_capacity(records.len());
-        for (key, value) in records {
-            // A key of another length cannot belong to a token, so nobody can use it.
-            if let Ok(token) = <[u8; 32]>::try_from(key.as_slice()) {
-                sessions.push((TokenHash::from_bytes(token), parse(SESSIONS, &key, &value)?));
+        let mut sessions = Vec::new();
+        for table in [SESSIONS, MEMBER_SESSIONS] {
+            for (key, value) in self.store.scan(table).map_err(|source| LoadError::Read { source })? {
+                // A key of another length cannot belong to a token, so nobody can use it.
+                if let Ok(token) = <[u8; 32]>::try_from(key.as_slice()) {
+                    sessions.push((TokenHash::from_bytes(token), parse(table, &key, &value)?));
+                }
             }
         }
         Ok(sessions)
     }
+}
+
+const fn users_of(role: Role) -> &'static str {
+    match role {
+        Role::Owner => USERS,
+        Role::Member => MEMBERS,
+    }
+}
+
+const fn sessions_of(role: Role) -> &'static str {
+    match role {
+        Role::Owner => SESSIONS,
+        Role::Member => MEMBER_SESSIONS,
+    }
+}
+
+/// A token is in one of the two tables; removing what is not there changes nothing.
+fn without_sessions(batch: Batch, ended: &[TokenHash]) -> Batch {
+    let tables = |token: &TokenHash| [(SESSIONS, *token), (MEMBER_SESSIONS, *token)];
+    ended.iter().flat_map(tables).fold(batch, |batch, (table, token)| batch.delete(table, token.as_bytes()))
 }
 
 fn parse<T: DeserializeOwned>(table: &'static str, key: &[u8], value: &[u8]) -> Result<T, LoadError> {

@@ -1,5 +1,6 @@
 //! In which state the box is, and why: a pure function of what is known.
 
+use crate::backups;
 use model::report::BootReport;
 use model::report::DataReport;
 use model::report::ServiceState;
@@ -60,6 +61,8 @@ pub struct Facts<'a> {
     pub storage: Option<&'a StorageReport>,
     /// What storaged tells of the disk.
     pub health: Option<&'a HealthReport>,
+    /// What the owner has to know of backups.
+    pub backups: &'a [backups::verdict::Finding],
     /// What netd complains of.
     pub network: &'a [String],
 }
@@ -94,6 +97,8 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     }
     let findings = || facts.health.iter().flat_map(|health| &health.findings);
     grave.extend(findings().filter(|finding| finding.is_grave).map(|finding| finding.words.clone()));
+    let of_backups = || facts.backups.iter().filter(|_finding| facts.set_up);
+    grave.extend(of_backups().filter(|finding| finding.is_grave).map(|finding| finding.words.clone()));
     for service in facts.services.iter().flat_map(|report| &report.services) {
         if service.state == ServiceState::Degraded {
             let reason = service.reason.as_deref().unwrap_or("it keeps failing");
@@ -110,6 +115,7 @@ pub fn derive(facts: Facts<'_>) -> (BoxState, Vec<String>) {
     let told = facts.boot.iter().flat_map(|boot| &boot.reasons).chain(facts.network);
     grave.extend(told.cloned());
     grave.extend(findings().filter(|finding| !finding.is_grave).map(|finding| finding.words.clone()));
+    grave.extend(of_backups().filter(|finding| !finding.is_grave).map(|finding| finding.words.clone()));
     if facts.set_up && facts.storage.is_some_and(lacks_recovery_key) {
         grave.push(NO_RECOVERY_KEY.to_owned());
     }
@@ -207,6 +213,7 @@ mod tests {
             keys: keys.to_vec(),
             is_waiting_for_confirmation: false,
             older_copies: None,
+            rotation: None,
         };
         for (keys, is_told) in [
             (&[slot(KeyKind::Tpm, true)][..], true),

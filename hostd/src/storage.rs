@@ -2,6 +2,8 @@
 
 pub mod acceptance;
 mod keys;
+pub mod protect;
+pub mod restored;
 
 use crate::accounts::Loaded;
 use crate::accounts::Storage;
@@ -23,12 +25,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Anchor;
+use store::Finding;
 use store::Loss;
 use store::OpenError;
 use store::OpenOptions;
 use store::Recovery;
 use store::Rollback;
-use store::Store;
 
 /// What can be done about an older copy (docs/adr/0019).
 const WAY_OUT: &str =
@@ -45,6 +47,8 @@ pub struct Needs<'a> {
     pub patience: Duration,
     /// The rollback that somebody has seen and accepted.
     pub accepted: Option<Rollback>,
+    /// What the anchor will call a store that was restored; nobody needs to be told of it.
+    pub restored: Option<Rollback>,
 }
 
 /// What hostd starts with.
@@ -139,7 +143,7 @@ async fn open_kept(folder: &Path, needs: &Needs<'_>) -> Result<Opened, StorageEr
     let keys = keys::fetch(folder, needs.storaged, needs.patience)
         .await
         .map_err(|source| StorageError::Keys { source })?;
-    let (folder, accepted) = (folder.to_owned(), needs.accepted);
+    let (folder, accepted) = (folder.to_owned(), (needs.accepted, needs.restored));
     let (records, kept, recovered) =
         tokio::task::spawn_blocking(move || open_blocking(&folder, &keys, accepted))
             .await
@@ -158,8 +162,13 @@ async fn open_kept(folder: &Path, needs: &Needs<'_>) -> Result<Opened, StorageEr
             (authority, None)
         }
     };
-    let loaded =
-        Loaded { owner: kept.owner, host_name: kept.host_name, sessions: kept.sessions, ledger: kept.ledger };
+    let loaded = Loaded {
+        owner: kept.owner,
+        members: kept.members,
+        host_name: kept.host_name,
+        sessions: kept.sessions,
+        ledger: kept.ledger,
+    };
     let storage = Storage::Usable(records);
     Ok(Opened { storage, loaded, authority, leaf, recovered, rollback: None })
 }
@@ -176,7 +185,7 @@ fn ensure_folder(folder: &Path) -> Result<(), StorageError> {
 fn open_blocking(
     folder: &Path,
     keys: &StoreKeys,
-    accepted: Option<Rollback>,
+    (accepted, restored): (Option<Rollback>, Option<Rollback>),
 ) -> Result<(Records, Kept, Option<String>), StorageError> {
     let path = folder.join(STORE_FOLDER);
     let known = records::migrations();
@@ -184,13 +193,16 @@ fn open_blocking(
     if let Some(anchor) = &keys.anchor {
         options = options.anchor(anchor as &dyn Anchor);
     }
-    if let Some(seen) = accepted {
+    if let Some(seen) = accepted.or(restored) {
         options = options.accept_rollback(seen);
     }
     let (store, opened) = options.open(&path).map_err(|source| StorageError::Open { path, source })?;
-    let records = Records::new(Arc::new(store) as Arc<dyn Store>);
+    let records = Records::in_sled(Arc::new(store));
     let kept = records.load_blocking().map_err(|source| StorageError::Load { source })?;
-    let recovered = match opened.recovered {
+    if let Err(error) = restored::settle(folder) {
+        tracing::warn!(error = &error as &dyn Error, "what a restore has left is still there");
+    }
+    let recovered = match opened.recovered.filter(|recovery| !is_restore(recovery, restored)) {
         Some(recovery) if recovery.loss != Loss::None && kept.owner.is_none() => {
             return Err(StorageError::OwnerUnknown { recovery });
         }
@@ -200,6 +212,13 @@ fn open_blocking(
         }),
     };
     Ok((records, kept, recovered))
+}
+
+/// A store that was restored is new here, which is nothing to tell.
+fn is_restore(recovery: &Recovery, restored: Option<Rollback>) -> bool {
+    let mut findings = recovery.findings.iter();
+    restored.is_some()
+        && findings.all(|finding| matches!(finding, Finding::RollbackAccepted { rollback } if Some(*rollback) == restored))
 }
 
 impl StorageError {

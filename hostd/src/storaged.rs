@@ -4,6 +4,7 @@
 //! here alone, so the report is asked for at each connection and after each change, and read from memory in between. How the disk is
 //! changes by itself and is asked for every now and then.
 
+mod backups;
 #[cfg(feature = "testing")]
 pub mod fake;
 
@@ -115,8 +116,9 @@ impl Storaged {
     pub async fn report(&self) -> Result<StorageReport, KeysError> {
         let proxy = self.proxy()?;
         match self.last_report() {
-            Some(report) => Ok(report),
-            None => self.ask(&proxy).await,
+            // How far a change of the volume key is changes by itself.
+            Some(report) if report.rotation.is_none() => Ok(report),
+            Some(_) | None => self.ask(&proxy).await,
         }
     }
 
@@ -196,6 +198,18 @@ impl Storaged {
         sealed
     }
 
+    /// Has the box ask for a passphrase at each start, in place of the key on the boot partition.
+    ///
+    /// # Errors
+    ///
+    /// When storaged does not.
+    pub async fn set_passphrase(&self, passphrase: &str) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "ask for a passphrase", source };
+        let set = self.proxy()?.set_passphrase(passphrase.to_owned()).await.map_err(refused);
+        self.refresh().await;
+        set
+    }
+
     /// Whether somebody typed a recovery key of the open data.
     ///
     /// # Errors
@@ -214,6 +228,18 @@ impl Storaged {
     pub async fn rotate_system_key(&self) -> Result<(), KeysError> {
         let refused = |source| KeysError::Refused { what: "change the system key", source };
         self.proxy()?.rotate_system_key().await.map_err(refused)
+    }
+
+    /// Begins to change the volume key; the recovery key that somebody typed goes on to open the data.
+    ///
+    /// # Errors
+    ///
+    /// When storaged does not.
+    pub async fn rotate_volume_key(&self, typed: &str) -> Result<(), KeysError> {
+        let refused = |source| KeysError::Refused { what: "change the volume key", source };
+        let begun = self.proxy()?.rotate_volume_key(typed.to_owned()).await.map_err(refused);
+        self.refresh().await;
+        begun
     }
 
     /// What was told before must not outlive a change, even where the new report does not come.

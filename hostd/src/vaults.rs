@@ -7,25 +7,39 @@
 //!
 //! A vault is open only in memory: after a restart its user types the password again, though the session lives on. The store is
 //! the truth about documents, and one change or opening runs at a time. Whoever works on a vault's files holds a lease; locking
-//! first lets nobody else in, waits for those leases, and then takes the key away.
+//! first lets nobody else in, waits for those leases, and then takes the key away. Files from a backup are opened before anybody is let in
+//! ([`restored`]).
 
+pub mod archive;
 mod change;
 pub mod directories;
+mod doomed;
 mod error;
 pub mod files;
+mod members;
 pub mod record;
 mod recovery;
+pub mod restored;
+mod rotation;
+pub mod show;
 
 pub use error::VaultError;
+pub use rotation::Rotation;
 
 use crate::accounts::Storage;
 use crate::accounts::credentials::Password;
 use crate::accounts::credentials::UserName;
 use crate::accounts::password::Hasher;
 use crate::records::Records;
+use crate::records::Role;
+use backup::ArchiveKey;
+use backup::Cancel;
 use directories::Directories;
 use record::VaultRecord;
 use recovery::Shown;
+use restored::Opening;
+use restored::SEALED_FOLDER;
+use rotation::Progress;
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
@@ -35,6 +49,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio::sync::RwLock;
 use vault::Credential;
@@ -56,7 +71,8 @@ pub enum VaultState {
     Open,
     /// Nothing.
     Locked,
-    /// Only files that were in use when it was locked.
+    /// Only files that were in use when it was locked; nothing while its key is being changed; while it is being opened, those from a backup
+    /// that are opened already.
     Busy,
     /// It is made when its user logs in next.
     None,
@@ -71,8 +87,13 @@ pub struct Summary {
     pub has_code: bool,
     /// Whether a new code was shown whose end nobody has typed back yet.
     pub is_waiting_for_confirmation: bool,
-    /// Why it could not be opened at the last attempt with a right key, in plain words.
+    /// Why it could not be opened, or its key not be changed, at the last attempt with a right key, or which files from a backup could not be
+    /// opened, in plain words.
     pub problem: Option<String>,
+    /// How far the opening of files from a backup is, while that runs.
+    pub opening: Option<restored::Progress>,
+    /// How much is done of the change of its key, in percent.
+    pub rotation: Option<u8>,
 }
 
 /// The vaults of all users.
@@ -81,26 +102,36 @@ pub struct Vaults {
     storage: Storage,
     hasher: Hasher,
     folder: PathBuf,
+    /// Files from a backup that wait for their vaults.
+    sealed: PathBuf,
     directories: Arc<dyn Directories>,
     turn: tokio::sync::Mutex<()>,
-    memory: Mutex<Memory>,
+    memory: Arc<Mutex<Memory>>,
+    opened: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct Memory {
     open: HashMap<UserName, Open>,
+    /// Being opened, with files from a backup.
+    opening: HashMap<UserName, Arc<Opening>>,
     /// Locked, with files still in use.
     busy: HashMap<UserName, PathBuf>,
     /// Left open by a run before, with files still in use.
     left_open: Vec<PathBuf>,
     shown: HashMap<UserName, Shown>,
     problems: HashMap<UserName, String>,
+    rotating: HashMap<UserName, Arc<Progress>>,
 }
 
 #[derive(Debug)]
 struct Open {
     folder: PathBuf,
     lease: Arc<RwLock<()>>,
+    /// Seals its files for the backups; nothing when it could not be had.
+    archive: Option<ArchiveKey>,
+    /// Stops who saves them now.
+    saving: Option<Cancel>,
 }
 
 /// The right to work on the files of an open vault; it is not locked while this lives.
@@ -125,10 +156,12 @@ impl Vaults {
         Self {
             storage,
             hasher,
+            sealed: folder.with_file_name(SEALED_FOLDER),
             folder,
             directories,
             turn: tokio::sync::Mutex::default(),
-            memory: Mutex::default(),
+            memory: Arc::default(),
+            opened: Arc::default(),
         }
     }
 
@@ -141,8 +174,9 @@ impl Vaults {
         let record = self.record(user).await?;
         let memory = self.memory();
         let state = match &record {
+            _ if memory.rotating.contains_key(user) => VaultState::Busy,
             _ if memory.open.contains_key(user) => VaultState::Open,
-            _ if memory.busy.contains_key(user) => VaultState::Busy,
+            _ if memory.busy.contains_key(user) || memory.opening.contains_key(user) => VaultState::Busy,
             Some(_) => VaultState::Locked,
             None => VaultState::None,
         };
@@ -151,21 +185,26 @@ impl Vaults {
             has_code: record.is_some_and(|record| record.is_code_confirmed),
             is_waiting_for_confirmation: memory.shown.contains_key(user),
             problem: memory.problems.get(user).cloned(),
+            rotation: memory.rotating.get(user).map(|progress| progress.percent()),
+            opening: memory.opening.get(user).map(|opening| opening.progress()),
         })
     }
 
-    /// Opens a user's vault with the password that they just logged in with. Who has none yet gets one.
+    /// Opens a user's vault with the password that they just logged in with. An owner who has none yet gets one; members have theirs from
+    /// the beginning.
     ///
     /// # Errors
     ///
     /// [`VaultError::WrongKey`] when the vault has another password, because the account's was reset.
-    pub async fn admit(&self, user: &UserName, password: &str) -> Result<(), VaultError> {
+    pub async fn admit(&self, (user, role): (&UserName, Role), password: &str) -> Result<(), VaultError> {
         let _turn = self.turn.lock().await;
-        if self.memory().open.contains_key(user) {
+        if self.memory().is_shown(user) {
             return Ok(());
         }
+        self.require_settled(user)?;
         let record = match self.record(user).await? {
             Some(record) => record,
+            None if role == Role::Member => return Err(VaultError::None),
             None => {
                 // Older than vaults, so of any length that a password had.
                 let Ok(password) = Password::try_from(password.to_owned()) else {
@@ -187,6 +226,7 @@ impl Vaults {
     /// [`VaultError::WrongKey`], [`VaultError::None`], and why its files cannot be shown.
     pub async fn unlock(&self, user: &UserName, key: Box<dyn Credential + Send>) -> Result<(), VaultError> {
         let _turn = self.turn.lock().await;
+        self.require_settled(user)?;
         let record = self.record(user).await?.ok_or(VaultError::None)?;
         let (document, vault) = self.try_key(&record, key).await?;
         self.show(user, &document, &vault).await
@@ -208,7 +248,8 @@ impl Vaults {
         let _turn = self.turn.lock().await;
         let absent: Vec<UserName> = {
             let memory = self.memory();
-            let open = memory.open.keys().filter(|user| !is_present(user));
+            let shown = memory.open.keys().chain(memory.opening.keys());
+            let open = shown.filter(|user| !is_present(user));
             open.chain(memory.busy.keys()).cloned().collect()
         };
         for user in absent {
@@ -220,9 +261,11 @@ impl Vaults {
         }
     }
 
-    /// Takes back the keys of a run before that did not come to it; called before anybody is let in.
-    pub async fn lock_all(&self) {
-        let folder = self.folder.clone();
+    /// Destroys and locks what a run before did not come to; called before anybody is let in.
+    pub async fn take_over(&self) {
+        self.destroy_doomed().await;
+        let (folder, sealed) = (self.folder.clone(), self.sealed.clone());
+        drop(tokio::task::spawn_blocking(move || restored::remove_opened(&sealed)).await);
         match tokio::task::spawn_blocking(move || directories_below(&folder)).await {
             Ok(left) => self.memory().left_open = left,
             Err(error) => tracing::error!(error = &error as &dyn Error, "the vaults could not be listed"),
@@ -271,11 +314,23 @@ impl Vaults {
     }
 
     async fn lock_in_turn(&self, user: &UserName) -> Result<Locking, VaultError> {
+        let opening = self.memory().opening.remove(user);
+        if let Some(opening) = &opening {
+            opening.cancel.cancel();
+            opening.ended().await;
+        }
         let folder = {
             let mut memory = self.memory();
             memory.shown.remove(user);
+            if let Some(progress) = memory.rotating.get(user) {
+                progress.break_off();
+            }
             let open = memory.open.remove(user);
+            if let Some(saving) = open.as_ref().and_then(|open| open.saving.as_ref()) {
+                saving.cancel();
+            }
             let open = open.map(|open| (open.folder, Some(open.lease)));
+            let open = open.or_else(|| opening.map(|opening| (opening.folder.clone(), None)));
             open.or_else(|| memory.busy.get(user).map(|folder| (folder.clone(), None)))
         };
         let Some((folder, lease)) = folder else { return Ok(Locking::Locked) };
@@ -303,39 +358,8 @@ impl Vaults {
         opened.map_err(VaultError::from)
     }
 
-    /// Shows the files of a vault that was opened.
-    async fn show(
-        &self,
-        user: &UserName,
-        document: &VaultDocument,
-        vault: &OpenVault,
-    ) -> Result<(), VaultError> {
-        let folder = self.folder.join(document.user().as_str()).join(document.key_number().to_string());
-        let (directories, key, path) =
-            (Arc::clone(&self.directories), vault.current().clone(), folder.clone());
-        // Where it is open already, somebody may be writing.
-        let is_open = self.memory().open.contains_key(user);
-        let shown = tokio::task::spawn_blocking(move || {
-            directories.open(&path, &key)?;
-            if !is_open {
-                files::remove_asides(&path)?;
-            }
-            Ok::<_, VaultError>(())
-        });
-        let shown = shown.await.map_err(VaultError::from).flatten();
-        let mut memory = self.memory();
-        match &shown {
-            Ok(()) => {
-                memory.problems.remove(user);
-                memory.busy.remove(user);
-                memory.left_open.retain(|left| *left != folder);
-                memory.open.entry(user.clone()).or_insert_with(|| Open { folder, lease: Arc::default() });
-            }
-            Err(error) => {
-                memory.problems.insert(user.clone(), error::chain(error));
-            }
-        }
-        shown
+    fn directory_of(&self, document: &VaultDocument) -> PathBuf {
+        self.folder.join(document.user().as_str()).join(document.key_number().to_string())
     }
 
     async fn record(&self, user: &UserName) -> Result<Option<VaultRecord>, VaultError> {
@@ -351,16 +375,27 @@ impl Vaults {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Every change is a single insertion or removal, so a panic leaves nothing half done.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
+}
+
+impl Memory {
+    fn is_shown(&self, user: &UserName) -> bool {
+        self.open.contains_key(user) || self.opening.contains_key(user)
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    // Every change is a single insertion or removal, so a panic leaves nothing half done.
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `<folder>/<vault>/<number>`, as far as they can be listed.
 fn directories_below(folder: &Path) -> Vec<PathBuf> {
-    let list = |path: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
-    list(folder).iter().flat_map(|vault| list(vault)).collect()
+    folders_in(folder).iter().flat_map(|vault| folders_in(vault)).collect()
+}
+
+fn folders_in(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }

@@ -137,6 +137,7 @@ mod tests {
             "luksAddKey --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY HEADER KEY",
             "open --test-passphrase --key-file KEY HEADER",
             "luksKillSlot HEADER 1",
+            "reencrypt --init-only --force-offline-reencrypt --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY HEADER",
         ]
         .map(|step| {
             let words = step.split(' ').map(|word| word.replace("KEY", &key).replace("HEADER", &header));

@@ -5,6 +5,7 @@
 //!                                                                                              │ starts, by table
 //!                                                    `init service <name>` = confine ◀─────────┤
 //!                                             `init open-data` = stage2::open_data   ◀─────────┤
+//!                                             `init backup-disk` = backup_disk      ◀─────────┤
 //!                                                    `init finish` = shutdown        ◀─────────┘
 //! ```
 //! Owns: mounts, modules, sysctls, the data partition's life, control groups, services, hardware watchdog, power button,
@@ -15,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup_disk;
 pub mod cmdline;
 pub mod confine;
 pub mod console;

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use init::backup_disk;
 use init::confine;
 use init::console;
 use init::console::Level;
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
         [verb] if verb == "open-data" => match stage2::open_data() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => report(&error.to_string()),
+        },
+        [verb, words @ ..] if verb == backup_disk::VERB => match backup_disk::run(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&console::chain(&error)),
         },
         [verb, what @ ..] if verb == "finish" => {
             if shutdown::sync_and_unmount(what.iter().any(|word| word == shutdown::FACTORY_RESET)) {

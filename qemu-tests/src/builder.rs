@@ -14,6 +14,7 @@ use crate::serial::LineSink;
 use crate::serial::Serial;
 use crate::serial::Tolerance;
 use crate::uki::Uki;
+use crate::usb_disk::UsbDisk;
 use crate::vm::Plan;
 use crate::vm::Vm;
 use anyhow::Context;
@@ -85,8 +86,10 @@ pub struct VmBuilder {
     words: String,
     memory: u32,
     disk: Option<PathBuf>,
+    disk_server: Option<PathBuf>,
     disk_size: u64,
     bus: DiskBus,
+    usb_disks: Vec<PathBuf>,
     nic: Nic,
     extras: BTreeSet<Extra>,
     ports: [u16; 2],
@@ -109,8 +112,10 @@ impl VmBuilder {
             words: String::new(),
             memory: 512,
             disk: None,
+            disk_server: None,
             disk_size: 2 << 30,
             bus: DiskBus::Virtio,
+            usb_disks: Vec::new(),
             nic: Nic::Virtio,
             extras: BTreeSet::new(),
             ports: [0, 0],
@@ -154,6 +159,12 @@ impl VmBuilder {
         Self { disk: Some(disk.to_path_buf()), ..self }
     }
 
+    /// The disk is served by another program, over NBD on this socket.
+    #[must_use]
+    pub fn disk_server(self, socket: &Path) -> Self {
+        Self { disk_server: Some(socket.to_path_buf()), ..self }
+    }
+
     /// Size of a fresh disk in bytes.
     #[must_use]
     pub fn disk_size(self, disk_size: u64) -> Self {
@@ -164,6 +175,13 @@ impl VmBuilder {
     #[must_use]
     pub fn bus(self, bus: DiskBus) -> Self {
         Self { bus, ..self }
+    }
+
+    /// Plugs in one more disk.
+    #[must_use]
+    pub fn usb_disk(mut self, disk: &UsbDisk) -> Self {
+        self.usb_disks.push(disk.path().to_owned());
+        self
     }
 
     /// The network card.
@@ -264,7 +282,9 @@ impl VmBuilder {
             start: self.start_of_box()?,
             memory: self.memory,
             disk,
+            disk_server: self.disk_server.clone(),
             bus: self.bus,
+            usb_disks: self.usb_disks.clone(),
             block_log: self.has(Extra::BlockLog).then(|| self.folder.join("writes.log")),
             nic: self.nic,
             forwards,

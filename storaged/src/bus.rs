@@ -1,5 +1,6 @@
 //! `org.hearthos.Storage1` in front of the keeper: every request is a job in its queue.
 
+use crate::backup_disk::BackupDisks;
 use crate::counter::Counter;
 use crate::health::Gauge;
 use crate::keeper::Keeper;
@@ -17,6 +18,7 @@ use hostapi::storage1::Storage1Error;
 use hostapi::storage1::StoreKey;
 use hostapi::storage1::Typed;
 use model::storage::StorageReport;
+use model::storage::backup_disk::BackupDisk;
 use model::storage::health::HealthReport;
 use rustix::time::ClockId;
 use std::fmt;
@@ -44,6 +46,8 @@ pub struct Backend<S> {
     pub opened: Arc<Notify>,
     /// How the disk is; not in the queue, because a disk that hangs must not keep anybody from unlocking another.
     pub gauge: Arc<Gauge>,
+    /// The disk for backups; likewise.
+    pub disks: BackupDisks,
 }
 
 impl<S> fmt::Debug for Backend<S> {
@@ -80,6 +84,7 @@ fn refused(error: &KeeperError) -> Storage1Error {
         KeeperError::Counter(SealError::Absent(_)) => Storage1Error::NoCounter(said),
         KeeperError::Failed(_)
         | KeeperError::NoRecoveryKey
+        | KeeperError::Rotating
         | KeeperError::Keyring(_)
         | KeeperError::Notes(_)
         | KeeperError::KeyTree(_)
@@ -126,6 +131,10 @@ impl<S: Sealer + Counter + Send + 'static> Storage1Backend for Backend<S> {
         self.ask(Keeper::seal_anew).await
     }
 
+    async fn set_passphrase(&self, passphrase: Typed) -> Result<(), Storage1Error> {
+        self.ask(move |keeper| keeper.set_passphrase(passphrase.expose())).await
+    }
+
     async fn check_recovery_key(&self, typed: Typed) -> Result<(), Storage1Error> {
         self.ask(move |keeper| keeper.check_recovery_key(typed.expose(), uptime())).await
     }
@@ -151,6 +160,18 @@ impl<S: Sealer + Counter + Send + 'static> Storage1Backend for Backend<S> {
 
     async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
         self.ask(|keeper| keeper.rotate_system_key()).await
+    }
+
+    async fn rotate_volume_key(&self, typed: Typed) -> Result<(), Storage1Error> {
+        self.ask(move |keeper| keeper.rotate_volume_key(typed.expose(), uptime())).await
+    }
+
+    async fn mount_backup_disk(&self, label: Option<String>) -> Result<BackupDisk, Storage1Error> {
+        self.disks.mount(label).await
+    }
+
+    async fn unmount_backup_disk(&self) -> Result<(), Storage1Error> {
+        self.disks.unmount().await
     }
 }
 

@@ -6,6 +6,8 @@
 //! bus, trimming ──> gauge (each on a thread that may block)
 //! ```
 
+use crate::backup_disk::BackupDisks;
+use crate::backup_disk::Places;
 use crate::bus;
 use crate::bus::Backend;
 use crate::bus::Job;
@@ -85,9 +87,11 @@ pub async fn run<S: Sealer + Counter + Send + 'static>(
         // A run before this one opened it and did not come to say so.
         opened.notify_one();
     }
+    let rotation = keeper.rotation();
     let gauge = Arc::new(gauge);
     let (jobs, queue) = mpsc::channel(QUEUE);
-    let backend = Backend { jobs, opened: Arc::clone(&opened), gauge: Arc::clone(&gauge) };
+    let disks = BackupDisks::new(settings.control.clone(), Places::default());
+    let backend = Backend { jobs, opened: Arc::clone(&opened), gauge: Arc::clone(&gauge), disks };
     let served = tokio::spawn(bus::serve_all(listener, backend, settings.callers));
     let brought_up = tokio::spawn(bring_up(opened, settings.control));
     let trimmed = tokio::spawn(trim_weekly(gauge));
@@ -101,6 +105,8 @@ pub async fn run<S: Sealer + Counter + Send + 'static>(
     served.abort();
     brought_up.abort();
     trimmed.abort();
+    // What runs beside the keeper must not be killed in the middle of a piece.
+    tokio::task::spawn_blocking(move || rotation.stop()).await.map_err(DaemonError::Keeper)?;
     ended.map_err(DaemonError::Keeper)
 }
 

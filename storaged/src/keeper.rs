@@ -18,6 +18,7 @@ use crate::luks::Luks;
 use crate::luks::LuksError;
 use crate::notes::Notes;
 use crate::notes::NotesError;
+use crate::rotation::Worker;
 use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use crate::tries::Tries;
@@ -49,6 +50,9 @@ pub enum KeeperError {
     /// Nothing opens it.
     #[error("the data partition cannot be opened: {0}")]
     Failed(String),
+    /// The header is in use.
+    #[error("the volume key of the data is being changed; no other key changes until that is through")]
+    Rotating,
     /// There would be no way back.
     #[error(
         "make and confirm a recovery key first: whether the box opens its data by itself shows only at the next start"
@@ -86,6 +90,7 @@ pub struct Keeper<S> {
     keys: Vec<KeySlot>,
     tries: Tries,
     older_copies: Option<OlderCopies>,
+    rotation: Worker,
 }
 
 impl<S: Sealer + Counter> Keeper<S> {
@@ -119,8 +124,10 @@ impl<S: Sealer + Counter> Keeper<S> {
                 }
             }
         };
-        let (tries, older_copies) = (Tries::default(), None);
-        Ok(Self { notes, sealer, state, own_keys, keys, tries, older_copies })
+        let (tries, older_copies, rotation) = (Tries::default(), None, Worker::default());
+        let keeper = Self { notes, sealer, state, own_keys, keys, tries, older_copies, rotation };
+        keeper.go_on_rotating();
+        Ok(keeper)
     }
 
     /// How everything is.
@@ -136,11 +143,12 @@ impl<S: Sealer + Counter> Keeper<S> {
             }
             State::Failed { reason } => (UnlockReport::Failed { reason: reason.clone() }, false),
         };
-        let (keys, older_copies) = (self.keys.clone(), self.older_copies.clone());
-        StorageReport { unlock, keys, is_waiting_for_confirmation, older_copies }
+        let (keys, older_copies, rotation) =
+            (self.keys.clone(), self.older_copies.clone(), self.rotation.report());
+        StorageReport { unlock, keys, is_waiting_for_confirmation, older_copies, rotation }
     }
 
-    /// Opens the locked partition with a recovery key that somebody typed. A wrong one writes nothing.
+    /// Opens the locked partition with a recovery key or passphrase that somebody typed. A wrong one writes nothing.
     ///
     /// # Errors
     /// When it is not locked, the key is wrong, or there were too many wrong ones.
@@ -151,14 +159,13 @@ impl<S: Sealer + Counter> Keeper<S> {
             State::Failed { reason } => return Err(KeeperError::Failed(reason.clone())),
         };
         self.tries.check(now).map_err(KeeperError::Wait)?;
-        let key = keyring::unlock(&luks, typed).inspect_err(|error| {
+        let (key, by) = keyring::unlock(&luks, typed).inspect_err(|error| {
             if is_wrong_key(error) {
                 self.tries.note(false, now);
             }
         })?;
         self.tries.note(true, now);
         self.notes.keep_opening_key(&key)?;
-        let by = KeyKind::Recovery;
         // Why it did not open by itself stays told: the owner may want to seal anew.
         self.notes.tell(&UnlockReport::Opened { by, reasons: reasons.clone() })?;
         if let Err(error) = luks.tidy() {
@@ -199,14 +206,58 @@ impl<S: Sealer + Counter> Keeper<S> {
         self.change(|ring, sealer, keep| ring.seal_anew(sealer, keep))
     }
 
+    /// Has the box ask for a passphrase at each start, in place of the key on the boot partition.
+    ///
+    /// # Errors
+    /// When the partition is not open, there is no recovery key, or it is no passphrase; then nothing has changed.
+    pub fn set_passphrase(&mut self, text: &str) -> Result<(), KeeperError> {
+        self.change(|ring, _, keep| ring.set_passphrase(text, keep))
+    }
+
     /// Says whether somebody has a recovery key of the open partition. Wrong ones count as those that are typed to open it.
     ///
     /// # Errors
     /// When it is not open, that is none of its recovery keys, or there were too many wrong ones.
     pub fn check_recovery_key(&mut self, typed: &str, now: Duration) -> Result<(), KeeperError> {
+        self.with_recovery_key(now, |ring| ring.check_recovery_key(typed))
+    }
+
+    /// Begins to change the volume key, and goes on with it beside everything else. It takes as long as writing the whole partition.
+    ///
+    /// # Errors
+    /// As [`Self::check_recovery_key`], and when a key would be lost by it.
+    pub fn rotate_volume_key(&mut self, typed: &str, now: Duration) -> Result<(), KeeperError> {
+        self.with_recovery_key(now, |ring| ring.begin_rotation(typed))?;
+        self.go_on_rotating();
+        Ok(())
+    }
+
+    /// The change of the volume key, for whoever ends storaged.
+    #[must_use]
+    pub fn rotation(&self) -> Worker {
+        self.rotation.clone()
+    }
+
+    fn go_on_rotating(&self) {
+        let State::Open { ring, .. } = &self.state else { return };
+        match ring.luks().metadata() {
+            Ok(metadata) if metadata.is_reencrypting => {
+                self.rotation.start(ring.luks(), ring.opening_key());
+            }
+            Ok(_at_rest) => {}
+            Err(error) => untold(&error),
+        }
+    }
+
+    /// What somebody typed is tried as often as when it is to open the partition.
+    fn with_recovery_key(
+        &mut self,
+        now: Duration,
+        act: impl FnOnce(&mut Keyring) -> Result<(), KeyringError>,
+    ) -> Result<(), KeeperError> {
         self.require_open()?;
         self.tries.check(now).map_err(KeeperError::Wait)?;
-        let checked = self.change(|ring, _, _| ring.check_recovery_key(typed));
+        let checked = self.change(|ring, _, _| act(ring));
         match &checked {
             Ok(()) => self.tries.note(true, now),
             Err(KeeperError::Keyring(error)) if is_wrong_key(error) => self.tries.note(false, now),
@@ -282,6 +333,9 @@ impl<S: Sealer + Counter> Keeper<S> {
             State::Locked { .. } => return Err(KeeperError::Locked),
             State::Failed { reason } => return Err(KeeperError::Failed(reason.clone())),
         };
+        if self.rotation.report().is_some() {
+            return Err(KeeperError::Rotating);
+        }
         let keep = |key: &Key| self.notes.keep_opening_key(key).map_err(io::Error::other);
         let done = act(ring, &mut self.sealer, &keep);
         // Also after a failure: some of the change may have come about.
@@ -308,5 +362,7 @@ fn untold(error: &LuksError) {
     tracing::warn!(error = error as &dyn std::error::Error, "the header cannot be read: {}", chain(error));
 }
 
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod tests;

@@ -17,14 +17,24 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// A new one.
+    /// A new one that is a line: a ninth of all are not, which makes guessing one easier by a sixth of a bit.
     ///
     /// # Errors
     /// When the kernel gives no random bytes.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = Zeroizing::new(vec![0; LENGTH]);
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes))
+        let mut key = Self(Zeroizing::new(vec![0; LENGTH]));
+        loop {
+            getrandom::fill(&mut key.0)?;
+            if key.is_a_line() {
+                return Ok(key);
+            }
+        }
+    }
+
+    /// Whether it can be told to `cryptsetup` on a line of its own, the only way for several at once.
+    #[must_use]
+    pub fn is_a_line(&self) -> bool {
+        !self.0.contains(&b'\n')
     }
 
     /// One that exists already.

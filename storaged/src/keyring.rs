@@ -1,5 +1,9 @@
 //! Changes of what opens the data partition. Each adds the new before it takes the old away: a cut leaves one of them, or both.
 
+mod asking;
+
+pub use asking::NotAsked;
+
 use crate::key::Key;
 use crate::luks::Cost;
 use crate::luks::Luks;
@@ -7,10 +11,13 @@ use crate::luks::LuksError;
 use crate::luks::metadata::Slot;
 use crate::luks::token::Purpose;
 use crate::luks::token::Token;
+use crate::rotation;
+use crate::rotation::NotRotatable;
 use crate::sealer::SealError;
 use crate::sealer::Sealer;
 use model::storage::KeyKind;
 use model::storage::KeySlot;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use vault::RecoveryCode;
@@ -34,6 +41,12 @@ pub enum KeyringError {
     /// The TPM.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// There is no passphrase to ask for.
+    #[error(transparent)]
+    Passphrase(#[from] NotAsked),
+    /// The volume key is not changed.
+    #[error(transparent)]
+    Rotation(#[from] NotRotatable),
     /// No random numbers.
     #[error("make a key: {0}")]
     Random(String),
@@ -73,19 +86,56 @@ fn key_of(code: &RecoveryCode) -> Key {
     Key::from_bytes(code.expose().to_vec())
 }
 
-/// Opens a locked partition with a recovery key that somebody typed; returns the key for further changes.
+/// One that can be carried over to another volume key ([`Key::is_a_line`]).
+pub(crate) fn random_code() -> Result<RecoveryCode, KeyringError> {
+    loop {
+        let code = RecoveryCode::random().map_err(|error| KeyringError::Random(error.to_string()))?;
+        if key_of(&code).is_a_line() {
+            return Ok(code);
+        }
+    }
+}
+
+/// What opens the box at each start, as it is typed.
+#[derive(Debug)]
+pub struct Passphrase(Key);
+
+impl Passphrase {
+    /// Whatever somebody typed; the header says whether it is the one.
+    fn typed(text: &str) -> Self {
+        Self(Key::from_bytes(text.as_bytes().to_vec()))
+    }
+}
+
+/// Opens a locked partition with a recovery key or passphrase that somebody typed; returns the key for further changes.
 ///
 /// # Errors
-/// When it is no recovery key, or not this partition's; then nothing was written.
-pub fn unlock(luks: &Luks, typed: &str) -> Result<Key, KeyringError> {
-    let key = key_of(&RecoveryCode::parse(typed)?);
-    // First without opening: a wrong key is told from a partition that cannot be opened.
-    luks.test(&key)?;
+/// When it is none of this partition's; then nothing was written.
+pub fn unlock(luks: &Luks, typed: &str) -> Result<(Key, KeyKind), KeyringError> {
+    let (key, kind) = try_typed(luks, typed)?;
     // It may be open: a run before this one may have ended between opening it and saying so.
     if !luks.is_open() {
         luks.open(&key)?;
     }
-    Ok(key)
+    Ok((key, kind))
+}
+
+/// Without opening: a wrong key is told from a partition that cannot be opened.
+fn try_typed(luks: &Luks, typed: &str) -> Result<(Key, KeyKind), KeyringError> {
+    let is_asked = luks.metadata()?.of_kind(KeyKind::Passphrase).next().is_some();
+    match RecoveryCode::parse(typed) {
+        Ok(code) => match luks.test(&key_of(&code)) {
+            Ok(()) => return Ok((key_of(&code), KeyKind::Recovery)),
+            // Somebody's passphrase may look like one.
+            Err(LuksError::WrongKey(_)) if is_asked => {}
+            Err(error) => return Err(error.into()),
+        },
+        Err(_no_code) if is_asked => {}
+        Err(no_code) => return Err(no_code.into()),
+    }
+    let Passphrase(key) = Passphrase::typed(typed);
+    luks.test(&key)?;
+    Ok((key, KeyKind::Passphrase))
 }
 
 impl Keyring {
@@ -101,7 +151,7 @@ impl Keyring {
     /// # Errors
     /// When the header cannot be changed.
     pub fn new_recovery_key(&mut self, keep: Keep<'_>) -> Result<RecoveryCode, KeyringError> {
-        let code = RecoveryCode::random().map_err(|error| KeyringError::Random(error.to_string()))?;
+        let code = random_code()?;
         let purpose = Purpose::Recovery { is_confirmed: false };
         let key = key_of(&code);
         let slot = self.luks.add(&self.opening, &key, Cost::Random, purpose)?;
@@ -146,6 +196,31 @@ impl Keyring {
         Err(LuksError::WrongKey(self.luks.device().to_owned()).into())
     }
 
+    /// Begins to change the volume key; the recovery key is carried over, as is what opens the box by itself. To be gone on with by
+    /// [`crate::rotation::Worker::start`].
+    ///
+    /// # Errors
+    /// When that is no recovery key of this partition, or there is a key that would be lost.
+    pub fn begin_rotation(&self, typed: &str) -> Result<(), KeyringError> {
+        let recovery = key_of(&RecoveryCode::parse(typed)?);
+        if self.luks.metadata()?.is_reencrypting {
+            return Err(NotRotatable::UnderWay.into());
+        }
+        self.check_recovery_key(typed)?;
+        self.luks.tidy()?;
+        let metadata = self.luks.metadata()?;
+        let mut keys = BTreeMap::new();
+        for slot in &metadata.slots {
+            for key in [&self.opening, &recovery] {
+                if self.luks.opens(key, *slot)? {
+                    keys.insert(*slot, key.clone());
+                }
+            }
+        }
+        self.luks.begin_reencryption(&rotation::plan(&metadata, &keys)?)?;
+        Ok(())
+    }
+
     /// Seals a new key to the TPM and to the firmware as it is now, in place of what opened the partition by itself until now.
     ///
     /// A key file on the boot partition opens nothing any more afterwards; the next boot destroys it.
@@ -178,6 +253,12 @@ impl Keyring {
     #[must_use]
     pub fn is_waiting_for_confirmation(&self) -> bool {
         self.shown.is_some()
+    }
+
+    /// The partition.
+    #[must_use]
+    pub fn luks(&self) -> &Luks {
+        &self.luks
     }
 
     /// The key that opens the partition now.

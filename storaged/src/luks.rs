@@ -1,9 +1,12 @@
 //! The encrypted partition, by the program `cryptsetup`: its header survives power cuts at every write (two copies with sequence
-//! numbers and checksums, LUKS2 On-Disk Format Specification, section 2.2), which is more than we would want to write ourselves.
+//! numbers and checksums, LUKS2 On-Disk Format Specification, section 2.2), which is more than we would want to write ourselves. One step of
+//! it does not survive them, and is made good by `finish`.
 //!
 //! Keys go through pipes, never through arguments or files. Everything that takes a key takes one that opens the header already.
 
+mod finish;
 pub mod metadata;
+pub mod reencrypt;
 pub mod token;
 
 use crate::key::Key;
@@ -13,6 +16,7 @@ use metadata::Metadata;
 use metadata::NotUnderstood;
 use metadata::Slot;
 use metadata::TokenId;
+use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -67,6 +71,15 @@ pub enum LuksError {
     /// The header's description.
     #[error(transparent)]
     Metadata(#[from] NotUnderstood),
+    /// The header itself.
+    #[error("bring the header of {} to the end of a change", device.display())]
+    Header {
+        /// Where it is.
+        device: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// All slots are taken.
     #[error("the header of {} has no room for another key", .0.display())]
     Full(PathBuf),
@@ -157,6 +170,16 @@ impl Luks {
         Path::new(MAPPED).exists()
     }
 
+    /// Brings a change of the volume key to its end whose data is through, and which a cut left with a header that opens with nothing. Says
+    /// whether there was one.
+    ///
+    /// # Errors
+    /// When the device cannot be read or written.
+    pub fn finish_reencryption(&self) -> Result<bool, LuksError> {
+        finish::finish(&self.device)
+            .map_err(|source| LuksError::Header { device: self.device.clone(), source })
+    }
+
     /// Whether a key opens a slot, without opening the partition. Writes nothing.
     ///
     /// # Errors
@@ -226,14 +249,18 @@ impl Luks {
     pub fn remove(&self, slot: Slot) -> Result<(), LuksError> {
         let metadata = self.metadata()?;
         if metadata.slots.contains(&slot) {
-            let mut command = self.command("luksKillSlot", &[]);
-            command.arg(&self.device).arg(slot.0.to_string());
-            self.run("remove a key of", command, &[])?;
+            self.kill(slot)?;
         }
         for (id, _token) in metadata.tokens.iter().filter(|(_, token)| token.slot == slot) {
             self.remove_token(*id)?;
         }
         Ok(())
+    }
+
+    fn kill(&self, slot: Slot) -> Result<(), LuksError> {
+        let mut command = self.command("luksKillSlot", &[]);
+        command.arg(&self.device).arg(slot.0.to_string());
+        self.run("remove a key of", command, &[]).map(drop)
     }
 
     fn remove_token(&self, id: TokenId) -> Result<(), LuksError> {
@@ -242,12 +269,18 @@ impl Luks {
         self.run("tidy the header of", command, &[]).map(drop)
     }
 
-    /// Takes away what cuts left: slots without a token, tokens without a slot. Never the last slot, and nothing foreign.
+    /// Takes away what cuts left: slots without a token, tokens without a slot, slots of a volume key that never came into use. Never
+    /// the last slot, nothing foreign, and nothing at all while the volume key changes.
     ///
     /// # Errors
     /// When the program fails.
     pub fn tidy(&self) -> Result<(), LuksError> {
         let metadata = self.metadata()?;
+        if metadata.is_reencrypting {
+            return Ok(());
+        }
+        let foreign: BTreeSet<Slot> = metadata.foreign.values().flatten().copied().collect();
+        metadata.unused.difference(&foreign).try_for_each(|slot| self.kill(*slot))?;
         let orphans = metadata.orphans();
         if orphans.len() < metadata.slots.len() {
             orphans.into_iter().try_for_each(|slot| self.remove(slot))?;

@@ -129,8 +129,16 @@ impl<S: Sealer + Counter> Opening<S> {
         if !self.luks.is_there()? {
             return Err(OpeningError::NoHeader);
         }
-        let metadata = self.luks.metadata()?;
+        let mut metadata = self.luks.metadata()?;
+        if metadata.is_reencrypting && self.luks.finish_reencryption()? {
+            metadata = self.luks.metadata()?;
+        }
         let mut reasons = Vec::new();
+        if is_key_file_stale(&metadata)
+            && let Err(error) = self.boot_key.destroy()
+        {
+            reasons.push(chain(&error));
+        }
         for token in by_themselves(&metadata) {
             let by = token.purpose.kind();
             match self
@@ -144,15 +152,13 @@ impl<S: Sealer + Counter> Opening<S> {
                             chain(&error)
                         ));
                     }
-                    if is_key_file_stale(&metadata)
-                        && let Err(error) = self.boot_key.destroy()
-                    {
-                        reasons.push(chain(&error));
-                    }
                     return Ok(Outcome::Opened(Opened { by, key, reasons }));
                 }
                 Err(reason) => reasons.push(reason),
             }
+        }
+        if reasons.is_empty() && metadata.of_kind(KeyKind::Passphrase).next().is_some() {
+            reasons.push("the box asks for its passphrase at each start".to_owned());
         }
         Ok(Outcome::Locked { reasons, takes: typed(&metadata) })
     }

@@ -6,6 +6,7 @@ use crate::counter::Counter;
 use crate::keeper::Keeper;
 use crate::key::Key;
 use crate::key_tree::Folder;
+use crate::keyring::random_code;
 use crate::luks::CRYPTSETUP;
 use crate::luks::Cost;
 use crate::luks::Luks;
@@ -103,12 +104,14 @@ impl Counter for Fake {
     }
 }
 
-/// `cryptsetup`, but for opening a partition, which needs a kernel with device-mapper: there the key is tried only.
+/// `cryptsetup`, but for what needs a kernel with device-mapper: when a partition is to be opened the key is tried only, and the volume
+/// key of a partition is changed as of one that is not open.
 pub(crate) fn program(folder: &Path) -> PathBuf {
     let path = folder.join("cryptsetup");
     let script = format!(
         "#!/bin/sh\nif [ \"$1\" = open ]; then shift; case \" $* \" in *--test-passphrase*) ;; *)\n\
-         exec {CRYPTSETUP} open --test-passphrase \"$@\" ;; esac; set -- open \"$@\"; fi\nexec {CRYPTSETUP} \"$@\"\n"
+         exec {CRYPTSETUP} open --test-passphrase \"$@\" ;; esac; set -- open \"$@\"; fi\n\
+         if [ \"$1\" = reencrypt ]; then shift; set -- reencrypt --force-offline-reencrypt \"$@\"; fi\nexec {CRYPTSETUP} \"$@\"\n"
     );
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
@@ -128,7 +131,7 @@ impl Locked {
         let device = folder.path().join("partition");
         fs::File::create(&device).unwrap().set_len(32 << 20).unwrap();
         let boot_key = BootKey::on(&folder.path().join("boot"));
-        let locked = Self { folder, sealer: sealer.clone(), recovery: RecoveryCode::random().unwrap() };
+        let locked = Self { folder, sealer: sealer.clone(), recovery: random_code().unwrap() };
         let mut opening = Opening { luks: locked.luks(), boot_key, sealer };
         let Outcome::Opened(opened) = opening.make().unwrap() else { panic!("locked") };
         let recovery = Key::from_bytes(locked.recovery.expose().to_vec());

@@ -28,8 +28,21 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// Cargo in the repository, with the same cargo that runs xtask.
+///
+/// Without what cargo told xtask about the package xtask: ring's build script looks at it, and all that stands on ring
+/// would be compiled anew whenever cargo is started by xtask after it was started by hand.
 pub(crate) fn cargo<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Program {
-    Program::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+    let mut program = Program::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
+    for (name, _value) in std::env::vars_os().filter(|(name, _value)| tells_of_a_package(name)) {
+        program.command.env_remove(name);
+    }
+    program
+}
+
+/// Variables that cargo sets for the package whose program it runs.
+fn tells_of_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 impl Program {
@@ -113,4 +126,19 @@ fn tail(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_tells_of_a_package_is_known_from_what_its_user_sets() {
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_LINKS"] {
+            assert!(tells_of_a_package(OsStr::new(name)), "{name}");
+        }
+        for name in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_PROFILE_RELEASE_OPT_LEVEL", "PATH"] {
+            assert!(!tells_of_a_package(OsStr::new(name)), "{name}");
+        }
+    }
 }

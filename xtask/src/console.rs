@@ -3,16 +3,13 @@
 use crate::command::Program;
 use crate::command::repository;
 use crate::host_packages::say;
+use crate::npm;
+use crate::npm::modified;
 use anyhow::Context;
 use anyhow::Result;
-use anyhow::bail;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::SystemTime;
-
-/// Oldest npm that installs the locked packages.
-const NPM_MAJOR: u32 = 10;
 
 /// Builds `console/dist` when a source is newer, and returns its path.
 ///
@@ -24,7 +21,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     if is_fresh(&folder, &dist.join("index.html"))? {
         return Ok(dist);
     }
-    install(&folder)?;
+    npm::install(&folder, "the web console's build tools")?;
     say("building the web console");
     Program::new("npm", ["run", "build"]).folder(&folder).run()?;
     Ok(dist)
@@ -36,30 +33,8 @@ pub(crate) fn build() -> Result<PathBuf> {
 /// When one fails.
 pub(crate) fn test() -> Result<()> {
     let folder = repository().join("console");
-    install(&folder)?;
+    npm::install(&folder, "the web console's build tools")?;
     Program::new("npm", ["test"]).folder(&folder).run()
-}
-
-/// Installs the locked packages unless they are there.
-fn install(folder: &Path) -> Result<()> {
-    let version = Program::new("npm", ["--version"])
-        .output()
-        .context("the web console is built with npm; please install Node.js 20 or newer")?;
-    let major = version.trim().split('.').next().and_then(|major| major.parse::<u32>().ok());
-    if major.is_none_or(|major| major < NPM_MAJOR) {
-        bail!(
-            "npm {} is too old for the web console; please install npm {NPM_MAJOR} or newer",
-            version.trim()
-        );
-    }
-    let stamp = folder.join("node_modules/.package-lock.json");
-    if modified(&stamp)
-        .is_some_and(|installed| modified(&folder.join("package-lock.json")) <= Some(installed))
-    {
-        return Ok(());
-    }
-    say("installing the web console's build tools");
-    Program::new("npm", ["ci", "--no-audit", "--no-fund"]).folder(folder).run()
 }
 
 fn is_fresh(folder: &Path, built: &Path) -> Result<bool> {
@@ -79,8 +54,4 @@ fn is_fresh(folder: &Path, built: &Path) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }

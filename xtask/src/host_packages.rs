@@ -34,6 +34,7 @@ pub(crate) const MACHINE: &[HostPackage] = &[
     package("qemu-utils", "makes disk overlays"),
     package("ovmf", "UEFI firmware for the machine"),
     package("swtpm", "software TPM for the machine"),
+    package("nbdkit", "a disk for the machine that fails"),
 ];
 
 /// What the tests need, on top of [`IMAGE`] and [`MACHINE`].
@@ -53,7 +54,10 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("knot-dnsutils", "judges the resolver over TLS (kdig)"),
     package("nftables", "counts what leaves the box"),
     package("iproute2", "network namespaces"),
+    package("docker-registry", "a real registry for images"),
+    package("skopeo", "fills that registry"),
     package("cryptsetup-bin", "makes and reads headers of encrypted partitions"),
+    package("strace", "ends cryptsetup at each of its writes"),
     package("e2fsprogs", "judges the data partition"),
     package("gdisk", "judges the partition table"),
     package("dosfstools", "judges the boot partition"),

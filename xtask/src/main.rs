@@ -13,6 +13,7 @@ mod host_packages;
 mod layers;
 mod lint;
 mod metadata;
+mod npm;
 mod programs;
 mod run;
 mod test;

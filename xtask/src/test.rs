@@ -3,18 +3,23 @@
 use crate::artifacts;
 use crate::artifacts::ImageArguments;
 use crate::command::cargo;
+use crate::command::repository;
 use crate::console;
 use crate::fuzz;
 use crate::fuzz::FuzzArguments;
 use crate::host_packages;
 use crate::host_packages::say;
 use crate::lint;
+use crate::npm;
 use crate::programs;
 use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
 use clap::ValueEnum;
 use std::time::Instant;
+
+/// Where npm finds it.
+const OBJECT_STORE: &str = "crates/backup/tests/s3-server";
 
 /// What to run.
 #[derive(Args, Debug)]
@@ -70,7 +75,13 @@ fn run_stage(stage: Stage, filter: &[String]) -> Result<()> {
     match stage {
         Stage::Lint => lint::lint(),
         Stage::Console => console::test(),
-        Stage::Unit => nextest("default", filter),
+        Stage::Unit => {
+            npm::install(
+                &repository().join(OBJECT_STORE),
+                "the object store that backups are tested against",
+            )?;
+            nextest("default", filter)
+        }
         Stage::Rooted => nextest("rooted", filter),
         Stage::Fuzz => fuzz::fuzz(&FuzzArguments::default()),
         Stage::Vm => {
@@ -92,5 +103,15 @@ fn ensure_nextest() -> Result<()> {
         return Ok(());
     }
     say("building cargo-nextest, the test runner (a few minutes, once)");
-    cargo(["install", "cargo-nextest", "--locked"]).run()
+    // What runs for a minute in all is better compiled fast, and what updates it is not wanted.
+    cargo([
+        "install",
+        "cargo-nextest",
+        "--locked",
+        "--no-default-features",
+        "--features",
+        "default-no-update",
+    ])
+    .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+    .run()
 }

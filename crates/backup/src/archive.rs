@@ -6,6 +6,7 @@ use crate::key::hex;
 use crate::manifest;
 use crate::manifest::Line;
 use crate::manifest::path_text;
+use crate::sealed::Sealed;
 use crate::source::Source;
 use crate::tally::LeftOut;
 use crate::tally::Tally;
@@ -83,6 +84,7 @@ enum Stage {
 /// A file that may be read.
 pub(crate) enum Opener {
     File { folder: Arc<OwnedFd>, name: OsString, ticket: Ticket },
+    Sealed { sealed: Box<Sealed>, ticket: Ticket },
     Manifest(PathBuf),
 }
 
@@ -94,10 +96,15 @@ pub(crate) enum Contents {
 
 /// A file that rustic reads, hashed on the way.
 pub(crate) struct Reading {
-    file: File,
+    input: Input,
     ticket: Ticket,
     hash: Sha256,
     size: u64,
+}
+
+enum Input {
+    Plain(File),
+    Sealed(Box<dyn Read + Send>),
 }
 
 impl ReadSource for Archive {
@@ -142,6 +149,12 @@ impl Entries {
                 let known = self.known(&path, meta.size);
                 let ticket = self.tally.issue(text, meta.size, known);
                 (NodeType::File, meta, Some(Opener::File { folder, name, ticket }))
+            }
+            What::Sealed(sealed) => {
+                let meta = sealed_metadata(&sealed);
+                let known = self.known(&path, meta.size);
+                let ticket = self.tally.issue(text, meta.size, known);
+                (NodeType::File, meta, Some(Opener::Sealed { sealed, ticket }))
             }
             What::LeftOut(why) => {
                 self.tally.leave_out(why, text);
@@ -243,6 +256,16 @@ impl ReadSourceOpen for Opener {
     fn open(self) -> RusticResult<Contents> {
         match self {
             Self::Manifest(path) => File::open(path).map(Contents::Manifest).map_err(|error| refused(&error)),
+            Self::Sealed { sealed, mut ticket } => {
+                ticket.reading();
+                match sealed.open(|| !ticket.cancelled()) {
+                    Ok(input) => Ok(Contents::File(Box::new(Reading::new(Input::Sealed(input), ticket)))),
+                    Err(error) => {
+                        ticket.was_changed();
+                        Err(refused(&error))
+                    }
+                }
+            }
             Self::File { folder, name, mut ticket } => {
                 // Without NONBLOCK a pipe put in the file's place would wait for ever.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -254,8 +277,7 @@ impl ReadSourceOpen for Opener {
                 match opened {
                     Ok(file) if is_file(&file) => {
                         ticket.reading();
-                        let reading = Reading { file: file.into(), ticket, hash: Sha256::new(), size: 0 };
-                        Ok(Contents::File(Box::new(reading)))
+                        Ok(Contents::File(Box::new(Reading::new(Input::Plain(file.into()), ticket))))
                     }
                     Ok(_) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP) => {
                         ticket.leave_out(LeftOut::Vanished);
@@ -284,13 +306,28 @@ impl Read for Contents {
     }
 }
 
+impl Reading {
+    fn new(input: Input, ticket: Ticket) -> Self {
+        Self { input, ticket, hash: Sha256::new(), size: 0 }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Sealed(input) => input.read(buffer),
+        }
+    }
+}
+
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ticket.cancelled() {
             // Not `Interrupted`: that is tried again.
             return Err(io::Error::other("the task was cancelled"));
         }
-        match self.file.read(buffer) {
+        match self.input.read(buffer) {
             Ok(0) => {
                 self.ticket.read_all(self.size, hex(&self.hash.clone().finalize()));
                 Ok(0)
@@ -303,12 +340,21 @@ impl Read for Reading {
             }
             Err(error) => {
                 if error.kind() != io::ErrorKind::Interrupted {
-                    self.ticket.leave_out(LeftOut::Unreadable);
+                    match self.input {
+                        Input::Plain(_) => self.ticket.leave_out(LeftOut::Unreadable),
+                        Input::Sealed(_) => self.ticket.was_changed(),
+                    }
                 }
                 Err(error)
             }
         }
     }
+}
+
+/// A sealed file is known again by the file behind it, a list by its name alone.
+fn sealed_metadata(sealed: &Sealed) -> Metadata {
+    let plain = sealed.stat.as_ref().map(|stat| metadata(stat, 0)).unwrap_or_default();
+    Metadata { mode: Some(0o600), size: sealed.length, ..plain }
 }
 
 fn metadata(stat: &Stat, kind: u32) -> Metadata {

@@ -14,6 +14,7 @@ use crate::retention;
 use crate::retention::Keep;
 use crate::retention::Retention;
 use crate::scratch::Scratch;
+use crate::series::Series;
 use crate::snapshot;
 use crate::snapshot::Snapshot;
 use crate::source;
@@ -38,9 +39,11 @@ use std::sync::atomic::Ordering;
 /// What to save.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// What the snapshot is one of.
+    pub series: Series,
     /// The folders.
     pub sources: Vec<Source>,
-    /// Which snapshots stay afterwards; without it all.
+    /// Which snapshots of the series stay afterwards; without it all.
     pub keep: Option<Keep>,
     /// The time, in seconds since 1970.
     pub now: u64,
@@ -87,6 +90,9 @@ pub enum BackUpError {
         /// How many.
         missing: u64,
     },
+    /// Files that are sealed were changed, or could not be read: the list of them would not be true.
+    #[error("files were changed while they were saved, or cannot be read")]
+    Changed,
     /// The task was stopped.
     #[error("the backup was cancelled")]
     Cancelled,
@@ -125,13 +131,14 @@ fn attempt(
     let site = Site::new(target, control.cancel.clone()).map_err(BackUpError::Repository)?;
     let repository = site.open_or_create(owner).map_err(BackUpError::Repository)?;
     let healed = heal(&site, &repository).map_err(BackUpError::Repository)?;
-    let found = snapshot::find(&site, &repository, owner).map_err(BackUpError::Repository)?;
+    let found =
+        snapshot::find(&site, &repository, owner, &request.series).map_err(BackUpError::Repository)?;
     let newest = found.files.last();
     let repository = site.engine(|| repository.to_indexed()).map_err(BackUpError::Repository)?;
 
     let draft = SnapshotFile {
         time: retention::taken(request.now, newest),
-        label: owner.household.to_string(),
+        label: request.series.label(owner),
         hostname: "hearth".to_owned(),
         ..SnapshotFile::default()
     };
@@ -169,6 +176,7 @@ fn attempt(
         site.watch.snapshot_allowed.store(false, Ordering::SeqCst);
         match saved {
             Ok(saved) => break (saved, tally.totals()),
+            Err(_) if tally.changed() => return Err(BackUpError::Changed),
             // The last manifest does not fit the last tree: everything is read once.
             Err(_) if tally.lost() && parent.is_some() && !control.cancel.is_cancelled() => parent = None,
             Err(error) => {
@@ -184,7 +192,7 @@ fn attempt(
         Some(_) if unreadable => Retention::Postponed,
         Some(keep) => {
             control.tell(&Progress::begin(Phase::Pruning));
-            match retention::apply(&site, &repository, owner, keep) {
+            match retention::apply(&site, &repository, owner, &request.series, keep) {
                 Ok(removed) => Retention::Removed(removed),
                 Err(error) => Retention::Failed(error),
             }
@@ -228,10 +236,13 @@ fn count(sources: &[Source], control: &Control) -> Result<Progress, BackUpError>
         if control.cancel.is_cancelled() {
             return Err(BackUpError::Cancelled);
         }
-        if let What::File { stat, .. } = found.what {
-            total.files_total += 1;
-            total.bytes_total += u64::try_from(stat.st_size).unwrap_or(0);
-        }
+        let length = match found.what {
+            What::File { stat, .. } => u64::try_from(stat.st_size).unwrap_or(0),
+            What::Sealed(sealed) => sealed.length,
+            What::Folder(_) | What::Link { .. } | What::LeftOut(_) => continue,
+        };
+        total.files_total += 1;
+        total.bytes_total += length;
     }
     Ok(total)
 }

@@ -53,7 +53,10 @@ pub trait Observer: Send + Sync {
 
 /// Stops a task; clones stop the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    own: Arc<AtomicBool>,
+    above: Option<Arc<AtomicBool>>,
+}
 
 impl Cancel {
     /// A task that may go on.
@@ -62,15 +65,22 @@ impl Cancel {
         Self::default()
     }
 
+    /// Stops a part of what this one stops whole.
+    #[must_use]
+    pub fn of_a_part(&self) -> Self {
+        Self { own: Arc::default(), above: Some(Arc::clone(&self.own)) }
+    }
+
     /// Asks the task to stop. What it saved so far is used by the next backup; no snapshot is made of it.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
     }
 
     /// Whether the task was asked to stop.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let is_set = |flag: &Arc<AtomicBool>| flag.load(Ordering::Relaxed);
+        is_set(&self.own) || self.above.as_ref().is_some_and(is_set)
     }
 }
 

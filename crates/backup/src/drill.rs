@@ -13,6 +13,11 @@ use crate::restore::RestoreError;
 use crate::restore::Restoring;
 use crate::restore::restore;
 use crate::scratch::Scratch;
+use crate::sealed::ArchiveKey;
+use crate::sealed::SealedFolder;
+use crate::sealed::SealedFolderError;
+use crate::sealed::UnsealError;
+use crate::series::Series;
 use crate::snapshot;
 use crate::snapshot::Snapshot;
 use crate::targets::Target;
@@ -65,6 +70,17 @@ impl fmt::Display for Pick {
     }
 }
 
+/// What a drill proves.
+#[derive(Clone, Debug)]
+pub struct Drilling {
+    /// Of which series.
+    pub series: Series,
+    /// Which snapshot.
+    pub snapshot: Pick,
+    /// Opens sealed files, where it is at hand: then they are opened too. Without it they are proved to be what was sealed.
+    pub key: Option<ArchiveKey>,
+}
+
 /// A drill that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DrillReport {
@@ -92,6 +108,12 @@ pub enum DrillError {
         /// Which file.
         path: PathBuf,
     },
+    /// The list of sealed files does not open.
+    #[error("the drill failed: sealed files cannot be opened")]
+    Sealed(#[source] SealedFolderError),
+    /// A sealed file does not open.
+    #[error("the drill failed: a sealed file cannot be opened")]
+    Unseal(#[source] UnsealError),
     /// The scratch folder fails.
     #[error("the drill failed: the scratch folder cannot be used")]
     Scratch(#[source] io::Error),
@@ -107,7 +129,7 @@ pub enum DrillError {
 pub fn drill(
     owner: &Owner,
     target: &Target,
-    pick: &Pick,
+    drilling: &Drilling,
     scratch: &Scratch,
     now: u64,
     control: &Control,
@@ -115,7 +137,7 @@ pub fn drill(
     let begun = Instant::now();
     let into = scratch.at("drill");
     fs::create_dir(&into).map_err(DrillError::Scratch)?;
-    let result = run(owner, target, pick, &into, control);
+    let result = run(owner, target, drilling, &into, control);
     fs::remove_dir_all(&into).map_err(DrillError::Scratch)?;
     let (snapshot, progress) = result?;
     let (files, bytes) = (progress.files, progress.bytes);
@@ -125,16 +147,21 @@ pub fn drill(
 fn run(
     owner: &Owner,
     target: &Target,
-    pick: &Pick,
+    drilling: &Drilling,
     into: &Path,
     control: &Control,
 ) -> Result<(Snapshot, Progress), DrillError> {
-    let restoring = Restoring { snapshot: pick.clone(), into: into.to_owned(), owners: false };
+    let restoring = Restoring {
+        series: drilling.series.clone(),
+        snapshot: drilling.snapshot.clone(),
+        into: into.to_owned(),
+        owners: false,
+    };
     let restored = restore(owner, target, &restoring, control).map_err(DrillError::Restore)?;
     let opened = |error: OpenError| DrillError::Restore(RestoreError::Repository(error));
     let site = Site::new(target, control.cancel.clone()).map_err(opened)?;
     let repository = site.open(owner).map_err(opened)?;
-    let found = snapshot::find(&site, &repository, owner).map_err(opened)?;
+    let found = snapshot::find(&site, &repository, owner, &drilling.series).map_err(opened)?;
     let pick = Pick::Id(restored.snapshot.id.clone());
     let Some(file) = pick.choose(&found.files) else {
         return Err(DrillError::Restore(RestoreError::NoSnapshot { id: restored.snapshot.id }));
@@ -162,5 +189,20 @@ fn run(
         progress.bytes += length;
         control.tell(&progress);
     }
+    if let Some(key) = &drilling.key {
+        unseal_all(&into.join(manifest::FILES), key)?;
+    }
     Ok((restored.snapshot, progress))
+}
+
+/// Opens everything and keeps nothing of it.
+fn unseal_all(files: &Path, key: &ArchiveKey) -> Result<(), DrillError> {
+    for source in fs::read_dir(files).map_err(DrillError::Scratch)? {
+        let source = source.map_err(DrillError::Scratch)?;
+        let folder = SealedFolder::open(&source.path(), key).map_err(DrillError::Sealed)?;
+        for file in folder.files() {
+            folder.unseal(file, &mut io::sink()).map_err(DrillError::Unseal)?;
+        }
+    }
+    Ok(())
 }

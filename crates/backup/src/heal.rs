@@ -35,8 +35,21 @@ pub fn repair(owner: &Owner, target: &Target, control: &Control) -> Result<Heale
     heal(&site, &repository)
 }
 
+/// Files of a folder, without those that a cut left empty, which are taken away: FAT writes a name first and the length later, and the library
+/// does not survive a pack of length 0. A file is acknowledged when its length is on the disk; in one that lost it later nothing is left.
+fn with_content(site: &Site, folder: &str) -> Result<HashMap<String, u64>, OpenError> {
+    let mut found: HashMap<String, u64> =
+        site.place.list(folder).map_err(OpenError::Place)?.into_iter().collect();
+    for (name, _length) in found.extract_if(|_, length| *length == 0) {
+        tracing::warn!(folder, name, "an empty file in the backup is removed");
+        site.place.remove(&format!("{folder}/{name}")).map_err(OpenError::Place)?;
+    }
+    Ok(found)
+}
+
 pub(crate) fn heal(site: &Site, repository: &Opened) -> Result<Healed, OpenError> {
     let mut healed = Healed::default();
+    with_content(site, "snapshots")?;
     let ids: Vec<IndexId> = site.engine(|| Ok(repository.list::<IndexId>()?.collect()))?;
     let mut wanted: HashMap<String, u64> = HashMap::new();
     for id in ids {
@@ -55,8 +68,7 @@ pub(crate) fn heal(site: &Site, repository: &Opened) -> Result<Healed, OpenError
             Err(error) => return Err(error),
         }
     }
-    let there: HashMap<String, u64> =
-        site.place.list("data").map_err(OpenError::Place)?.into_iter().collect();
+    let there = with_content(site, "data")?;
     for (id, size) in wanted {
         match there.get(&id) {
             Some(found) if *found == size => {}

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 const PASSWORD_LABEL: &[u8] = b"hearth backup: password of the repository, 1";
 const CIPHER_LABEL: &[u8] = b"hearth backup: key of the cipher, 1";
 const AUTHENTICATOR_LABEL: &[u8] = b"hearth backup: key of the authenticator, 1";
+const EXPORT_LABEL: &[u8] = b"hearth backup: key of exported stores, 1";
 const FINGERPRINT_LABEL: &[u8] = b"hearth backup: fingerprint of the key, 1";
 
 /// The household's backup key: 32 random bytes.
@@ -29,7 +30,7 @@ pub struct BackupKey([u8; Self::LENGTH]);
 #[error("cannot make a backup key: the system gives no random bytes")]
 pub struct NoRandomness {
     #[source]
-    source: getrandom::Error,
+    pub(crate) source: getrandom::Error,
 }
 
 impl BackupKey {
@@ -68,6 +69,13 @@ impl BackupKey {
     #[must_use]
     pub fn password(&self) -> Zeroizing<String> {
         Zeroizing::new(hex(&*self.derive(PASSWORD_LABEL)))
+    }
+
+    /// The key that exports of stores are sealed with: beside the repository's own encryption, so that an export is checked as a
+    /// whole before it is imported, and is of use to nobody who finds one lying about.
+    #[must_use]
+    pub fn export_key(&self) -> Zeroizing<[u8; Self::LENGTH]> {
+        self.derive(EXPORT_LABEL)
     }
 
     /// The repository's master key. Opening with it needs no scrypt, which adds nothing to a password of 256 random
@@ -171,10 +179,12 @@ mod tests {
         // A change here would lock every household out of its backups.
         assert_eq!(key.password().as_str(), EXPECTED_PASSWORD);
         assert_eq!(key.fingerprint(), EXPECTED_FINGERPRINT);
+        assert_eq!(hex(&*key.export_key()), EXPECTED_EXPORT_KEY);
     }
 
     // HMAC-SHA256 with Python's hmac module: hmac.new(b"\x07" * 32, label, "sha256").hexdigest()
     const EXPECTED_PASSWORD: &str = "c92e2b120b2868b1860772ea7e1189e5c9c85467ee0fed545a37cc54177418e3";
+    const EXPECTED_EXPORT_KEY: &str = "eae97ca667ae909fc405f1dd7db1a47b761a8bbfd513e49d1817db56802dd97c";
     const EXPECTED_FINGERPRINT: &str = "1c5dadbb683973a2";
 
     #[test]

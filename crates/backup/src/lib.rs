@@ -3,10 +3,11 @@
 //! The repository has restic's format and is written by `rustic_core` (docs/adr/0018-backup.md). This crate adds what
 //! makes it trustworthy for a box that nobody watches:
 //!
-//! * [`Target`]: folder, SFTP, S3, each behind one small trait of files by name.
+//! * [`Target`]: folder, S3, each behind one small trait of files by name.
 //! * [`back_up`], [`list`], [`verify`], [`restore`], [`drill`]: one task each, blocking; run them in a thread.
 //! * a manifest in each snapshot with the SHA-256 of every file; a restore is compared with it before anyone sees it.
 //! * [`Owner`]: a repository of another household, or with another key, is refused with the reason.
+//! * [`Series`]: the household's snapshots, and those of private files, which are sealed with an [`ArchiveKey`] before they reach the repository.
 //! * [`schedule`] decides when; [`RecoveryKit`] is what the owner prints.
 //!
 //! No locks are left behind: rustic works without any, and tasks of this box exclude each other by `flock`.
@@ -29,7 +30,9 @@ mod restore;
 mod retention;
 pub mod schedule;
 mod scratch;
+mod sealed;
 mod secret;
+mod series;
 mod snapshot;
 mod source;
 mod state;
@@ -50,6 +53,7 @@ pub use control::Phase;
 pub use control::Progress;
 pub use drill::DrillError;
 pub use drill::DrillReport;
+pub use drill::Drilling;
 pub use drill::Pick;
 pub use drill::drill;
 pub use engine::EngineError;
@@ -74,7 +78,14 @@ pub use retention::Retention;
 pub use retention::RetentionError;
 pub use scratch::Scratch;
 pub use scratch::ScratchError;
+pub use sealed::ArchiveKey;
+pub use sealed::SealedFile;
+pub use sealed::SealedFolder;
+pub use sealed::SealedFolderError;
+pub use sealed::UnsealError;
+pub use sealed::WrappedArchiveKey;
 pub use secret::Secret;
+pub use series::Series;
 pub use snapshot::Listing;
 pub use snapshot::Snapshot;
 pub use source::Exclude;
@@ -85,7 +96,6 @@ pub use state::StateError;
 pub use tally::LeftOut;
 pub use targets::FolderTarget;
 pub use targets::S3Target;
-pub use targets::SftpTarget;
 pub use targets::Target;
 pub use targets::TargetError;
 pub use tree::TreeError;

@@ -1,4 +1,4 @@
-//! Places that keep files by name: what a repository needs of a folder, an SFTP server, a bucket.
+//! Places that keep files by name: what a repository needs of a folder, a bucket.
 
 mod folder;
 #[cfg(feature = "s3")]
@@ -127,7 +127,6 @@ pub(crate) fn layout(name: &str) -> String {
 pub(crate) fn open(target: &Target) -> Result<Arc<dyn Place>, PlaceError> {
     match target {
         Target::Folder(folder) => Ok(Arc::new(folder::Folder::open(folder)?)),
-        Target::Sftp(_) => Err(PlaceError::Unsupported { kind: "sftp" }),
         #[cfg(feature = "s3")]
         Target::S3(target) => Ok(Arc::new(s3::S3::open(target)?)),
         #[cfg(not(feature = "s3"))]

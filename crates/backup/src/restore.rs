@@ -7,6 +7,7 @@ use crate::drill::Pick;
 use crate::repository::OpenError;
 use crate::repository::Owner;
 use crate::repository::Site;
+use crate::series::Series;
 use crate::snapshot;
 use crate::snapshot::Snapshot;
 use crate::targets::Target;
@@ -38,6 +39,8 @@ use std::path::PathBuf;
 /// What to restore, and where.
 #[derive(Clone, Debug)]
 pub struct Restoring {
+    /// Of which series.
+    pub series: Series,
     /// Which snapshot.
     pub snapshot: Pick,
     /// An empty folder. The sources are at `files/<name>` in it afterwards.
@@ -138,7 +141,8 @@ fn run(
 ) -> Result<RestoreReport, RestoreError> {
     let site = Site::new(target, control.cancel.clone()).map_err(RestoreError::Repository)?;
     let repository = site.open(owner).map_err(RestoreError::Repository)?;
-    let found = snapshot::find(&site, &repository, owner).map_err(RestoreError::Repository)?;
+    let found =
+        snapshot::find(&site, &repository, owner, &restoring.series).map_err(RestoreError::Repository)?;
     let Some(file) = restoring.snapshot.choose(&found.files) else {
         return Err(RestoreError::NoSnapshot { id: restoring.snapshot.to_string() });
     };

@@ -4,6 +4,7 @@ use crate::repository::OpenError;
 use crate::repository::Opened;
 use crate::repository::Owner;
 use crate::repository::Site;
+use crate::series::Series;
 use crate::snapshot;
 use crate::snapshot::time;
 use rustic_core::KeepOptions;
@@ -85,14 +86,15 @@ pub(crate) fn superfluous(snapshots: &[SnapshotFile], keep: Keep) -> Result<Vec<
 #[derive(Debug)]
 pub(crate) struct OpenErrorText(pub(crate) String);
 
-/// Removes what is no longer kept, then what nothing needs any more.
+/// Removes what is no longer kept of a series, then what nothing needs any more.
 pub(crate) fn apply(
     site: &Site,
     repository: &Opened,
     owner: &Owner,
+    series: &Series,
     keep: Keep,
 ) -> Result<u64, RetentionError> {
-    let found = snapshot::find(site, repository, owner).map_err(RetentionError::Repository)?;
+    let found = snapshot::find(site, repository, owner, series).map_err(RetentionError::Repository)?;
     if let Some(name) = found.damaged.into_iter().next() {
         return Err(RetentionError::Damaged { name });
     }

@@ -6,6 +6,8 @@ use crate::repository::OpenError;
 use crate::repository::Opened;
 use crate::repository::Owner;
 use crate::repository::Site;
+use crate::series;
+use crate::series::Series;
 use rustic_core::jiff::Timestamp;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::repofile::SnapshotId;
@@ -54,14 +56,33 @@ pub(crate) fn time(seconds: u64) -> Timestamp {
     i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or_default()
 }
 
-/// The household's snapshots, oldest first. They are read one by one, so that one damaged file hides no other.
-pub(crate) fn find(site: &Site, repository: &Opened, owner: &Owner) -> Result<Found, OpenError> {
+/// The snapshots of a series, oldest first. They are read one by one, so that one damaged file hides no other.
+pub(crate) fn find(
+    site: &Site,
+    repository: &Opened,
+    owner: &Owner,
+    series: &Series,
+) -> Result<Found, OpenError> {
+    let label = series.label(owner);
+    find_labelled(site, repository, |found| found == label)
+}
+
+/// The snapshots of all series of a household, oldest first.
+pub(crate) fn find_all(site: &Site, repository: &Opened, owner: &Owner) -> Result<Found, OpenError> {
+    find_labelled(site, repository, |found| series::is_ours(found, owner))
+}
+
+fn find_labelled(
+    site: &Site,
+    repository: &Opened,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Found, OpenError> {
     let ids: Vec<SnapshotId> = site.engine(|| Ok(repository.list::<SnapshotId>()?.collect()))?;
     let mut found = Found { files: Vec::new(), damaged: Vec::new() };
     for id in ids {
         match site.engine(|| repository.get_file::<SnapshotFile>(&id)) {
             // What another program put there is not ours to restore or to remove.
-            Ok(file) if file.label != owner.household.as_str() => {}
+            Ok(file) if !is_wanted(&file.label) => {}
             Ok(mut file) => {
                 file.id = id;
                 found.files.push(file);

@@ -1,5 +1,6 @@
 //! What is saved, and what is left out of it.
 
+use crate::sealed::ArchiveKey;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Component;
@@ -15,6 +16,8 @@ pub struct Source {
     pub path: PathBuf,
     /// What is left out.
     pub exclude: Vec<Exclude>,
+    /// Seals its files on their way; folders without files are lost then, and links are left out.
+    pub key: Option<ArchiveKey>,
 }
 
 /// Something that is left out, with all that lies in it.
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     fn source(name: &str) -> Source {
-        Source { name: name.into(), path: "/x".into(), exclude: Vec::new() }
+        Source { name: name.into(), path: "/x".into(), exclude: Vec::new(), key: None }
     }
 
     #[test]

@@ -59,6 +59,8 @@ struct State {
     failed: Option<io::Error>,
     /// A file was neither read nor known from before.
     lost: bool,
+    /// A file of a sealed source is not what its list says.
+    changed: bool,
 }
 
 pub(crate) struct Tally {
@@ -73,6 +75,7 @@ enum Outcome {
     Reading,
     Read { size: u64, sha256: String },
     LeftOut(LeftOut),
+    Changed,
 }
 
 /// A file on its way.
@@ -96,6 +99,7 @@ impl Tally {
             progress,
             failed: None,
             lost: false,
+            changed: false,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), control })
     }
@@ -144,6 +148,11 @@ impl Tally {
     /// Whether the parent's manifest did not fit the parent's tree.
     pub(crate) fn lost(&self) -> bool {
         lock(&self.state).lost
+    }
+
+    /// Whether files of a sealed source were changed while they were saved.
+    pub(crate) fn changed(&self) -> bool {
+        lock(&self.state).changed
     }
 
     /// The error of the scratch file, if it failed.
@@ -208,6 +217,11 @@ impl Ticket {
         self.outcome = Outcome::LeftOut(why);
     }
 
+    /// The file is not what its list says: no snapshot may be made of the rest.
+    pub(crate) fn was_changed(&mut self) {
+        self.outcome = Outcome::Changed;
+    }
+
     pub(crate) fn cancelled(&self) -> bool {
         self.tally.control.cancel.is_cancelled()
     }
@@ -230,6 +244,10 @@ impl Drop for Ticket {
             }
             (Outcome::Unopened, None) | (Outcome::Reading, _) => {
                 state.lost = true;
+                None
+            }
+            (Outcome::Changed, _) => {
+                (state.lost, state.changed) = (true, true);
                 None
             }
         };

@@ -18,8 +18,6 @@ const VERSION: u32 = 1;
 pub enum Target {
     /// A folder: a USB disk, or a share that is mounted.
     Folder(FolderTarget),
-    /// A folder on another machine, over SSH.
-    Sftp(SftpTarget),
     /// An object store.
     S3(S3Target),
 }
@@ -34,24 +32,6 @@ pub struct FolderTarget {
     /// disk while the USB disk is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mounted_at: Option<PathBuf>,
-}
-
-/// A folder on another machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SftpTarget {
-    /// Name or address.
-    pub host: String,
-    /// Port, usually 22.
-    pub port: u16,
-    /// Who logs in.
-    pub user: String,
-    /// The one host key that is accepted, as in `known_hosts`: type and base64.
-    pub host_key: String,
-    /// The private key that logs in, in OpenSSH's format, without a passphrase.
-    pub private_key: Secret,
-    /// The folder of the repository.
-    pub path: String,
 }
 
 /// A bucket of an object store.
@@ -149,7 +129,6 @@ impl Target {
         let mut shown = self.clone();
         match &mut shown {
             Self::Folder(_) => {}
-            Self::Sftp(sftp) => sftp.private_key = Secret::default(),
             Self::S3(s3) => s3.secret_key = Secret::default(),
         }
         shown
@@ -160,7 +139,6 @@ impl Target {
     pub fn describe(&self) -> String {
         match self {
             Self::Folder(folder) => format!("folder {}", folder.path.display()),
-            Self::Sftp(sftp) => format!("sftp://{}@{}:{}{}", sftp.user, sftp.host, sftp.port, sftp.path),
             Self::S3(s3) => format!("{}/{}/{}", s3.endpoint, s3.bucket, s3.path),
         }
     }
@@ -182,33 +160,8 @@ impl Target {
                 plain_path("mounted-at", mount)?;
                 require(folder.path.starts_with(mount), "path", "does not lie below mounted-at")
             }
-            Self::Sftp(sftp) => sftp.check(secrets),
             Self::S3(s3) => s3.check(secrets),
         }
-    }
-}
-
-impl SftpTarget {
-    fn check(&self, secrets: bool) -> Result<(), TargetError> {
-        require(is_host(&self.host), "host", "is neither a name nor an address")?;
-        require(self.port != 0, "port", "is 0")?;
-        let user = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        require(fits(&self.user, 64, user), "user", "has characters that no login name has")?;
-        plain_path("path", Path::new(&self.path))?;
-        let mut words = self.host_key.split(' ');
-        let known =
-            matches!(words.next(), Some("ssh-ed25519" | "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384"));
-        require(known, "host-key", "is not of type ssh-ed25519 or ecdsa-sha2-nistp256/384")?;
-        let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-        let body = words.next().is_some_and(|body| fits(body, 1024, base64));
-        require(body, "host-key", "has no key after its type")?;
-        if !secrets {
-            return Ok(());
-        }
-        let key = self.private_key.expose();
-        require(key.len() <= 8 * 1024, "private-key", "is too long")?;
-        let openssh = key.trim_start().starts_with("-----BEGIN OPENSSH PRIVATE KEY-----");
-        require(openssh, "private-key", "is not in OpenSSH's format")
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::control::Control;
 use crate::control::Phase;
 use crate::control::Progress;
+use crate::engine::EngineError;
 use crate::repository::Keys;
 use crate::repository::OpenError;
 use crate::repository::Owner;
@@ -20,6 +21,10 @@ use std::error::Error;
 
 /// Problems that are told; more are counted.
 const MAX_NAMED: usize = 100;
+
+/// rustic gives its index back and panics when a thread of its own still holds it a tenth of a second later ("index still in use"): on a
+/// busy machine that is no damage. Damage that makes it panic does so each time.
+const TRIES: u32 = 5;
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +107,7 @@ fn run(owner: &Owner, target: &Target, depth: Depth, control: &Control) -> Resul
     let site = Site::new(target, control.cancel.clone())?;
     let repository = site.open(owner)?;
     control.tell(&Progress::begin(Phase::Verifying));
-    let found = snapshot::find(&site, &repository, owner)?;
+    let found = snapshot::find_all(&site, &repository, owner)?;
     let mut problems = Problems { named: Vec::new(), count: 0 };
     for name in found.damaged {
         problems.add(format!("{name} is damaged"));
@@ -111,8 +116,14 @@ fn run(owner: &Owner, target: &Target, depth: Depth, control: &Control) -> Resul
         problems.add("the key file is missing or damaged; the next backup makes it anew".to_owned());
     }
     let packs = site.place.list("data").map_err(OpenError::Place)?.len() as u64;
-    let trees = found.files.iter().map(|file| file.tree).collect();
-    match site.engine(|| repository.check_with_trees(options(depth), trees)) {
+    let trees: Vec<_> = found.files.iter().map(|file| file.tree).collect();
+    let check = || site.engine(|| repository.check_with_trees(options(depth), trees.clone()));
+    let mut checked = check();
+    for _again in 1..TRIES {
+        let Err(OpenError::Engine { source: EngineError::Panicked, .. }) = &checked else { break };
+        checked = check();
+    }
+    match checked {
         Ok(results) => {
             // The level's type has no public name.
             let errors = results.0.into_iter().filter(|(level, _)| format!("{level:?}") == "Error");

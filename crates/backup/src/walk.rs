@@ -2,6 +2,10 @@
 //! is walked leads nowhere.
 
 use crate::manifest::FILES;
+use crate::sealed;
+use crate::sealed::ArchiveKey;
+use crate::sealed::Plain;
+use crate::sealed::Sealed;
 use crate::source::Source;
 use crate::source::SourceError;
 use crate::source::link_stays;
@@ -39,6 +43,7 @@ pub(crate) enum What {
     Folder(Stat),
     File { stat: Stat, folder: Arc<OwnedFd>, name: OsString },
     Link { stat: Stat, target: OsString },
+    Sealed(Box<Sealed>),
     LeftOut(LeftOut),
 }
 
@@ -47,6 +52,8 @@ pub(crate) struct Walk {
     sources: std::vec::IntoIter<Opened>,
     source: Option<Opened>,
     levels: Vec<Level>,
+    /// Of a source that is sealed, which was walked at once.
+    sealed: std::vec::IntoIter<Found>,
 }
 
 /// A source whose folder is open, so that an error shows before anything is saved.
@@ -78,13 +85,21 @@ impl Walk {
             }
         };
         let opened: Vec<Opened> = sources.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { sources: opened.into_iter(), source: None, levels: Vec::new() })
+        Ok(Self::over(opened))
+    }
+
+    fn over(opened: Vec<Opened>) -> Self {
+        Self { sources: opened.into_iter(), source: None, levels: Vec::new(), sealed: Vec::new().into_iter() }
     }
 
     fn next_source(&mut self) -> Option<Found> {
-        let opened = self.sources.next()?;
+        let mut opened = self.sources.next()?;
         let path = Path::new(FILES).join(&opened.source.name);
         let stat = opened.stat;
+        if let Some(key) = opened.source.key.take() {
+            self.sealed = seal(opened, &key, &path).into_iter();
+            return Some(Found { path, what: What::Folder(stat) });
+        }
         let level = Level::open(Arc::clone(&opened.folder), path.clone(), PathBuf::new());
         self.source = Some(opened);
         let what = match level {
@@ -137,6 +152,25 @@ impl Walk {
     }
 }
 
+/// A source in the names that its files have once they are sealed. Its own names are told nowhere.
+fn seal(opened: Opened, key: &ArchiveKey, path: &Path) -> Vec<Found> {
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    for plain in Walk::over(vec![opened]) {
+        let below = plain.path.strip_prefix(path).unwrap_or(&plain.path).to_owned();
+        match plain.what {
+            What::File { stat, folder, name } => files.push(Plain { path: below, stat, folder, name }),
+            What::Folder(_) | What::Sealed(_) => {}
+            What::Link { .. } => found.push(What::LeftOut(LeftOut::Special)),
+            What::LeftOut(why) => found.push(What::LeftOut(why)),
+        }
+    }
+    let mut found: Vec<Found> = found.into_iter().map(|what| Found { path: path.to_owned(), what }).collect();
+    let sealed = sealed::scan(files, key).into_iter();
+    found
+        .extend(sealed.map(|file| Found { path: path.join(&file.name), what: What::Sealed(Box::new(file)) }));
+    found
+}
+
 fn link(level: &Level, depth: usize, name: &OsStr, stat: Stat) -> What {
     match rustix::fs::readlinkat(&*level.folder, name, Vec::new()) {
         Ok(target) => {
@@ -177,6 +211,9 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Found> {
         loop {
+            if let Some(found) = self.sealed.next() {
+                return Some(found);
+            }
             let Some(level) = self.levels.last_mut() else { return self.next_source() };
             match level.names.next() {
                 None => {
@@ -216,6 +253,7 @@ mod tests {
             name: "home".into(),
             path: folder.path().to_owned(),
             exclude: vec![Exclude::Path("cache".into()), Exclude::Name("*.tmp".into())],
+            key: None,
         };
         let seen: Vec<(String, &str)> = Walk::new(&[source])
             .unwrap()
@@ -224,6 +262,7 @@ mod tests {
                     What::Folder(_) => "folder",
                     What::File { .. } => "file",
                     What::Link { .. } => "link",
+                    What::Sealed(_) => "sealed",
                     What::LeftOut(LeftOut::LinkLeads) => "leads",
                     What::LeftOut(LeftOut::Special) => "special",
                     What::LeftOut(_) => "other",
@@ -247,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_source_that_is_missing_is_named() {
-        let source = Source { name: "home".into(), path: "/nowhere/at/all".into(), exclude: Vec::new() };
+        let source =
+            Source { name: "home".into(), path: "/nowhere/at/all".into(), exclude: Vec::new(), key: None };
         assert!(matches!(Walk::new(&[source]).err().unwrap(), SourceError::Open { .. }));
     }
 }

@@ -12,6 +12,7 @@ use crate::peer::ConnectError;
 use crate::peer::ServeError;
 use model::paths::HOSTD_UID;
 use model::storage::StorageReport;
+use model::storage::backup_disk::BackupDisk;
 use model::storage::health::HealthReport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +34,8 @@ pub const HOSTD_STORE: &str = "hostd";
 pub const METHOD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Longest text that somebody types, in bytes; the longest passphrase that is sensible is far shorter.
 pub const MAX_TYPED: usize = 512;
+/// Longest name of a disk's file system, in bytes.
+pub const MAX_LABEL: usize = 64;
 /// Bytes of the key of a store.
 pub const STORE_KEY: usize = 32;
 /// Longest report, in bytes: 32 slots and reasons in plain words.
@@ -63,6 +66,8 @@ pub enum Storage1Error {
     NotYours(String),
     /// This box has nothing that counts.
     NoCounter(String),
+    /// There is no disk for backups; the text says why.
+    NoDisk(String),
     /// storaged is stopping and takes no more requests.
     Stopping(String),
 }
@@ -195,6 +200,9 @@ pub trait Storage1Backend: Send + Sync + 'static {
     /// Seals a new key to this box as it is now, so that the next boot opens by itself.
     fn seal_anew(&self) -> impl Future<Output = Result<(), Storage1Error>> + Send;
 
+    /// Has the box ask for a passphrase at each start, in place of the key on the boot partition.
+    fn set_passphrase(&self, passphrase: Typed) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
     /// Says whether somebody typed a recovery key of the open partition; an error when not.
     fn check_recovery_key(&self, typed: Typed) -> impl Future<Output = Result<(), Storage1Error>> + Send;
 
@@ -216,6 +224,18 @@ pub trait Storage1Backend: Send + Sync + 'static {
 
     /// Puts another system key in the place of the one that the stores' keys are under.
     fn rotate_system_key(&self) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
+    /// Begins to encrypt the open partition with another volume key; somebody typed its recovery key, which goes on to open it.
+    fn rotate_volume_key(&self, typed: Typed) -> impl Future<Output = Result<(), Storage1Error>> + Send;
+
+    /// Mounts the disk for backups: the one whose file system has this name, or the first that can be pulled out.
+    fn mount_backup_disk(
+        &self,
+        label: Option<String>,
+    ) -> impl Future<Output = Result<BackupDisk, Storage1Error>> + Send;
+
+    /// Unmounts it again.
+    fn unmount_backup_disk(&self) -> impl Future<Output = Result<(), Storage1Error>> + Send;
 }
 
 /// The object on one connection; made by [`serve`] alone, after the caller was checked.
@@ -272,6 +292,11 @@ impl<B: Storage1Backend> Storage1<B> {
         self.backend.seal_anew().await
     }
 
+    /// Has the box ask for this passphrase at each start, in place of the key on the boot partition or of an earlier passphrase.
+    async fn set_passphrase(&self, passphrase: String) -> Result<(), Storage1Error> {
+        self.backend.set_passphrase(Typed::new(passphrase)?).await
+    }
+
     /// Says whether this is a recovery key of the open partition; an error when not, and when there were too many wrong ones.
     async fn check_recovery_key(&self, typed: String) -> Result<(), Storage1Error> {
         self.backend.check_recovery_key(Typed::new(typed)?).await
@@ -302,6 +327,25 @@ impl<B: Storage1Backend> Storage1<B> {
     /// Puts another system key in the place of the one that the stores' keys are under; they stay what they are.
     async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
         self.backend.rotate_system_key().await
+    }
+
+    /// Begins to encrypt the open partition with another volume key. The report tells how far it is.
+    async fn rotate_volume_key(&self, recovery_key: String) -> Result<(), Storage1Error> {
+        self.backend.rotate_volume_key(Typed::new(recovery_key)?).await
+    }
+
+    /// Mounts the disk for backups: the one whose file system has this name; without a name, the first that can be pulled out. The
+    /// answer is `model::storage::backup_disk::BackupDisk` as JSON.
+    async fn mount_backup_disk(&self, label: String) -> Result<String, Storage1Error> {
+        if label.len() > MAX_LABEL {
+            return Err(Storage1Error::NoDisk(format!("no disk has a name of {} bytes", label.len())));
+        }
+        document(&self.backend.mount_backup_disk(Some(label).filter(|label| !label.is_empty())).await?)
+    }
+
+    /// Unmounts it again; fine when it is not mounted.
+    async fn unmount_backup_disk(&self) -> Result<(), Storage1Error> {
+        self.backend.unmount_backup_disk().await
     }
 }
 

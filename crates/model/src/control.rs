@@ -1,5 +1,6 @@
 //! What a daemon may ask of init over the control socket: one JSON line each way, at most [`MAX_LINE`] bytes.
 
+use crate::storage::backup_disk::DiskFileSystem;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -31,6 +32,24 @@ pub enum ControlRequest {
     /// The data partition was locked and is open now: stop the services that keep state on it, mount it, start them again. For
     /// root alone.
     OpenData,
+    /// The disk did not confirm what was written: no more changes reach the data partition until the next boot, so that what is on it can
+    /// still be read.
+    ProtectData,
+    /// Mount a disk for backups, or what is mounted there is to go; how it ended is told in [`crate::paths::BACKUP_DISK_REPORT`]. For root
+    /// alone.
+    MountBackupDisk {
+        /// Number of the order, for its report.
+        order: u64,
+        /// Name of the device in `/dev`.
+        device: String,
+        /// What is on it.
+        file_system: DiskFileSystem,
+    },
+    /// Unmount it again, likewise.
+    UnmountBackupDisk {
+        /// Number of the order, for its report.
+        order: u64,
+    },
 }
 
 /// An answer.

@@ -34,6 +34,12 @@ pub const BOOTSTRAP: &str = "/data/config.json";
 pub const HOSTD_STATE: &str = "/data/state/hostd";
 /// hostd's folder at run time.
 pub const HOSTD_RUN: &str = "/run/hearth/host";
+/// Where the disk for backups is mounted: in a folder of hostd's, so that its sandbox covers whatever is mounted there.
+pub const BACKUP_DISK: &str = "/run/hearth/host/backup-disk";
+/// hostd's folder on that disk.
+pub const BACKUP_FOLDER: &str = "/run/hearth/host/backup-disk/hearth-backup";
+/// [`crate::storage::backup_disk::BackupDiskReport`], written by init's helper.
+pub const BACKUP_DISK_REPORT: &str = "/run/hearth/storage/backup-disk.json";
 /// netd's part of the data partition.
 pub const NETD_STATE: &str = "/data/state/netd";
 /// storaged's part of the data partition.

@@ -1,5 +1,6 @@
 //! The data partition: how it was opened, what can open it, and how the disk under it is.
 
+pub mod backup_disk;
 pub mod health;
 
 use serde::Deserialize;
@@ -69,6 +70,18 @@ pub struct StorageReport {
     /// Whether data that was put back to an older copy is noticed; none until somebody has asked the security chip.
     #[serde(default)]
     pub older_copies: Option<OlderCopies>,
+    /// How far a change of the volume key is; none when there is none under way.
+    #[serde(default)]
+    pub rotation: Option<VolumeKeyRotation>,
+}
+
+/// A change of the volume key that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeKeyRotation {
+    /// How much is encrypted with the new key; none while it rests.
+    pub percent: Option<u8>,
+    /// Why it rests, in plain words; the next start goes on with it.
+    pub problem: Option<String>,
 }
 
 /// Whether data that was put back to an older copy of itself is noticed.

@@ -83,6 +83,9 @@ pub(crate) enum Failure {
     /// The data is open.
     #[error("unlock the data: it is not locked")]
     NotLocked,
+    /// Two times something else was typed.
+    #[error("that is not the same twice: nothing was changed")]
+    NotTheSame,
     /// The box has no owner.
     #[error("log in: {url} has no owner yet")]
     NotSetUp {
@@ -116,6 +119,18 @@ pub(crate) enum Failure {
         /// What the kernel said.
         #[source]
         source: std::io::Error,
+    },
+    /// A backup or a drill ended badly.
+    #[error("{problem}")]
+    Backup {
+        /// What the box says of it.
+        problem: String,
+    },
+    /// The key of the vault stays what it was.
+    #[error("{problem}")]
+    Rotation {
+        /// What the box says of it.
+        problem: String,
     },
     /// The result could not be printed.
     #[error("print the result")]
@@ -169,8 +184,11 @@ impl Failure {
             | Self::File { .. }
             | Self::FileName { .. }
             | Self::NotLocked
+            | Self::NotTheSame
             | Self::Input { .. }
             | Self::Ask { .. }
+            | Self::Backup { .. }
+            | Self::Rotation { .. }
             | Self::Print { .. } => return None,
         };
         Some(text.to_owned())

@@ -25,6 +25,14 @@ const TRIES: usize = 3;
 const ONLY_ITS_SCREEN: &str = "While its data is locked the box has a certificate of the moment. Compare it with the one on the box's own screen:\n\
                                whoever poses as your box would get the key that you type.";
 
+/// A passphrase was set.
+const ASKS: &str = "From now on the box is locked at each start, until somebody types the passphrase or the recovery key.\n\
+                    The key on the boot partition opens nothing any more; the next start destroys it.\n";
+
+/// A change of the volume key has begun.
+const ROTATING: &str = "The box encrypts everything with a new key while it is in use, also after a power cut. The recovery key stays\n\
+                        what it is. How far it is:\n  hearthctl storage\n";
+
 pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Storage>) -> Result<(), Failure> {
     match part {
         None => show_storage(desk),
@@ -37,6 +45,7 @@ pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Storage>) -> Result<(
         }
         Some(Storage::RecoveryKey { password_stdin, confirm: None }) => recovery_key(desk, *password_stdin),
         Some(Storage::Seal { password_stdin }) => seal(desk, *password_stdin),
+        Some(Storage::Passphrase { password_stdin }) => passphrase(desk, *password_stdin),
         Some(Storage::Rotate { what, password_stdin }) => rotate(desk, *what, *password_stdin),
     }
 }
@@ -67,7 +76,7 @@ fn unlock(desk: &mut Desk<'_>, wish: &Unlock) -> Result<(), Failure> {
     }
     let key = secret(
         desk,
-        "Recovery key:",
+        "Recovery key or passphrase:",
         wish.key_stdin,
         "the key",
         "hearthctl storage unlock --key-stdin < file",
@@ -147,15 +156,44 @@ fn seal(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
     })
 }
 
+fn passphrase(desk: &mut Desk<'_>, password_stdin: bool) -> Result<(), Failure> {
+    let client = desk.client_logged_in()?;
+    let how = "hearthctl storage passphrase --password-stdin < file";
+    let password = password(desk, password_stdin, how)?;
+    let first = secret(desk, "The passphrase:", password_stdin, "the passphrase", how)?;
+    // Typed once it may be mistyped, and shows so only at the next start.
+    if !password_stdin && *secret(desk, "The passphrase once more:", false, "the passphrase", how)? != *first
+    {
+        return Err(Failure::NotTheSame);
+    }
+    let body =
+        Zeroizing::new(json!({"password": password.as_str(), "passphrase": first.as_str()}).to_string());
+    client.send("POST", "/storage/passphrase", Some(&body))?;
+    desk.answer(&json!({}), || Ok(ASKS.to_owned()))
+}
+
 fn rotate(desk: &mut Desk<'_>, what: Rotated, password_stdin: bool) -> Result<(), Failure> {
     let client = desk.client_logged_in()?;
-    let how = "hearthctl storage rotate system --password-stdin < file";
+    let how = match what {
+        Rotated::System => "hearthctl storage rotate system --password-stdin < file",
+        Rotated::Data => "hearthctl storage rotate data --password-stdin < file",
+    };
     let password = password(desk, password_stdin, how)?;
-    let body = Zeroizing::new(json!({"what": what.as_str(), "password": password.as_str()}).to_string());
-    client.send("POST", "/storage/rotate", Some(&body))?;
-    desk.answer(&json!({}), || {
-        Ok(format!("The box has a new {} key. Nothing else changes.\n", what.as_str()))
-    })
+    let (body, done) = match what {
+        Rotated::System => (
+            json!({"what": what.as_str(), "password": password.as_str()}),
+            "The box has a new system key. Nothing else changes.\n",
+        ),
+        Rotated::Data => {
+            let key = secret(desk, "Recovery key:", password_stdin, "the recovery key", how)?;
+            (
+                json!({"what": what.as_str(), "password": password.as_str(), "recovery_key": key.as_str()}),
+                ROTATING,
+            )
+        }
+    };
+    client.send("POST", "/storage/rotate", Some(&Zeroizing::new(body.to_string())))?;
+    desk.answer(&json!({}), || Ok(done.to_owned()))
 }
 
 /// The body of a request that asks for nothing but the password.

@@ -7,7 +7,9 @@ use super::storage::again;
 use super::storage::password;
 use crate::answers::Files;
 use crate::answers::Vault as VaultAnswer;
+use crate::answers::VaultRotation;
 use crate::cli::Vault;
+use crate::client::Client;
 use crate::show;
 use serde_json::Value;
 use serde_json::json;
@@ -17,9 +19,13 @@ use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// Longest file that the box takes, in bytes.
 const MAX_FILE: u64 = 16 << 20;
+/// Between two looks at a change of the key.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Vault>) -> Result<(), Failure> {
     let client = desk.client_logged_in()?;
@@ -36,6 +42,13 @@ pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Vault>) -> Result<(),
         }
         Some(Vault::Lock) => {
             let answer = client.send("POST", "/vault/lock", None)?;
+            show_vault(desk, &client, answer)
+        }
+        Some(Vault::Rotate { no_wait, password_stdin }) => {
+            let how = "hearthctl vault rotate --password-stdin < file";
+            let body = again(&password(desk, *password_stdin, how)?);
+            client.send("POST", "/vault/rotate", Some(&body))?;
+            let answer = if *no_wait { client.get("/vault")? } else { wait_for_rotation(desk, &client)? };
             show_vault(desk, &client, answer)
         }
         Some(Vault::Files) => {
@@ -64,11 +77,31 @@ pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&Vault>) -> Result<(),
     }
 }
 
-fn show_vault(desk: &mut Desk<'_>, client: &crate::client::Client, answer: Value) -> Result<(), Failure> {
+fn show_vault(desk: &mut Desk<'_>, client: &Client, answer: Value) -> Result<(), Failure> {
     desk.answer(&answer.clone(), || {
         let vault: VaultAnswer = client.understand("/vault", answer)?;
         Ok(show::vault(&vault))
     })
+}
+
+/// What the box says of the vault when its key is changed, or not.
+fn wait_for_rotation(desk: &mut Desk<'_>, client: &Client) -> Result<Value, Failure> {
+    let mut told = None;
+    loop {
+        let answer = client.get("/vault")?;
+        let vault: VaultAnswer = client.understand("/vault", answer.clone())?;
+        let Some(VaultRotation { percent }) = vault.rotation else {
+            return match vault.problem {
+                Some(problem) => Err(Failure::Rotation { problem }),
+                None => Ok(answer),
+            };
+        };
+        if told != Some(percent) {
+            desk.terminal.complain(&format!("{percent} %"));
+            told = Some(percent);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
 }
 
 fn path_of(name: &str) -> String {
@@ -83,6 +116,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// For its owner alone, as it was in the vault.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::options().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
 }

@@ -44,6 +44,15 @@ pub fn storage(storage: &Storage) -> String {
     if let Some(reason) = storage.older_copies.as_ref().and_then(|copies| copies.reason.as_deref()) {
         text.push_str(&format!("\nA disk that is put back to an older copy is not noticed: {reason}.\n"));
     }
+    if let Some(rotation) = &storage.rotation {
+        text.push_str(&match (rotation.percent, &rotation.problem) {
+            (Some(percent), _) => format!("\nThe volume key is being changed: {percent} % are done.\n"),
+            (None, problem) => format!(
+                "\nThe change of the volume key rests until the next start: {}.\n",
+                problem.as_deref().unwrap_or("the box does not say why")
+            ),
+        });
+    }
     if !storage.keys.iter().any(|key| key.kind == "recovery" && key.is_confirmed) {
         text.push_str(
             "\nNobody has a recovery key yet: if this box breaks, nobody can read the disk any more.\n",

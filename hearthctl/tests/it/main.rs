@@ -1,6 +1,8 @@
 //! hearthctl as people meet it: real boxes on loop-back ports, and a terminal with a script.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod household;
 #[cfg(test)]
 mod login;
@@ -14,3 +16,5 @@ mod reset;
 mod snapshot;
 #[cfg(test)]
 mod storage;
+#[cfg(test)]
+mod users;

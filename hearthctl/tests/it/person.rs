@@ -103,7 +103,10 @@ impl Terminal for Script {
 
     fn read_line(&mut self) -> std::io::Result<Zeroizing<String>> {
         let input = self.input.take().unwrap_or_default();
-        Ok(Zeroizing::new(input.lines().next().unwrap_or_default().to_owned()))
+        let (line, rest) = input.split_once('\n').unwrap_or((&input, ""));
+        let (line, rest) = (line.to_owned(), rest.to_owned());
+        self.input = Some(rest);
+        Ok(Zeroizing::new(line))
     }
 
     fn read_all(&mut self) -> std::io::Result<String> {

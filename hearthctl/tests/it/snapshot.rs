@@ -35,7 +35,10 @@ fn help_explains_with_examples() {
     compare("help-network-policy", &help(&["network", "policy"]));
     compare("help-network-settings-set", &help(&["network", "settings", "set"]));
     compare("help-factory-reset", &help(&["factory-reset"]));
+    compare("help-backup", &help(&["backup"]));
+    compare("help-backup-kit", &help(&["backup", "kit"]));
     compare("help-storage", &help(&["storage"]));
+    compare("help-users", &help(&["users"]));
     compare("help-storage-unlock", &help(&["storage", "unlock"]));
     compare("help-storage-recovery-key", &help(&["storage", "recovery-key"]));
 }

@@ -73,6 +73,35 @@ fn a_program_gives_the_password_and_takes_the_key() {
 }
 
 #[test]
+fn the_box_is_made_to_ask_for_a_passphrase_that_was_typed_twice() {
+    let (home, person) = logged_in();
+    home.storaged.lose_chip();
+    let typed = |again| person.types(["storage", "passphrase"], &[PASSWORD, "nine warm stones", again]);
+    let other = typed("nine cold stones").failure();
+    assert!(other.contains("not the same"), "{other}");
+    assert!(!person.runs("storage").well().contains("passphrase"));
+    assert!(typed("nine warm stones").well().contains("locked at each start"));
+    assert!(person.runs("storage").well().contains("passphrase"));
+    let lines = format!("{PASSWORD}\nten warm stones\n");
+    person.pipes(["storage", "passphrase", "--password-stdin"], &lines).well();
+}
+
+#[test]
+fn the_volume_key_is_changed_with_the_recovery_key_and_how_far_it_is_is_told() {
+    let (home, person) = logged_in();
+    let wrong = person.types(["storage", "rotate", "data"], &[PASSWORD, "wrong"]).failure();
+    assert!(wrong.contains("not a key of this box"), "{wrong}");
+    let one_line = person.pipes(["storage", "rotate", "data", "--password-stdin"], PASSWORD).failure();
+    assert!(!one_line.is_empty());
+    let lines = format!("{PASSWORD}\n{RECOVERY_KEY}\n");
+    let begun = person.pipes(["storage", "rotate", "data", "--password-stdin"], &lines).well();
+    assert!(begun.contains("hearthctl storage"), "{begun}");
+    home.storaged.set_rotation(Some(41));
+    let told = person.runs("storage").well();
+    assert!(told.contains("is being changed: 41 % are done"), "{told}");
+}
+
+#[test]
 fn locked_data_is_opened_after_the_fingerprint_of_the_moment_was_compared() {
     let (home, person) = (Household::locked(0), Person::new());
     let refused = person.types(words(&unlock(&home)), &["no"]).failure();

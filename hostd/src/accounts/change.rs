@@ -46,14 +46,14 @@ impl Accounts {
     /// The user of that name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<User> {
-        self.memory().owner.clone().filter(|owner| owner.name.as_str() == name)
+        self.memory().user(name).cloned()
     }
 
     /// Gives a user another password, and their vault what goes with it, in one commit; all their sessions but one end.
     ///
     /// # Errors
     ///
-    /// When it could not be hashed or kept.
+    /// [`Refusal::WrongCredentials`] when the user is not any more as they were when asked for, and when it could not be hashed or kept.
     pub async fn replace_password(
         &self,
         user: User,
@@ -64,15 +64,22 @@ impl Accounts {
         let records = self.records()?;
         let typed = Zeroizing::new(password.as_bytes().to_vec());
         let password = self.hasher.hash(typed).await.map_err(|source| Refusal::Hash { source })?;
-        let user = User { password, ..user };
-        let ended = self.memory().sessions.of_user_but(&user.name, kept);
+        let changed = User { password, ..user.clone() };
+        let ended = {
+            let memory = self.memory();
+            if memory.user(user.name.as_str()) != Some(&user) {
+                return Err(Refusal::WrongCredentials);
+            }
+            memory.sessions.of_user_but(&user.name, kept)
+        };
+        let user = changed;
         records.keep_password(&user, vault, &ended).await.map_err(|source| Refusal::Keep { source })?;
         let mut memory = self.memory();
         // Also those that began while the change was written, with the old password.
         for token in memory.sessions.of_user_but(&user.name, kept) {
             memory.sessions.remove(&token);
         }
-        memory.owner = Some(user);
+        memory.put(user);
         Ok(())
     }
 }

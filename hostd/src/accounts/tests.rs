@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::ManualClock;
+use futures_util::FutureExt;
 use std::net::Ipv4Addr;
 use store::MemoryStore;
 
@@ -14,8 +15,13 @@ struct Box {
 fn start(store: Arc<MemoryStore>, clock: Arc<ManualClock>) -> Box {
     let records = Records::new(Arc::clone(&store) as Arc<dyn store::Store>);
     let kept = records.load_blocking().unwrap();
-    let loaded =
-        Loaded { owner: kept.owner, host_name: kept.host_name, sessions: kept.sessions, ledger: kept.ledger };
+    let loaded = Loaded {
+        owner: kept.owner,
+        members: kept.members,
+        host_name: kept.host_name,
+        sessions: kept.sessions,
+        ledger: kept.ledger,
+    };
     let accounts =
         Accounts::new(Storage::Usable(records), loaded, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     Box { store, clock, accounts }
@@ -150,6 +156,34 @@ async fn without_storage_nobody_is_let_in_and_no_code_is_shown() {
     assert_eq!(accounts.storage_problem(), Some("no disk"));
 }
 
+#[tokio::test]
+async fn members_and_their_sessions_survive_a_restart_and_end_with_their_removal() {
+    let b = new_box();
+    b.accounts.set_up(wish(&code(&b.accounts), "anna"), HERE).await.unwrap();
+    let (name, password): (UserName, Password) =
+        ("berta".to_owned().try_into().unwrap(), "first password".to_owned().try_into().unwrap());
+    let vault = record::make(&password).unwrap();
+    b.accounts.add_member(&name, &password, &vault).await.unwrap();
+    let (token, session) = b.accounts.log_in(attempt("berta", "first password"), HERE).await.unwrap();
+    assert_eq!(session.role, Role::Member);
+
+    let again = start(b.store, b.clock);
+    assert_eq!(again.accounts.who(&token).unwrap().user, name);
+    assert_eq!(again.accounts.users().len(), 2);
+    let twice = again.accounts.add_member(&name, &password, &vault).await;
+    assert!(matches!(twice, Err(Refusal::UserExists)));
+    let member = again.accounts.member(&name).unwrap();
+    again.accounts.remove_member(&member, &[]).await.unwrap();
+    assert!(again.accounts.who(&token).is_none());
+    let stale = again.accounts.replace_password(member, &password, None, None).await;
+    assert!(matches!(stale, Err(Refusal::WrongCredentials)), "who was let go does not come back: {stale:?}");
+
+    let last = start(again.store, again.clock);
+    assert!(last.accounts.who(&token).is_none());
+    let refused = last.accounts.log_in(attempt("berta", "first password"), HERE).await;
+    assert!(matches!(refused, Err(Refusal::WrongCredentials)));
+}
+
 /// A disk that takes the bytes and never says that they are safe.
 struct DoubtfulStore;
 
@@ -178,4 +212,13 @@ async fn a_store_that_stopped_is_a_storage_problem_with_a_reason() {
     assert!(matches!(refused, Err(Refusal::Keep { .. })));
     assert!(!accounts.is_set_up());
     assert!(accounts.storage_problem().unwrap().contains("restart"));
+    accounts.storage_stopped().await;
+}
+
+#[tokio::test]
+async fn storage_that_works_does_not_stop() {
+    let storage = Storage::Usable(Records::new(Arc::new(MemoryStore::new())));
+    let accounts = Accounts::new(storage, Loaded::default(), Arc::new(ManualClock::default())).unwrap();
+    accounts.set_up(wish(&code(&accounts), "anna"), HERE).await.unwrap();
+    assert!(accounts.storage_stopped().now_or_never().is_none());
 }

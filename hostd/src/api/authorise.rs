@@ -88,7 +88,20 @@ fn require_role(access: Access, role: Role) -> Result<(), ApiError> {
             | Access::LoggedIn
             | Access::Owner,
             Role::Owner,
+        )
+        | (
+            Access::Public
+            | Access::SetUpOnly
+            | Access::LockedOnly
+            | Access::OlderCopyOnly
+            | Access::HomeNetwork
+            | Access::LoggedIn,
+            Role::Member,
         ) => Ok(()),
+        (Access::Owner, Role::Member) => {
+            let message = "Only the owner of the box may do that.";
+            Err(ApiError::new(StatusCode::FORBIDDEN, "owner_only", message))
+        }
     }
 }
 

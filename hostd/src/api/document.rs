@@ -4,14 +4,17 @@
 use super::Call;
 use super::OUTSIDE;
 use super::account;
+use super::backups;
 use super::error::ApiError;
 use super::factory_reset;
 use super::network;
+use super::restore;
 use super::session;
 use super::setup;
 use super::status;
 use super::storage;
 use super::system;
+use super::users;
 use super::vault;
 use crate::web::Reply;
 use crate::web::reply;
@@ -36,6 +39,8 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         status::show_certificate,
         show_document,
         setup::set_up,
+        restore::restore,
+        restore::show_restore,
         session::log_in,
         session::show_session,
         session::log_out,
@@ -60,12 +65,14 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         storage::confirm_recovery_key,
         storage::seal,
         storage::rotate,
+        storage::set_passphrase,
         storage::rollback::confirm,
         account::change_password,
         account::reset_password,
         vault::show_vault,
         vault::unlock,
         vault::lock,
+        vault::rotate,
         vault::begin_anew,
         vault::make_code,
         vault::confirm_code,
@@ -73,6 +80,15 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         vault::files::get_file,
         vault::files::put_file,
         vault::files::delete_file,
+        users::list,
+        users::add,
+        users::reset,
+        users::remove,
+        backups::show_backups,
+        backups::change_settings,
+        backups::run,
+        backups::drill,
+        backups::kit,
     ),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]

@@ -1,6 +1,7 @@
 //! Errors as clients see them: a code for programs, a sentence for people that says what to do.
 
 use crate::accounts::Refusal;
+use crate::accounts::members::MAX_USERS;
 use crate::accounts::password::HashError;
 use crate::net::AskError;
 use crate::storaged::KeysError;
@@ -206,14 +207,23 @@ impl From<Refusal> for ApiError {
             Refusal::TooManyTries { source } => Self::too_many_tries(source.retry_after),
             Refusal::StorageUnavailable { reason } => Self::storage_unavailable(&reason),
             Refusal::Hash { source: HashError::Busy } => Self::busy(),
-            refusal @ Refusal::Keep { .. } if is_for_want_of_room(&refusal) => {
-                tracing::warn!(error = &refusal as &dyn Error, "the disk is full");
-                Self::storage_full()
+            Refusal::NoSuchUser => {
+                Self::new(StatusCode::NOT_FOUND, "no_such_user", "There is nobody of that name.")
             }
-            refusal @ Refusal::Keep { .. } => {
-                tracing::error!(error = &refusal as &dyn Error, "a change could not be kept");
-                Self::storage_unavailable("its disk did not take the change. Is it full or broken?")
+            Refusal::UserExists => {
+                let message = "There is somebody of that name already. Choose another one.";
+                Self::new(StatusCode::CONFLICT, "user_exists", message)
             }
+            Refusal::TooManyUsers => {
+                let message =
+                    format!("There are {MAX_USERS} users, the most there can be. Remove one first.");
+                Self::new(StatusCode::CONFLICT, "too_many_users", message)
+            }
+            Refusal::LastOwner => {
+                let message = "This is the owner of the box, whom nobody else can let go. The owner's password is changed on their own account page.";
+                Self::new(StatusCode::CONFLICT, "last_owner", message)
+            }
+            refusal @ Refusal::Keep { .. } => refused_by_store(&refusal),
             refusal @ (Refusal::Hash { .. }
             | Refusal::Token { .. }
             | Refusal::Claim { .. }
@@ -223,6 +233,16 @@ impl From<Refusal> for ApiError {
             }
         }
     }
+}
+
+/// The store did not take a change.
+pub(super) fn refused_by_store(error: &(dyn Error + 'static)) -> ApiError {
+    if is_for_want_of_room(error) {
+        tracing::warn!(error, "the disk is full");
+        return ApiError::storage_full();
+    }
+    tracing::error!(error, "a change could not be kept");
+    ApiError::storage_unavailable("its disk did not take the change. Is it full or broken?")
 }
 
 /// Whether a full disk is at the bottom of it.
@@ -322,6 +342,7 @@ impl From<KeysError> for ApiError {
             Storage1Error::Refused(why) => {
                 conflict("keys_refused", format!("The box did not do it: {why}. Nothing was changed."))
             }
+            Storage1Error::NoDisk(why) => conflict("no_disk", sentence(&why)),
             source @ (Storage1Error::ZBus(_) | Storage1Error::Stopping(_)) => {
                 tracing::warn!(error = &source as &dyn Error, "storaged did not answer");
                 Self::keys_unavailable()

@@ -30,9 +30,9 @@ const MAX_PASSWORD: usize = 256 * 4;
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogInRequest {
-    /// Name chosen at set-up.
+    /// As chosen at set-up, or by the owner.
     name: String,
-    /// Password chosen at set-up.
+    /// The password.
     #[schema(format = Password)]
     password: String,
 }
@@ -131,7 +131,7 @@ pub(crate) async fn log_out(call: Call) -> Result<Reply, ApiError> {
 
 /// Who is logged in may do everything else without their vault.
 pub(crate) async fn open_vault(call: &Call, session: &Session, password: &str) {
-    if let Err(error) = call.app.vaults.admit(&session.user, password).await {
+    if let Err(error) = call.app.vaults.admit((&session.user, session.role), password).await {
         tracing::warn!(error = &error as &dyn Error, "a vault stays locked though its user has logged in");
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct OwnerAgain {
 pub(crate) enum Rotated {
     /// The system key, under which the box keeps the keys of its stores.
     System,
+    /// The volume key, under which everything on the disk is encrypted.
+    Data,
 }
 
 /// A key that is to be changed.
@@ -54,6 +56,22 @@ pub(crate) struct RotateRequest {
     /// Of whoever is logged in.
     #[schema(format = Password)]
     password: String,
+    /// For `data` alone: it is carried over to the new volume key.
+    #[serde(default)]
+    #[schema(format = Password)]
+    recovery_key: Option<String>,
+}
+
+/// What the box is to ask for at each start.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PassphraseRequest {
+    /// Of whoever is logged in.
+    #[schema(format = Password)]
+    password: String,
+    /// At least twelve letters.
+    #[schema(format = Password)]
+    passphrase: String,
 }
 
 /// The end of a key on paper.
@@ -214,17 +232,50 @@ pub(crate) async fn seal(call: Call) -> Result<Reply, ApiError> {
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
-/// Puts a new key in the place of one that the box keeps for itself.
+/// Has the box ask for a passphrase at each start, in place of the key on the boot partition, which whoever takes the disk reads.
+///
+/// It is locked then until somebody types it. Only for boxes without a security chip, and only once there is a recovery key.
 #[utoipa::path(
     post,
-    path = "/storage/rotate",
-    request_body = RotateRequest,
+    path = "/storage/passphrase",
+    request_body = PassphraseRequest,
     responses(
         (status = 204),
         (status = 400, body = ErrorBody, description = "`malformed_json`"),
         (status = 401, body = ErrorBody, description = "`not_logged_in`"),
         (status = 403, body = ErrorBody, description = "`wrong_password`, or `foreign_origin`"),
-        (status = 409, body = ErrorBody, description = "`data_locked`, or `keys_refused`"),
+        (status = 409, body = ErrorBody, description = "`data_locked`, or `keys_refused`: nothing was changed"),
+        (status = 413, body = ErrorBody, description = "`too_large`"),
+        (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`keys_unavailable` or `busy`", headers(("retry-after" = u64))),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn set_passphrase(call: Call) -> Result<Reply, ApiError> {
+    let request: PassphraseRequest = call.json()?;
+    let passphrase = Zeroizing::new(request.passphrase);
+    check_password(&call, request.password).await?;
+    call.app.storaged.set_passphrase(&passphrase).await?;
+    tracing::info!(from = %call.from, "the owner has the box ask for a passphrase at each start");
+    Ok(empty_reply(StatusCode::NO_CONTENT))
+}
+
+/// Puts a new key in the place of one that the box keeps for itself.
+///
+/// The volume key takes as long as writing the whole disk; `GET /storage` tells how far it is, and no other key changes meanwhile.
+#[utoipa::path(
+    post,
+    path = "/storage/rotate",
+    request_body = RotateRequest,
+    responses(
+        (status = 202, description = "`data`: the change has begun"),
+        (status = 204, description = "`system`: it is done"),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_password`, `wrong_key`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`data_locked`, or `keys_refused`: nothing was changed"),
         (status = 413, body = ErrorBody, description = "`too_large`"),
         (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
         (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
@@ -235,12 +286,26 @@ pub(crate) async fn seal(call: Call) -> Result<Reply, ApiError> {
 )]
 pub(crate) async fn rotate(call: Call) -> Result<Reply, ApiError> {
     let request: RotateRequest = call.json()?;
+    let recovery_key = request.recovery_key.map(Zeroizing::new);
     check_password(&call, request.password).await?;
-    match request.what {
-        Rotated::System => call.app.storaged.rotate_system_key().await?,
-    }
+    let status = match (request.what, recovery_key) {
+        (Rotated::System, None) => {
+            call.app.storaged.rotate_system_key().await?;
+            StatusCode::NO_CONTENT
+        }
+        (Rotated::Data, Some(recovery_key)) => {
+            call.app.storaged.rotate_volume_key(&recovery_key).await?;
+            StatusCode::ACCEPTED
+        }
+        (Rotated::System, Some(_)) => {
+            return Err(ApiError::field("recovery_key", "The system key does not take one."));
+        }
+        (Rotated::Data, None) => {
+            return Err(ApiError::field("recovery_key", "The recovery key is needed: it stays what it is."));
+        }
+    };
     tracing::info!(from = %call.from, what = ?request.what, "the owner had a key changed");
-    Ok(empty_reply(StatusCode::NO_CONTENT))
+    Ok(empty_reply(status))
 }
 
 /// Wrong ones count as at login.

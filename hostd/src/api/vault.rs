@@ -12,11 +12,13 @@ use super::session::typed_new_password;
 use crate::accounts::credentials::UserName;
 use crate::vaults::Summary;
 use crate::vaults::VaultState;
+use crate::vaults::restored::Progress;
 use crate::web::Reply;
 use crate::web::empty_reply;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde::Serialize;
+use std::sync::Arc;
 use vault::RecoveryCode;
 use vault::directory::Locking;
 use zeroize::Zeroizing;
@@ -27,16 +29,44 @@ const MAX_CODE: usize = 256;
 /// A vault.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct VaultView {
-    /// What it shows: everything, nothing, only files that were in use when it was locked; or there is none before the next login.
+    /// What it shows: everything, nothing, only files that were in use when it was locked, or nothing while its key is
+    /// being changed; or there is none before the next login.
     state: State,
     /// Whether somebody has shown to have the recovery code on paper.
     has_recovery_code: bool,
     /// Whether a new code was made whose end nobody has typed back yet.
     is_waiting_for_confirmation: bool,
-    /// Why its files could not be shown though the key was right, in plain words.
+    /// Why its files could not be shown, or its key not be changed, though the password was right, or which files from a backup could not be
+    /// opened, in plain words.
     problem: Option<String>,
+    /// How far the opening of files from a backup is; the state is `busy` while that runs, and `open` afterwards.
+    opening: Option<OpeningView>,
     /// Seconds without a request after which it is locked.
     idle_seconds: u64,
+    /// The change of its key that is under way.
+    rotation: Option<RotationView>,
+}
+
+/// How far a change of a vault's key is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = VaultRotation)]
+pub(crate) struct RotationView {
+    /// How much is encrypted with the new key.
+    #[schema(maximum = 100)]
+    percent: u8,
+}
+
+/// How far the opening of files from a backup is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct OpeningView {
+    /// Files done.
+    files: u64,
+    /// Files in all; 0 while that is not known.
+    files_total: u64,
+    /// Bytes done.
+    bytes: u64,
+    /// Bytes in all; 0 while that is not known.
+    bytes_total: u64,
 }
 
 /// What a vault shows.
@@ -48,7 +78,8 @@ pub(crate) enum State {
     Open,
     /// Nothing.
     Locked,
-    /// Only files that were in use when it was locked.
+    /// Files from a backup are being opened (`opening`), or its key is being changed (`rotation`); else only files that were in use when it was
+    /// locked.
     Busy,
     /// There is none yet.
     None,
@@ -178,6 +209,35 @@ pub(crate) async fn lock(call: Call) -> Result<Reply, ApiError> {
     view(&call).await
 }
 
+/// Begins to encrypt every file of the vault with a new key. Meanwhile it is `busy` and nothing in it can be used; how far that is says
+/// `rotation`, and why it ended early `problem`. Locking the vault breaks it off, and nothing has changed then.
+#[utoipa::path(
+    post,
+    path = "/vault/rotate",
+    request_body = PasswordAgain,
+    responses(
+        (status = 202),
+        (status = 400, body = ErrorBody, description = "`malformed_json`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`wrong_key`, or `foreign_origin`"),
+        (status = 409, body = ErrorBody, description = "`vault_locked`, or `vault_busy`: it has begun already, or files are being sent or received"),
+        (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
+        (status = 429, body = ErrorBody, description = "`too_many_tries`", headers(("retry-after" = u64))),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable` or `busy`"),
+        (status = 507, body = ErrorBody, description = "`disk_full`: there must be room for all files once more"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn rotate(call: Call) -> Result<Reply, ApiError> {
+    let request: PasswordAgain = call.json()?;
+    let (user, password) = (user(&call)?, bounded_password(request.password)?);
+    let rotation = call.app.vaults.begin_rotation(&call.app.accounts, (&user, call.from), &password).await?;
+    tracing::info!(from = %call.from, "a user changes the key of their vault");
+    let app = Arc::clone(&call.app);
+    tokio::spawn(async move { app.vaults.rotate(rotation).await });
+    Ok(empty_reply(StatusCode::ACCEPTED))
+}
+
 /// Makes a new recovery code. The one before stays in force until the new one's end was typed back.
 #[utoipa::path(
     post,
@@ -271,7 +331,7 @@ pub(super) fn user(call: &Call) -> Result<UserName, ApiError> {
 }
 
 async fn view(call: &Call) -> Result<Reply, ApiError> {
-    let Summary { state, has_code, is_waiting_for_confirmation, problem } =
+    let Summary { state, has_code, is_waiting_for_confirmation, problem, opening, rotation } =
         call.app.vaults.summary(&user(call)?).await?;
     let state = match state {
         VaultState::Open => State::Open,
@@ -279,12 +339,20 @@ async fn view(call: &Call) -> Result<Reply, ApiError> {
         VaultState::Busy => State::Busy,
         VaultState::None => State::None,
     };
+    let opening = opening.map(|Progress { files, files_total, bytes, bytes_total }| OpeningView {
+        files,
+        files_total,
+        bytes,
+        bytes_total,
+    });
     let view = VaultView {
         state,
         has_recovery_code: has_code,
         is_waiting_for_confirmation,
         problem,
+        opening,
         idle_seconds: call.app.vault_idle.as_secs(),
+        rotation: rotation.map(|percent| RotationView { percent }),
     };
     json_reply(StatusCode::OK, &view)
 }

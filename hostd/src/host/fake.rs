@@ -53,6 +53,9 @@ impl Host for FakeHost {
             | ControlRequest::PowerOff
             | ControlRequest::FactoryReset
             | ControlRequest::Restart { .. }
+            | ControlRequest::ProtectData
+            | ControlRequest::MountBackupDisk { .. }
+            | ControlRequest::UnmountBackupDisk { .. }
             | ControlRequest::OpenData => ControlAnswer::Accepted,
         };
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(request);

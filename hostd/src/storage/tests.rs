@@ -31,7 +31,7 @@ impl World {
 
     async fn open_accepting(&self, accepted: Option<Rollback>) -> Opened {
         let socket = self.folder.path().join("storage.sock");
-        let needs = Needs { storaged: &socket, patience: Duration::from_secs(60), accepted };
+        let needs = Needs { storaged: &socket, patience: Duration::from_secs(60), accepted, restored: None };
         open(&self.state(), &needs).await.unwrap()
     }
 
@@ -90,7 +90,7 @@ async fn a_key_beside_the_store_is_taken_in_and_removed_and_the_box_goes_on() {
     let (store, _) =
         OpenOptions::new(&key).migrations(&known).open(&world.state().join(STORE_FOLDER)).unwrap();
     let (authority, stored) = Authority::generate().unwrap();
-    let records = Records::new(Arc::new(store) as Arc<dyn Store>);
+    let records = Records::in_sled(Arc::new(store));
     records.keep_authority(&stored).await.unwrap();
     drop(records);
 
@@ -182,7 +182,8 @@ async fn without_a_chip_the_store_is_opened_all_the_same() {
 async fn without_storaged_the_reason_says_so_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("nobody.sock");
-    let needs = Needs { storaged: &socket, patience: Duration::from_millis(300), accepted: None };
+    let needs =
+        Needs { storaged: &socket, patience: Duration::from_millis(300), accepted: None, restored: None };
     let opened = open(&folder.path().join("hostd"), &needs).await.unwrap();
     assert!(reason(&opened).contains("reach storaged"), "{}", reason(&opened));
     assert_eq!(fs::read_dir(folder.path().join("hostd")).unwrap().count(), 0);
@@ -192,7 +193,8 @@ async fn without_storaged_the_reason_says_so_and_nothing_is_made() {
 async fn a_storaged_that_comes_late_is_waited_for() {
     let (folder, storaged) = (tempfile::tempdir().unwrap(), Arc::new(FakeStoraged::default()));
     let socket = folder.path().join("storage.sock");
-    let needs = Needs { storaged: &socket, patience: Duration::from_secs(60), accepted: None };
+    let needs =
+        Needs { storaged: &socket, patience: Duration::from_secs(60), accepted: None, restored: None };
     let late = async {
         tokio::task::yield_now().await;
         storaged.serve(&socket).unwrap()
@@ -236,7 +238,12 @@ async fn records_of_a_newer_hostd_are_left_alone_with_a_reason() {
 
 #[tokio::test]
 async fn without_a_folder_there_is_an_authority_in_memory_and_a_reason() {
-    let needs = Needs { storaged: Path::new("/nonexistent"), patience: Duration::MAX, accepted: None };
+    let needs = Needs {
+        storaged: Path::new("/nonexistent"),
+        patience: Duration::MAX,
+        accepted: None,
+        restored: None,
+    };
     let opened = open(Path::new("/nonexistent/state/hostd"), &needs).await.unwrap();
     let reason = reason(&opened);
     assert!(reason.contains("/nonexistent/state/hostd") && reason.contains("No such file"), "{reason}");

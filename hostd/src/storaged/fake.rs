@@ -12,8 +12,11 @@ use model::storage::KeyKind;
 use model::storage::KeySlot;
 use model::storage::StorageReport;
 use model::storage::UnlockReport;
+use model::storage::VolumeKeyRotation;
+use model::storage::backup_disk::BackupDisk;
 use model::storage::health::HealthReport;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -30,6 +33,8 @@ pub const RECOVERY_KEY: &str = "7Q2M-XVD9-FTHK-3WPZ-80RC-N5JE-B6YA-T4GK-1VSX";
 pub const ITS_END: &str = "T4GK-1VSX";
 /// A key that is typed too often.
 pub const TYPED_TOO_OFTEN: &str = "too often";
+/// Name of its disk for backups.
+pub const LABEL: &str = "attic";
 /// How long it then makes everybody wait.
 pub const WAIT: Duration = Duration::from_secs(30);
 
@@ -47,6 +52,8 @@ struct Memory {
     rotations: u32,
     has_chip: bool,
     is_stopping: bool,
+    disk: Option<PathBuf>,
+    disk_is_mounted: bool,
 }
 
 impl Default for FakeStoraged {
@@ -57,6 +64,7 @@ impl Default for FakeStoraged {
             keys: vec![KeySlot { kind: KeyKind::Tpm, is_confirmed: true }],
             is_waiting_for_confirmation: false,
             older_copies: None,
+            rotation: None,
         };
         Self(Mutex::new(Memory {
             report,
@@ -67,6 +75,8 @@ impl Default for FakeStoraged {
             rotations: 0,
             has_chip: true,
             is_stopping: false,
+            disk: None,
+            disk_is_mounted: false,
         }))
     }
 }
@@ -84,6 +94,7 @@ impl FakeStoraged {
             keys: vec![KeySlot { kind: KeyKind::Recovery, is_confirmed: true }],
             is_waiting_for_confirmation: false,
             older_copies: None,
+            rotation: None,
         };
         storaged
     }
@@ -123,9 +134,25 @@ impl FakeStoraged {
         self.memory().health = health;
     }
 
+    /// From now on so much is encrypted with the new volume key; nothing when no change is under way.
+    pub fn set_rotation(&self, percent: Option<u8>) {
+        let rotation = percent.map(|percent| VolumeKeyRotation { percent: Some(percent), problem: None });
+        self.memory().report.rotation = rotation;
+    }
+
     /// From now on it has no TPM.
     pub fn lose_chip(&self) {
         self.memory().has_chip = false;
+    }
+
+    /// A folder is its disk for backups from now on, by the name of [`LABEL`]; or none is.
+    pub fn plug_in(&self, disk: Option<PathBuf>) {
+        self.memory().disk = disk;
+    }
+
+    /// Whether that is mounted.
+    pub fn disk_is_mounted(&self) -> bool {
+        self.memory().disk_is_mounted
     }
 
     /// From now on it does nothing, because it stops.
@@ -250,6 +277,20 @@ impl Storage1Backend for FakeStoraged {
         Ok(())
     }
 
+    async fn set_passphrase(&self, passphrase: Typed) -> Result<(), Storage1Error> {
+        let mut memory = self.opened()?;
+        if memory.has_chip {
+            return Err(Storage1Error::Refused("this box has a security chip".to_owned()));
+        }
+        if passphrase.expose().len() < 12 {
+            return Err(Storage1Error::Refused("it is too short".to_owned()));
+        }
+        let is_replaced = |kind| matches!(kind, KeyKind::BootKey | KeyKind::Passphrase | KeyKind::Tpm);
+        memory.report.keys.retain(|key| !is_replaced(key.kind));
+        memory.report.keys.push(KeySlot { kind: KeyKind::Passphrase, is_confirmed: true });
+        Ok(())
+    }
+
     async fn check_recovery_key(&self, typed: Typed) -> Result<(), Storage1Error> {
         drop(self.opened()?);
         match typed.expose() {
@@ -289,6 +330,26 @@ impl Storage1Backend for FakeStoraged {
 
     async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
         self.opened()?.rotations += 1;
+        Ok(())
+    }
+
+    async fn rotate_volume_key(&self, typed: Typed) -> Result<(), Storage1Error> {
+        self.check_recovery_key(typed).await?;
+        self.set_rotation(Some(0));
+        Ok(())
+    }
+
+    async fn mount_backup_disk(&self, label: Option<String>) -> Result<BackupDisk, Storage1Error> {
+        let mut memory = self.opened()?;
+        let none = || Storage1Error::NoDisk("no disk is plugged in".to_owned());
+        let folder = memory.disk.clone().filter(|_folder| label.is_none_or(|label| label == LABEL));
+        let folder = folder.ok_or_else(none)?.to_string_lossy().into_owned();
+        memory.disk_is_mounted = true;
+        Ok(BackupDisk { folder, mounted_at: None })
+    }
+
+    async fn unmount_backup_disk(&self) -> Result<(), Storage1Error> {
+        self.memory().disk_is_mounted = false;
         Ok(())
     }
 }

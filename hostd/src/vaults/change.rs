@@ -26,6 +26,7 @@ impl Vaults {
     /// [`VaultError::WrongKey`] when the password does not open the vault.
     pub async fn new_code(&self, user: &UserName, password: &str) -> Result<Zeroizing<String>, VaultError> {
         let _turn = self.turn.lock().await;
+        self.require_settled(user)?;
         let record = self.record(user).await?.ok_or(VaultError::None)?;
         let (document, vault) = self.try_key(&record, Box::new(vault::Password::new(password))).await?;
         let code = RecoveryCode::random().map_err(|source| VaultError::Random { source })?;
@@ -76,6 +77,7 @@ impl Vaults {
         let (user, from) = attempt;
         accounts.check_password(user, Zeroizing::new(password.to_owned()), from).await?;
         let _turn = self.turn.lock().await;
+        self.require_settled(user)?;
         let record = self.record(user).await?.ok_or(VaultError::None)?;
         let (document, vault) = self.try_key(&record, Box::new(code)).await?;
         let next = self.rewrap(&record, document, vault.clone(), vault::Password::new(password)).await?;
@@ -102,6 +104,7 @@ impl Vaults {
         let user =
             accounts.right_user(Attempt { name: name.as_str().to_owned(), password: typed }, from).await?;
         let _turn = self.turn.lock().await;
+        self.require_settled(name)?;
         let record = match self.record(name).await? {
             None => None,
             Some(record) => match self.try_key(&record, Box::new(vault::Password::new(old))).await {
@@ -137,6 +140,8 @@ impl Vaults {
         let record = self.record(&user.name).await?.ok_or_else(wrong)?;
         let (document, vault) = self.try_key(&record, Box::new(code)).await?;
         accounts.was_right(name, from);
+        // Only now: whoever has not the code learns nothing.
+        self.require_settled(&user.name)?;
         let next = self.rewrap(&record, document, vault, record::credential(new)).await?;
         let user_name = user.name.clone();
         accounts.replace_password(user, new, Some(&next), None).await?;
@@ -158,6 +163,7 @@ impl Vaults {
         let text = Zeroizing::new(String::from_utf8_lossy(password.as_bytes()).into_owned());
         accounts.check_password(user, text.clone(), from).await?;
         let _turn = self.turn.lock().await;
+        self.require_settled(user)?;
         let old = self.record(user).await?.ok_or(VaultError::None)?;
         let id = old.document()?.user().as_str().to_owned();
         let new = self.hasher.in_turn(move || record::make(&password)).await??;

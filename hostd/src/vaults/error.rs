@@ -1,7 +1,9 @@
 //! Why nothing came of a request for a vault.
 
+use super::archive::ArchiveError;
 use super::files::FileError;
 use super::record::RecordError;
+use super::restored::RestoredError;
 use crate::accounts::Refusal;
 use crate::accounts::password::HashError;
 use crate::records::KeepError;
@@ -26,6 +28,18 @@ pub enum VaultError {
         /// What was typed.
         kind: CredentialKind,
     },
+    /// Its key is being changed.
+    #[error("the key of the vault is being changed")]
+    Rotating,
+    /// Files are being sent or received.
+    #[error("files of the vault are in use")]
+    InUse,
+    /// Its key was not changed: it was to be locked meanwhile.
+    #[error("the vault was locked meanwhile")]
+    BrokenOff,
+    /// Something else changed it meanwhile.
+    #[error("the vault was changed meanwhile")]
+    Changed,
     /// No code was shown that could be confirmed.
     #[error("there is no recovery code to confirm")]
     NothingToConfirm,
@@ -55,6 +69,9 @@ pub enum VaultError {
     /// The account does not allow it.
     #[error(transparent)]
     Account(#[from] Refusal),
+    /// The key of its archive was not made or opened.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The document was not made or changed.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -73,6 +90,9 @@ pub enum VaultError {
     /// A file was not read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Files from a backup were not removed.
+    #[error(transparent)]
+    Restored(#[from] RestoredError),
     /// The work panicked.
     #[error("wait for the disk")]
     Thread(#[from] tokio::task::JoinError),

@@ -2,6 +2,8 @@
 //!
 //! A file is written aside, synced and renamed: whoever reads gets the old one or the new one, whole, whenever the power goes.
 
+pub mod copying;
+
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -10,6 +12,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
 /// Longest file in bytes.
@@ -19,7 +22,7 @@ pub const MAX_FILES: usize = 1000;
 /// Longest name in bytes: what ext4 has room for, less the beginning of names that are written aside.
 const MAX_NAME: usize = 200;
 /// Beginning of names of files that are being written; no file can be called so.
-const ASIDE: &str = ".aside-";
+pub(crate) const ASIDE: &str = ".aside-";
 
 /// Name of a private file: 1 to 200 bytes, no slash, backslash or control character, no full stop at its start, no space at an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,9 @@ pub enum FileError {
     /// There are as many as there can be.
     #[error("there are {MAX_FILES} files, no more fit")]
     TooMany,
+    /// Something lies among them that this box did not write.
+    #[error("something lies among the files that this box did not write")]
+    Foreign,
     /// The file system refused.
     #[error("{action}")]
     Io {
@@ -125,7 +131,7 @@ pub fn list(folder: &Path) -> Result<Vec<PrivateFile>, FileError> {
 ///
 /// [`FileError::NotFound`], and what the file system says.
 pub fn open(folder: &Path, name: &FileName) -> Result<(File, u64), FileError> {
-    let failed = |source| failed("open a private file", source);
+    let failed = |source| missing_or_failed("open a private file", source);
     let file = File::open(folder.join(name.as_str())).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     Ok((file, length))
@@ -138,7 +144,7 @@ pub fn open(folder: &Path, name: &FileName) -> Result<(File, u64), FileError> {
 /// [`FileError::NotFound`], and what the file system says.
 pub fn remove(folder: &Path, name: &FileName) -> Result<(), FileError> {
     let removed = fs::remove_file(folder.join(name.as_str())).and_then(|()| sync_folder(folder));
-    removed.map_err(|source| failed("remove a private file", source))
+    removed.map_err(|source| missing_or_failed("remove a private file", source))
 }
 
 /// Removes what was being written when the power went.
@@ -177,6 +183,15 @@ impl Writing {
         if is_new && list(folder)?.len() >= MAX_FILES {
             return Err(FileError::TooMany);
         }
+        Self::begin_aside(folder)
+    }
+
+    /// Begins a file that comes out of a backup, where there were as many as there can be.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Full`].
+    pub fn begin_aside(folder: &Path) -> Result<Self, FileError> {
         let failed = |source| failed("begin a private file", source);
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| failed(error.into()))?;
@@ -203,8 +218,20 @@ impl Writing {
     /// # Errors
     ///
     /// [`FileError::Full`], and what the file system says.
-    pub fn finish(mut self, name: &FileName) -> Result<(), FileError> {
+    pub fn finish(self, name: &FileName) -> Result<(), FileError> {
+        self.finish_as_of(name, None)
+    }
+
+    /// The same with a time at which it was written.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Full`], and what the file system says.
+    pub fn finish_as_of(mut self, name: &FileName, modified: Option<SystemTime>) -> Result<(), FileError> {
         let failed = |source| failed("finish a private file", source);
+        if let Some(modified) = modified {
+            self.file.set_modified(modified).map_err(failed)?;
+        }
         self.file.sync_all().map_err(failed)?;
         if let Some(aside) = &self.aside {
             fs::rename(aside, self.folder.join(name.as_str())).map_err(failed)?;
@@ -227,11 +254,13 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// For what is done to a file that somebody named.
+fn missing_or_failed(action: &'static str, source: io::Error) -> FileError {
+    if source.kind() == ErrorKind::NotFound { FileError::NotFound } else { failed(action, source) }
+}
+
 fn failed(action: &'static str, source: io::Error) -> FileError {
-    let kind = source.kind();
-    if kind == ErrorKind::NotFound {
-        FileError::NotFound
-    } else if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+    if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
         FileError::Full
     } else {
         FileError::Io { action, source }
@@ -315,6 +344,8 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_apart() {
+        let gone = failed("write", ErrorKind::NotFound.into());
+        assert!(matches!(gone, FileError::Io { .. }), "what is to be written is not what somebody looks for");
         let full = failed("write", io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()));
         assert!(matches!(full, FileError::Full));
     }

@@ -116,6 +116,19 @@ pub fn set_credential(
     changed.map(|(next, _id)| next).map_err(|source| RecordError::Change { source })
 }
 
+/// Puts another vault key in the place of the current one, for all credentials, at once: nothing will lie under the old one.
+///
+/// # Errors
+///
+/// When the vault was opened from another document, or there are no random bytes.
+pub fn rotate(
+    document: &VaultDocument,
+    vault: &OpenVault,
+) -> Result<(VaultDocument, OpenVault), RecordError> {
+    let rotated = document.begin_rotation(vault).and_then(|(next, vault)| next.finish_rotation(&vault));
+    rotated.map_err(|source| RecordError::Change { source })
+}
+
 /// Whether a recovery code opens it.
 #[must_use]
 pub fn has_code(document: &VaultDocument) -> bool {
@@ -132,6 +145,7 @@ fn random_id() -> Result<UserId, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error as _;
 
     fn password(text: &str) -> Password {
         Password::try_from(text.to_owned()).unwrap()
@@ -162,5 +176,22 @@ mod tests {
         changed.open(&credential(&password("correct horse"))).unwrap_err();
         changed.open(&credential(&password("better horse"))).unwrap();
         changed.open(&code).unwrap();
+    }
+
+    #[test]
+    fn another_vault_key_opens_with_the_same_credentials_and_is_alone() {
+        let password = credential(&password("correct horse"));
+        let document = VaultDocument::create(random_id().unwrap(), &password).unwrap().0;
+        let open = document.open(&password).unwrap();
+        let code = vault::RecoveryCode::random().unwrap();
+        let document = set_credential(&document, &open, &code).unwrap();
+        let (next, rotated) = rotate(&document, &open).unwrap();
+        assert_eq!((next.key_number(), next.is_rotating()), (2, false));
+        for opened in [next.open(&password).unwrap(), next.open(&code).unwrap(), rotated] {
+            assert!(opened.previous().is_none());
+            next.add(&opened, &code).unwrap_err();
+            assert!(document.add(&opened, &code).unwrap_err().to_string().contains("has changed"));
+        }
+        assert!(rotate(&next, &open).unwrap_err().source().unwrap().to_string().contains("has changed"));
     }
 }

@@ -5,6 +5,7 @@ use hostd::accounts::Accounts;
 use hostd::accounts::Loaded;
 use hostd::accounts::Storage;
 use hostd::app::App;
+use hostd::backups::Backups;
 use hostd::bootstrap::Bootstrap;
 use hostd::clock::ManualClock;
 use hostd::host::fake::FakeHost;
@@ -120,9 +121,15 @@ impl Router {
         let (authority, _) = Authority::generate().unwrap();
         let accounts = Accounts::new(storage.clone(), Loaded::default(), clock.clone()).unwrap();
         let (folder, directories) = (tempfile::tempdir().unwrap(), Arc::new(FakeDirectories::default()));
-        let users = folder.path().to_owned();
+        let users = folder.path().join("users");
+        let storaged = Storaged::default();
+        let private = folder.path().join("backups");
+        let vaults = Arc::new(Vaults::new(storage.clone(), accounts.hasher(), users, directories.clone()));
+        let backups =
+            Backups::new(storage, storaged.clone(), Arc::clone(&vaults), clock.clone(), &authority, private);
         let app = App {
-            vaults: Vaults::new(storage, accounts.hasher(), users, directories.clone()),
+            backups,
+            vaults,
             vault_idle: IDLE,
             accounts,
             authority: Arc::new(authority),
@@ -131,7 +138,7 @@ impl Router {
             clock: clock.clone(),
             network: receiver,
             netd: Netd::new(netd),
-            storaged: Storaged::default(),
+            storaged,
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
             rollback: None,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod accounts_api;
 #[cfg(test)]
+mod backups_api;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod limits;
@@ -17,6 +19,10 @@ mod persistence;
 #[cfg(test)]
 mod plain_http;
 #[cfg(test)]
+mod private_backups;
+#[cfg(test)]
+mod restore_api;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod storage_api;
@@ -24,5 +30,7 @@ mod storage_api;
 mod system_api;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod users_api;
 #[cfg(test)]
 mod vault_api;

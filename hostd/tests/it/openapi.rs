@@ -83,7 +83,8 @@ async fn anonymous_visitors_reach_public_routes_only() {
 #[tokio::test]
 async fn what_is_not_a_route_is_not_found_and_every_answer_is_protected() {
     let (router, cookie) = Router::set_up().await;
-    for path in ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/users", "/api/v2/status", "/api/v1/status/"]
+    for path in
+        ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/users/anna", "/api/v2/status", "/api/v1/status/"]
     {
         let answer = router.get(path, &[("cookie", &cookie)]).await;
         assert_eq!(answer.error().1, "not_found", "{path}");

@@ -22,7 +22,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Strin
         return if fits { vec![] } else { vec![format!("{at} fits none of: {tried:?}")] };
     }
     if let Some(parts) = schema["allOf"].as_array() {
-        return parts.iter().flat_map(|part| check(document, part, value, at)).collect();
+        return check(document, &joined(document, parts), value, at);
     }
     let one_kind = schema["type"].as_str().into_iter();
     let several = schema["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -53,6 +53,20 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Strin
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => vec![],
     }
+}
+
+/// One object that is described in parts; a member stands in one of them.
+fn joined(document: &Value, parts: &[Value]) -> Value {
+    let mut properties = serde_json::Map::new();
+    let mut required = Vec::new();
+    for part in parts {
+        let target = part["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
+        let part = target.map_or(part, |target| document.pointer(target).unwrap());
+        assert_eq!(part["type"], "object", "parts that are no objects: {part}");
+        properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+        required.extend(part["required"].as_array().into_iter().flatten().cloned());
+    }
+    serde_json::json!({"type": "object", "properties": properties, "required": required})
 }
 
 fn check_members(

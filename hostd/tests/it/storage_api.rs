@@ -295,6 +295,46 @@ async fn the_system_key_is_changed_by_the_owner_with_the_password() {
 }
 
 #[tokio::test]
+async fn a_box_without_a_chip_is_made_to_ask_for_a_passphrase() {
+    let home = Home::new().await;
+    let set = async |passphrase: &str, password: &str| {
+        home.post("/passphrase", &json!({"passphrase": passphrase, "password": password})).await
+    };
+    assert_eq!(set("nine warm stones", PASSWORD).await.error(), refused(409, "keys_refused"));
+    home.storaged.lose_chip();
+    assert_eq!(set("nine warm stones", "wrong password").await.error(), refused(403, "wrong_password"));
+    assert_eq!(set("short", PASSWORD).await.error(), refused(409, "keys_refused"));
+    assert_eq!(set("nine warm stones", PASSWORD).await.status, 204);
+    let keys = home.get().await.json()["keys"].clone();
+    assert_eq!(keys, json!([{"kind": "passphrase", "is_confirmed": true}]));
+    let body = json!({"passphrase": "nine warm stones", "password": PASSWORD}).to_string();
+    assert_eq!(home.router.post("/api/v1/storage/passphrase", &body, &[]).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_volume_key_is_changed_with_password_and_recovery_key_and_its_progress_is_told_anew() {
+    let home = Home::new().await;
+    let rotate = async |what: &str, password: &str, key: &str| {
+        home.post("/rotate", &json!({"what": what, "password": password, "recovery_key": key})).await
+    };
+    assert_eq!(rotate("data", "wrong password", RECOVERY_KEY).await.error(), refused(403, "wrong_password"));
+    assert_eq!(rotate("data", PASSWORD, "0000").await.error(), refused(403, "wrong_key"));
+    assert_eq!(rotate("data", PASSWORD, TYPED_TOO_OFTEN).await.error(), refused(429, "too_many_tries"));
+    let wrong_field = (422, "invalid_field".to_owned(), Some("recovery_key".to_owned()));
+    assert_eq!(rotate("system", PASSWORD, RECOVERY_KEY).await.error(), wrong_field);
+    let without = home.post("/rotate", &json!({"what": "data", "password": PASSWORD})).await;
+    assert_eq!(without.error(), wrong_field);
+    assert_eq!(home.get().await.json()["rotation"], json!(null));
+    assert_eq!(rotate("data", PASSWORD, RECOVERY_KEY).await.status, 202);
+    for percent in [0, 41] {
+        home.storaged.set_rotation(Some(percent));
+        assert_eq!(home.get().await.json()["rotation"], json!({"percent": percent, "problem": null}));
+    }
+    home.storaged.set_rotation(None);
+    assert_eq!(home.get().await.json()["rotation"], json!(null));
+}
+
+#[tokio::test]
 async fn an_older_copy_is_accepted_by_whoever_has_the_paper_and_has_seen_it() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::Unavailable { reason: "an older copy".to_owned() };

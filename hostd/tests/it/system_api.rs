@@ -5,6 +5,7 @@ use crate::harness::Router;
 use hostd::accounts::Storage;
 use hostd::host::fake::FakeHost;
 use hostd::records::Records;
+use hostd::storage::protect;
 use model::control::ControlRequest;
 use model::report::BootReport;
 use model::report::DataReport;
@@ -109,4 +110,11 @@ async fn a_factory_reset_takes_the_name_of_the_box_and_the_password() {
     assert_eq!(*router.host.asked.lock().unwrap(), []);
     assert_eq!(reset(&name.to_uppercase(), PASSWORD).await.status, 202);
     assert_eq!(*router.host.asked.lock().unwrap(), [ControlRequest::FactoryReset]);
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_confirm_a_change_is_not_written_to_any_more() {
+    let host = FakeHost::default();
+    protect::follow(std::future::ready(()), &host).await;
+    assert_eq!(*host.asked.lock().unwrap(), [ControlRequest::ProtectData]);
 }

@@ -5,6 +5,7 @@ use crate::harness::IDLE;
 use crate::harness::PASSWORD;
 use crate::harness::Router;
 use crate::harness::login_body;
+use crate::harness::wait_until;
 use crate::schema::faults;
 use serde_json::Value;
 use serde_json::json;
@@ -130,7 +131,8 @@ async fn a_locked_vault_shows_nothing_until_its_password_is_typed() {
     for answer in [home.get("/files").await, home.get("/files/a").await, home.put("b", b"x").await] {
         assert_eq!(answer.error(), refused(409, "vault_locked"));
     }
-    let below = std::fs::read_dir(home.router.folder.path()).unwrap().next().unwrap().unwrap().path();
+    let below =
+        std::fs::read_dir(home.router.folder.path().join("users")).unwrap().next().unwrap().unwrap().path();
     assert!(!below.join("1").exists(), "the directory is hidden");
 
     assert_eq!(home.unlock(&json!({"password": "wrong horse"})).await.error(), refused(403, "wrong_key"));
@@ -271,5 +273,50 @@ async fn a_new_vault_is_empty_and_begun_after_a_warning_only() {
     assert_eq!(home.get("/files/a").await.status, 200);
     assert_eq!(anew(PASSWORD, true).await.json()["state"], "open");
     assert_eq!(home.get("/files").await.json()["files"], json!([]));
-    assert_eq!(std::fs::read_dir(home.router.folder.path()).unwrap().count(), 2, "the old one is kept");
+    assert_eq!(
+        std::fs::read_dir(home.router.folder.path().join("users")).unwrap().count(),
+        2,
+        "the old one is kept"
+    );
+}
+
+#[tokio::test]
+async fn a_vault_gets_another_key_while_the_box_is_used() {
+    let home = Home::new().await;
+    home.put("a", b"first").await;
+    let code = home.code(PASSWORD).await;
+    let rotate = async |password: &str| home.post("/vault/rotate", &json!({"password": password})).await;
+    home.post("/vault/lock", &json!({})).await;
+    assert_eq!(rotate(PASSWORD).await.error(), refused(409, "vault_locked"));
+    assert_eq!(home.unlock(&json!({"password": PASSWORD})).await.status, 200);
+    assert_eq!(rotate("wrong horse").await.error(), refused(403, "wrong_key"));
+    home.router.directories.room.store(1000, Ordering::Relaxed);
+    assert_eq!(rotate(PASSWORD).await.error(), refused(507, "disk_full"));
+    home.router.directories.room.store(u64::MAX, Ordering::Relaxed);
+
+    home.router.directories.is_slow.store(true, Ordering::Relaxed);
+    assert_eq!(rotate(PASSWORD).await.status, 202);
+    let vault = home.get("").await.json();
+    assert_eq!((&vault["state"], &vault["rotation"]), (&json!("busy"), &json!({"percent": 0})));
+    assert_eq!(faults(&vault, "VaultView"), Vec::<String>::new());
+    assert_eq!(rotate(PASSWORD).await.error(), refused(409, "vault_busy"));
+    assert_eq!(home.get("/files/a").await.error(), refused(409, "vault_locked"));
+    let change = json!({"old": PASSWORD, "new": BETTER});
+    assert_eq!(home.post("/account/password", &change).await.error(), refused(409, "vault_busy"));
+    home.router.directories.is_slow.store(false, Ordering::Relaxed);
+    wait_until("the key is changed", async || home.get("").await.json()["rotation"].is_null()).await;
+    assert_eq!(home.state().await, "open");
+    assert_eq!(home.get("").await.json()["problem"], Value::Null);
+    assert_eq!(home.get("/files/a").await.body, b"first");
+    home.post("/vault/lock", &json!({})).await;
+    assert_eq!(home.unlock(&json!({"recovery_code": code})).await.status, 200);
+    assert_eq!(home.get("/files/a").await.body, b"first");
+
+    home.router.directories.is_full.store(true, Ordering::Relaxed);
+    assert_eq!(rotate(PASSWORD).await.status, 202);
+    wait_until("the disk is full", async || home.get("").await.json()["rotation"].is_null()).await;
+    let vault = home.get("").await.json();
+    assert_eq!(vault["state"], "open");
+    assert!(vault["problem"].as_str().unwrap().contains("the disk is full"), "{vault}");
+    assert_eq!(home.get("/files/a").await.body, b"first");
 }

@@ -174,15 +174,18 @@ pub fn allowed(uid: u32) -> bool {
     uid == 0 || uid == paths::HOSTD_UID
 }
 
-/// What it may ask for: the data partition is brought up for storaged alone.
+/// What it may ask for: disks are brought up for storaged alone.
 #[must_use]
 pub fn may_ask(uid: u32, request: &ControlRequest) -> bool {
     match request {
-        ControlRequest::OpenData => uid == 0,
+        ControlRequest::OpenData
+        | ControlRequest::MountBackupDisk { .. }
+        | ControlRequest::UnmountBackupDisk { .. } => uid == 0,
         ControlRequest::Reboot
         | ControlRequest::FactoryReset
         | ControlRequest::PowerOff
         | ControlRequest::Logs { .. }
+        | ControlRequest::ProtectData
         | ControlRequest::Restart { .. } => allowed(uid),
     }
 }
@@ -217,6 +220,8 @@ mod tests {
     use std::io::BufRead;
     use std::io::BufReader;
 
+    use model::storage::backup_disk::DiskFileSystem;
+
     use super::*;
 
     const NOW: Duration = Duration::from_secs(1);
@@ -234,6 +239,9 @@ mod tests {
             ControlRequest::PowerOff
             | ControlRequest::FactoryReset
             | ControlRequest::Logs { .. }
+            | ControlRequest::MountBackupDisk { .. }
+            | ControlRequest::UnmountBackupDisk { .. }
+            | ControlRequest::ProtectData
             | ControlRequest::OpenData => ControlAnswer::Logs { lines: Vec::new() },
         }
     }
@@ -309,6 +317,14 @@ mod tests {
         assert!(!allowed(paths::NETD_UID) && !allowed(65534) && !allowed(1000));
         assert!(may_ask(0, &ControlRequest::OpenData) && may_ask(paths::HOSTD_UID, &ControlRequest::Reboot));
         assert!(!may_ask(paths::HOSTD_UID, &ControlRequest::OpenData));
+        assert!(may_ask(paths::HOSTD_UID, &ControlRequest::ProtectData));
+        assert!(!may_ask(paths::NETD_UID, &ControlRequest::ProtectData));
+        let mount = ControlRequest::MountBackupDisk {
+            order: 1,
+            device: "sdb1".to_owned(),
+            file_system: DiskFileSystem::Vfat,
+        };
+        assert!(may_ask(0, &mount) && !may_ask(paths::HOSTD_UID, &mount));
         assert!(!may_ask(paths::NETD_UID, &ControlRequest::PowerOff));
         assert!(!may_ask(paths::NETD_UID, &ControlRequest::FactoryReset));
     }

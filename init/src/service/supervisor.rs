@@ -3,6 +3,7 @@
 //! Each turn waits for descriptors or the next due time, takes what is there without blocking, lets the machines
 //! decide, and pets the watchdog at the end. Nothing in it waits for a service or a disk.
 
+mod protect;
 mod reopen;
 
 use std::fs;
@@ -41,6 +42,7 @@ use super::spawn;
 use super::spawn::Process;
 use super::table::SERVICES;
 use super::table::Service;
+use crate::backup_disk;
 use crate::console;
 use crate::console::Level;
 use crate::devices::loader::Loader;
@@ -354,6 +356,18 @@ impl Supervisor {
                 ControlAnswer::Logs { lines }
             }
             ControlRequest::OpenData => self.open_data(now),
+            ControlRequest::ProtectData => protect::data(),
+            ControlRequest::MountBackupDisk { .. } | ControlRequest::UnmountBackupDisk { .. }
+                if self.sequence.goes_down() =>
+            {
+                ControlAnswer::Refused { reason: "the box is going down".to_owned() }
+            }
+            ControlRequest::MountBackupDisk { order, device, file_system } => {
+                backup_disk::start(&backup_disk::Order::Mount { order, device, file_system })
+            }
+            ControlRequest::UnmountBackupDisk { order } => {
+                backup_disk::start(&backup_disk::Order::Unmount { order })
+            }
             ControlRequest::Restart { .. } if self.sequence != Sequence::Run => {
                 ControlAnswer::Refused { reason: "services are being stopped".to_owned() }
             }

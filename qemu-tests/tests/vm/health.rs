@@ -12,8 +12,10 @@ use qemu_tests::Artifacts;
 use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
 use qemu_tests::builder::Inside;
+use qemu_tests::failing_disk::FailingDisk;
 use qemu_tests::machine::DiskBus;
 use qemu_tests::scenario::scenario;
+use qemu_tests::web::Response;
 use qemu_tests::web::Web;
 use serde_json::Value;
 
@@ -77,9 +79,12 @@ fn an_nvme_disk_tells_how_it_is_and_a_full_one_harms_nothing() {
 }
 
 #[test]
-fn a_sata_disk_tells_how_it_is() {
+fn a_sata_disk_tells_how_it_is_and_one_that_fails_takes_nothing_with_it() {
     scenario("health-sata", |folder| {
-        let vm = VmBuilder::new(folder, &Artifacts::load()?).bus(DiskBus::Ahci).start()?;
+        let mut builder = VmBuilder::new(folder, &Artifacts::load()?).bus(DiskBus::Ahci);
+        let sockets = tempfile::tempdir()?;
+        let failing = FailingDisk::serve(&builder.prepare_disk()?, sockets.path())?;
+        let vm = builder.disk_server(failing.socket()).start()?;
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
         let told = health(&web)?;
@@ -88,7 +93,33 @@ fn a_sata_disk_tells_how_it_is() {
         // What QEMU's disk says (hw/ide/core.c, `smart_attributes`).
         ensure!(disk["is_failing"] == false && disk["replaced_sectors"] == 0, "{told}");
         ensure!(disk["power_on_hours"].is_u64(), "{told}");
-        Ok(())
+
+        expect(&put_file(&web, "diary", b"day one")?, 204)?;
+        failing.fail()?;
+        // Whatever wants to write is told so, and what only reads goes on.
+        let refused = vm.wait_until("a change that is refused", || {
+            let answer = log_in(&mut web.clone())?;
+            Ok((answer.status != 200).then_some(answer))
+        })?;
+        ensure!(refused.status == 503 || refused.status == 507, "{} {}", refused.status, refused.text());
+        vm.wait_until("the box to say that its disk fails", || {
+            let is_told = has_reason(&web, "nothing can be saved")? && has_reason(&web, "replace the disk")?;
+            Ok((state(&web)? == "degraded" && is_told).then_some(()))
+        })?;
+        vm.wait_until("the data to be read-only", || {
+            Ok((health(&web)?["file_system"]["is_read_only"] == true).then_some(()))
+        })?;
+        let refused = put_file(&web, "diary", b"day two")?;
+        ensure!((500..600).contains(&refused.status), "{} {}", refused.status, refused.text());
+        expect_file(&web, "diary", b"day one")?;
+        drop(vm.power_cut());
+
+        // Another cable, so to speak: nothing that was acknowledged is gone.
+        let vm = VmBuilder::new(folder, &Artifacts::load()?).disk(&folder.join("disk.img")).start()?;
+        let mut web = vm.wait_web()?;
+        ensure!(state(&web)? == "ready", "{}", status(&web)?);
+        expect(&log_in(&mut web)?, 200)?;
+        expect_file(&web, "diary", b"day one")
     });
 }
 
@@ -100,6 +131,18 @@ fn wait_trimmed(vm: &Vm, web: &Web) -> Result<()> {
         Ok(trim["last"]["bytes"].as_u64().filter(|bytes| *bytes > 1 << 20))
     })
     .map(|_bytes| ())
+}
+
+fn put_file(web: &Web, name: &str, content: &[u8]) -> Result<Response> {
+    let kind = [("Content-Type", "application/octet-stream")];
+    web.send("PUT", &format!("/api/v1/vault/files/{name}"), &kind, Some(content))
+}
+
+fn expect_file(web: &Web, name: &str, content: &[u8]) -> Result<()> {
+    let answer = web.get(&format!("/api/v1/vault/files/{name}"))?;
+    expect(&answer, 200)?;
+    ensure!(answer.body == content, "{name} has another content");
+    Ok(())
 }
 
 fn has_reason(web: &Web, part: &str) -> Result<bool> {

@@ -15,6 +15,9 @@ use crate::unlock::recovery_key;
 use crate::unlock::sealable;
 use crate::unlock::storage;
 use crate::unlock::unlock;
+use crate::vault::file;
+use crate::vault::put;
+use crate::vault_key;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -31,7 +34,9 @@ use std::thread;
 use std::thread::JoinHandle;
 
 /// Power cuts at random moments, unless more are asked for; the changes take turns.
-const CUTS: u32 = 3;
+const CUTS: u32 = 4;
+/// A private file, to be there whatever key it lies under.
+const LETTER: (&str, &[u8]) = ("letter", &[7; 2 << 20]);
 
 /// Something that the owner has changed.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +44,10 @@ enum Change {
     SystemKey,
     Seal,
     RecoveryKey,
+    VaultKey,
 }
 
-const CHANGES: [Change; 3] = [Change::SystemKey, Change::Seal, Change::RecoveryKey];
+const CHANGES: [Change; 4] = [Change::SystemKey, Change::Seal, Change::RecoveryKey, Change::VaultKey];
 
 /// What the owner has on paper.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +68,7 @@ fn keys_that_are_being_changed_survive_power_cuts_at_random_moments() {
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
         let mut papers = Papers { confirmed: recovery_key(&mut web)?, shown: None };
+        put(&mut web, LETTER.0, LETTER.1)?;
         // How long each takes, in CPU seconds: a busy computer stretches time.
         let mut spans = Vec::new();
         for what in CHANGES {
@@ -125,6 +132,7 @@ fn come_back(off: Off, papers: Papers) -> Result<(At, bool)> {
     ensure!(state(&web)? == "ready", "{}", status(&web)?);
     // The owner's record is what was acknowledged first.
     expect(&log_in(&mut web)?, 200)?;
+    ensure!(web.get(&file(LETTER.0))?.body == LETTER.1, "a private file has another content");
     let keys = storage(&web)?["keys"].clone();
     let confirmed = keys.as_array().context("no keys")?.iter();
     let confirmed = confirmed.filter(|key| key["kind"] == "recovery" && key["is_confirmed"] == true);
@@ -145,6 +153,7 @@ fn change(web: &mut Web, what: Change, papers: Papers) -> (Papers, Result<Papers
             web.post("/api/v1/storage/seal", &body).and_then(|answer| expect(&answer, 204))
         }
         Change::RecoveryKey => change_recovery_key(web, &mut papers),
+        Change::VaultKey => vault_key::rotate(web),
     };
     let whole = done.map(|()| papers.clone());
     (papers, whole)

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod app_networks;
 #[cfg(test)]
+mod backup_cuts;
+#[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod boot_chain;
 #[cfg(test)]
 mod chance;
@@ -20,6 +24,8 @@ mod household;
 mod key_cuts;
 #[cfg(test)]
 mod measured;
+#[cfg(test)]
+mod members;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
@@ -42,5 +48,9 @@ mod tls;
 mod unlock;
 #[cfg(test)]
 mod vault;
+#[cfg(test)]
+mod vault_key;
+#[cfg(test)]
+mod volume_key;
 #[cfg(test)]
 mod wizard;

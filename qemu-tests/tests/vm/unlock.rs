@@ -16,6 +16,7 @@ use anyhow::ensure;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
 use qemu_tests::Boot;
+use qemu_tests::Off;
 use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
 use qemu_tests::disk;
@@ -39,6 +40,7 @@ use std::path::Path;
 const HEADER: usize = 16 << 20;
 /// Well formed, and nobody's: its last group fits the others.
 const FOREIGN: &str = "0000-0000-0000-0000-0000-0000-0000-0000-01MV";
+const PASSPHRASE: &str = "nine warm stones";
 /// Wrong keys that are answered at once.
 const FREE: usize = 5;
 
@@ -88,7 +90,7 @@ fn the_recovery_key_opens_the_data_in_another_box_which_then_opens_it_by_itself(
 }
 
 #[test]
-fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
+fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_asks_at_each_start_where_its_owner_wants_it() {
     scenario("unlock-wait", |folder| {
         let vm = VmBuilder::new(folder, &Artifacts::load()?).start()?;
         let mut web = vm.wait_web()?;
@@ -96,6 +98,7 @@ fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
         let key = recovery_key(&mut web)?;
         let off = vm.power_cut();
         let esp = Esp::open(off.disk())?;
+        let key_file = esp.read(BOOT_KEY)?;
         esp.remove(BOOT_KEY)?;
         esp.close()?;
 
@@ -119,8 +122,36 @@ fn wrong_keys_make_everybody_wait_and_a_box_without_a_tpm_is_opened_too() {
         let sealed = web.post("/api/v1/storage/seal", &json!({ "password": PASSWORD }))?;
         expect(&sealed, 409)?;
         ensure!(opened_by(&web)? == "recovery", "{}", storage(&web)?);
-        Ok(())
+        expect(&ask_for(&mut web, "short")?, 409)?;
+        expect(&ask_for(&mut web, PASSPHRASE)?, 204)?;
+        let off = vm.power_cut();
+        let esp = Esp::open(off.disk())?;
+        esp.write(BOOT_KEY, &key_file)?;
+        esp.close()?;
+        asks_at_each_start(off)
     });
+}
+
+fn ask_for(web: &mut Web, passphrase: &str) -> Result<Response> {
+    web.post("/api/v1/storage/passphrase", &json!({ "passphrase": passphrase, "password": PASSWORD }))
+}
+
+/// The key file that lies there opens nothing any more and goes; the passphrase opens, at this start and the next.
+fn asks_at_each_start(mut off: Off) -> Result<()> {
+    for _start in 0..2 {
+        let vm = off.boot_again()?;
+        let mut web = vm.wait_web()?;
+        let reasons = locked_reasons(&status(&web)?)?;
+        ensure!(reasons.contains("asks for its passphrase"), "{reasons}");
+        expect(&unlock(&mut web, "nine cold stones")?, 403)?;
+        let mut web = open(&vm, &mut web, PASSPHRASE)?;
+        expect(&log_in(&mut web)?, 200)?;
+        ensure!(opened_by(&web)? == "passphrase", "{}", storage(&web)?);
+        off = vm.power_cut();
+        let esp = Esp::open(off.disk())?;
+        ensure!(esp.read(BOOT_KEY).is_err(), "the key file is still on the boot partition");
+    }
+    Ok(())
 }
 
 /// A machine that can seal its data anew, and how it boots. Without Secure Boot the harness adds words from outside, and to a system with

@@ -34,10 +34,8 @@ fn a_private_file_is_seen_by_its_user_only() {
         let mut web = vm.wait_web()?;
         ensure!(!expect_usable(&vm, &mut web)?, "a new box is set up");
         ensure!(state(&web)? == "open", "{}", vault(&web)?);
-        let code = recovery_code(&mut web)?;
-        let octets = [("Content-Type", "application/octet-stream")];
-        let written = web.send("PUT", &file(NAME), &octets, Some(MARKER.as_bytes()))?;
-        expect(&written, 204)?;
+        let code = recovery_code(&mut web, PASSWORD)?;
+        put(&mut web, NAME, MARKER.as_bytes())?;
 
         // While it is open root sees it, as was to be expected: this is what the rest is compared with.
         let mut agent = vm.agent()?;
@@ -57,8 +55,7 @@ fn a_private_file_is_seen_by_its_user_only() {
         ensure!(web.get(&file(NAME))?.body == MARKER.as_bytes(), "another content");
 
         // The power goes right after the answer, with the vault open.
-        let again = web.send("PUT", &file("second"), &octets, Some(MARKER.as_bytes()))?;
-        expect(&again, 204)?;
+        put(&mut web, "second", MARKER.as_bytes())?;
         drop(agent);
         let off = vm.power_cut();
         let plain = Plain::of(off.disk())?;
@@ -96,8 +93,9 @@ fn a_private_file_is_seen_by_its_user_only() {
     });
 }
 
-fn recovery_code(web: &mut Web) -> Result<String> {
-    let made = web.post("/api/v1/vault/recovery-code", &json!({ "password": PASSWORD }))?;
+/// Has a recovery code made and confirmed.
+pub(crate) fn recovery_code(web: &mut Web, password: &str) -> Result<String> {
+    let made = web.post("/api/v1/vault/recovery-code", &json!({ "password": password }))?;
     expect(&made, 200)?;
     let code = text(&made.json()?, "recovery_code")?;
     let end = code.get(code.len().saturating_sub(9)..).unwrap_or_default();
@@ -105,21 +103,29 @@ fn recovery_code(web: &mut Web) -> Result<String> {
     Ok(code)
 }
 
-fn unlock(web: &mut Web, body: &Value) -> Result<Response> {
+pub(crate) fn unlock(web: &mut Web, body: &Value) -> Result<Response> {
     web.post("/api/v1/vault/unlock", body)
 }
 
-fn file(name: &str) -> String {
+/// Puts a file into the vault; it is on the disk then.
+pub(crate) fn put(web: &mut Web, name: &str, bytes: &[u8]) -> Result<()> {
+    let octets = [("Content-Type", "application/octet-stream")];
+    expect(&web.send("PUT", &file(name), &octets, Some(bytes))?, 204)
+}
+
+/// Where a private file is.
+pub(crate) fn file(name: &str) -> String {
     format!("/api/v1/vault/files/{name}")
 }
 
-fn vault(web: &Web) -> Result<Value> {
+/// What the box says of the vault of whoever is logged in.
+pub(crate) fn vault(web: &Web) -> Result<Value> {
     let answer = web.get("/api/v1/vault")?;
     expect(&answer, 200)?;
     answer.json()
 }
 
-fn state(web: &Web) -> Result<String> {
+pub(crate) fn state(web: &Web) -> Result<String> {
     text(&vault(web)?, "state")
 }
 

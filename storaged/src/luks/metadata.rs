@@ -33,6 +33,8 @@ pub struct Metadata {
     pub foreign: BTreeMap<TokenId, BTreeSet<Slot>>,
     /// Whether the volume key is being changed.
     pub is_reencrypting: bool,
+    /// Slots of another volume key than the one that is in use: a change of it that a cut kept from beginning.
+    pub unused: BTreeSet<Slot>,
 }
 
 /// Why the header's description is of no use.
@@ -45,6 +47,8 @@ struct Document {
     keyslots: BTreeMap<Slot, Keyslot>,
     #[serde(default)]
     tokens: BTreeMap<TokenId, serde_json::Value>,
+    #[serde(default)]
+    digests: BTreeMap<String, Digest>,
     config: Config,
 }
 
@@ -52,6 +56,15 @@ struct Document {
 struct Keyslot {
     #[serde(rename = "type")]
     kind: String,
+}
+
+/// Tells a volume key, and what is encrypted with it.
+#[derive(Deserialize)]
+struct Digest {
+    #[serde(default)]
+    keyslots: BTreeSet<Slot>,
+    #[serde(default)]
+    segments: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +130,11 @@ impl Metadata {
                 .any(|one| one.starts_with("online-reencrypt")),
             ..Self::default()
         };
+        if !metadata.is_reencrypting {
+            let unused = document.digests.into_values().filter(|digest| digest.segments.is_empty());
+            metadata.unused = unused.flat_map(|digest| digest.keyslots).collect();
+            metadata.slots.retain(|slot| !metadata.unused.contains(slot));
+        }
         for (id, value) in document.tokens {
             if let Ok(token) = Token::from_json(&value) {
                 metadata.tokens.insert(id, token);
@@ -163,7 +181,8 @@ impl Metadata {
     /// The first slot that is free.
     #[must_use]
     pub fn free_slot(&self) -> Option<Slot> {
-        (0..MOST).map(Slot).find(|slot| !self.slots.contains(slot))
+        let is_free = |slot: &Slot| !self.slots.contains(slot) && !self.unused.contains(slot);
+        (0..MOST).map(Slot).find(is_free)
     }
 }
 

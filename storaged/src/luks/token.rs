@@ -47,7 +47,7 @@ pub enum NotOurs {
     /// Another type, version or shape.
     #[error("understand a token of the header")]
     Shape(#[source] serde_json::Error),
-    /// For other than exactly one slot.
+    /// For no slot, or for more than one and its twin.
     #[error("a token is for {0} slots")]
     Slots(usize),
 }
@@ -107,7 +107,8 @@ impl Token {
     /// When it is not one of ours, or of a later version.
     pub fn from_json(value: &Value) -> Result<Self, NotOurs> {
         let document = Document::deserialize(value).map_err(NotOurs::Shape)?;
-        let [slot] = document.keyslots.as_slice() else {
+        // While the volume key changes the slot has a twin behind it, which takes its place in the end.
+        let ([slot] | [slot, _]) = document.keyslots.as_slice() else {
             return Err(NotOurs::Slots(document.keyslots.len()));
         };
         let slot =
@@ -138,6 +139,9 @@ mod tests {
         ] {
             let token = Token { slot: Slot(7), purpose };
             assert_eq!(Token::from_json(&token.to_json()).unwrap(), token);
+            let mut twins = token.to_json();
+            twins["keyslots"] = json!(["7", "2"]);
+            assert_eq!(Token::from_json(&twins).unwrap(), token);
         }
     }
 
@@ -153,7 +157,7 @@ mod tests {
             with("type", json!("systemd-tpm2")),
             with("version", json!(2)),
             with("keyslots", json!([])),
-            with("keyslots", json!(["1", "2"])),
+            with("keyslots", json!(["1", "2", "3"])),
             with("keyslots", json!(["99"])),
             with("extra", json!(1)),
             with("purpose", json!({"kind": "boot_key", "path": "/x"})),

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use zeroize::Zeroizing;
 
 const ADVICE: &str = "Keep this page where you keep your papers, not beside the box. \
-    Whoever has it and reaches the backup can read everything in it.";
+    Whoever has it and reaches the backup can read everything in it but private files, which open with their owner's password only.";
 
 struct Facts {
     made: String,

@@ -55,12 +55,16 @@ impl Folder {
         }
     }
 
-    fn write_aside(&self, aside: &Path, content: &[Bytes]) -> io::Result<()> {
+    /// FAT writes a new name with the length 0, and the length with the file (`fs/fat/namei_vfat.c`, `vfat_rename`): the file is synced
+    /// once more under its name.
+    fn write_aside_and_rename(&self, aside: &Path, path: &Path, content: &[Bytes]) -> io::Result<()> {
         let mut file = File::create(aside)?;
         for part in content {
             file.write_all(part)?;
         }
-        file.sync_data()
+        file.sync_all()?;
+        fs::rename(aside, path)?;
+        file.sync_all()
     }
 
     fn list_into(&self, folder: &Path, found: &mut Vec<(String, u64)>, depth: u8) -> io::Result<()> {
@@ -146,10 +150,7 @@ impl Place for Folder {
         let path = self.at(name);
         let aside = PathBuf::from(format!("{}{UNFINISHED}", path.display()));
         let folder = path.parent().unwrap_or(&self.path);
-        let written = self
-            .write_aside(&aside, content)
-            .and_then(|()| fs::rename(&aside, &path))
-            .and_then(|()| sync_folder(folder));
+        let written = self.write_aside_and_rename(&aside, &path, content).and_then(|()| sync_folder(folder));
         written.map_err(|error| {
             // Only tidying up: the next write of this name would replace it.
             let _gone = fs::remove_file(&aside);

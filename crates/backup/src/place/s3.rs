@@ -129,7 +129,9 @@ impl Place for S3 {
                 action.with_continuation_token(token);
             }
             let result = self.agent.get(action.sign(SIGNED_FOR).as_str()).call();
-            let text = self.take(folder, self.answer("list", folder, result)?, MAX_LIST)?;
+            // An empty folder is an empty list: what is missing is the bucket.
+            let answer = self.answer("list", &self.shown, result)?;
+            let text = self.take(folder, answer, MAX_LIST)?;
             let failed = |source: Box<dyn Error + Send + Sync>| PlaceError::Failed {
                 doing: "list",
                 name: folder.to_owned(),

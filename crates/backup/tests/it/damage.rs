@@ -5,6 +5,7 @@ use crate::world::files;
 use backup::Control;
 use backup::Depth;
 use backup::Pick;
+use backup::Series;
 use std::fs;
 use std::path::Path;
 
@@ -86,6 +87,21 @@ fn each_cut_file_is_refused() {
 }
 
 #[test]
+fn what_a_cut_left_empty_is_taken_away_by_the_next_backup() {
+    let world = World::new();
+    world.back_up(NOON);
+    world.put("home/letter.txt", b"another");
+    for folder in ["snapshots", "index", "data/ab"] {
+        fs::write(world.at("repository").join(folder).join("ab".repeat(32)), b"").unwrap();
+    }
+    let report = world.back_up(NOON + 1);
+    assert_eq!(report.healed.indexes, 1);
+    let verified = backup::verify(&world.owner, &world.target, Depth::Everything, &Control::default());
+    assert!(verified.unwrap().is_sound());
+    assert!(!refused(&world, "restored"));
+}
+
+#[test]
 fn files_exchanged_for_one_another_are_refused() {
     let world = World::new();
     world.back_up(NOON);
@@ -134,7 +150,7 @@ fn a_damaged_snapshot_hides_no_other() {
     let first = world.back_up(NOON).snapshot.id;
     let second = world.back_up(NOON + 1).snapshot.id;
     flip(&world.at("repository/snapshots").join(&second));
-    let listing = backup::list(&world.owner, &world.target, &Control::default()).unwrap();
+    let listing = backup::list(&world.owner, &world.target, &Series::Household, &Control::default()).unwrap();
     assert_eq!(listing.snapshots[0].id, first);
     assert_eq!(listing.damaged, [format!("snapshots/{second}")]);
     assert!(!refused(&world, "restored"));

@@ -5,11 +5,12 @@ use backup::Control;
 use backup::HouseholdId;
 use backup::OpenError;
 use backup::Owner;
+use backup::Series;
 use std::fs;
 
 fn refusal(world: &World, owner: &Owner) -> OpenError {
     let before = crate::world::files(&world.at("repository"));
-    let error = backup::list(owner, &world.target, &Control::default()).unwrap_err();
+    let error = backup::list(owner, &world.target, &Series::Household, &Control::default()).unwrap_err();
     let request = world.request(NOON, None);
     backup::back_up(owner, &world.target, &request, &world.scratch(), &Control::default()).unwrap_err();
     assert_eq!(crate::world::files(&world.at("repository")), before, "something was written");
@@ -34,7 +35,8 @@ fn another_household_and_another_key_are_told_apart() {
 #[test]
 fn no_repository_is_no_error_of_the_key() {
     let world = World::new();
-    let error = backup::list(&world.owner, &world.target, &Control::default()).unwrap_err();
+    let error =
+        backup::list(&world.owner, &world.target, &Series::Household, &Control::default()).unwrap_err();
     assert!(matches!(error, OpenError::Nothing { .. }), "{error}");
     fs::create_dir_all(world.at("repository/data")).unwrap();
     fs::write(world.at("repository/data/holiday.mp4"), "x").unwrap();

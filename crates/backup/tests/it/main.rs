@@ -5,9 +5,13 @@ mod damage;
 #[cfg(test)]
 mod household;
 #[cfg(test)]
+mod object_store;
+#[cfg(test)]
 mod power_cut;
 #[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod sealed;
 #[cfg(test)]
 mod task;
 #[cfg(test)]

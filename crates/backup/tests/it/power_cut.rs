@@ -7,6 +7,7 @@ use crate::world::noise;
 use backup::Control;
 use backup::Depth;
 use backup::Pick;
+use backup::Series;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
@@ -36,7 +37,8 @@ fn a_killed_backup_costs_nothing() {
         for file in 0..6 {
             world.put(&format!("home/file-{file}"), &noise(random.next(), 400_000));
         }
-        let before = backup::list(&world.owner, &world.target, &Control::default()).unwrap();
+        let before =
+            backup::list(&world.owner, &world.target, &Series::Household, &Control::default()).unwrap();
         let begun = Instant::now();
         // Anywhere from its start to after its pruning.
         let moment = usual.mul_f64(f64::from(u32::try_from(random.below(140)).unwrap()) / 100.0);
@@ -51,7 +53,8 @@ fn a_killed_backup_costs_nothing() {
         let found =
             backup::verify(&world.owner, &world.target, Depth::Everything, &Control::default()).unwrap();
         assert!(found.is_sound(), "seed {seed}, round {round}: {found:?}");
-        let after = backup::list(&world.owner, &world.target, &Control::default()).unwrap();
+        let after =
+            backup::list(&world.owner, &world.target, &Series::Household, &Control::default()).unwrap();
         let newest = before.snapshots.last().unwrap();
         assert!(after.snapshots.contains(newest), "seed {seed}, round {round}: the newest snapshot is gone");
         if round % 6 == 0 {

@@ -5,6 +5,7 @@ use crate::world::noise;
 use backup::BackUpError;
 use backup::Control;
 use backup::Depth;
+use backup::Drilling;
 use backup::Keep;
 use backup::LeftOut;
 use backup::Observer;
@@ -13,6 +14,7 @@ use backup::Progress;
 use backup::RestoreError;
 use backup::Restoring;
 use backup::Retention;
+use backup::Series;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -96,7 +98,7 @@ fn old_snapshots_go_and_the_rest_stays_whole() {
             report.retention
         );
     }
-    let listing = backup::list(&world.owner, &world.target, &Control::default()).unwrap();
+    let listing = backup::list(&world.owner, &world.target, &Series::Household, &Control::default()).unwrap();
     let taken: Vec<u64> = listing.snapshots.iter().map(|snapshot| snapshot.taken).collect();
     assert_eq!(taken, [NOON + 2 * DAY, NOON + 3 * DAY]);
     let found = backup::verify(&world.owner, &world.target, Depth::Everything, &Control::default()).unwrap();
@@ -127,8 +129,9 @@ fn a_drill_proves_a_backup_and_leaves_nothing() {
     world.back_up(NOON);
     let scratch = world.scratch();
     for pick in [Pick::Newest, Pick::Random(u64::MAX)] {
+        let drilling = Drilling { series: Series::Household, snapshot: pick, key: None };
         let report =
-            backup::drill(&world.owner, &world.target, &pick, &scratch, NOON + 5, &Control::default())
+            backup::drill(&world.owner, &world.target, &drilling, &scratch, NOON + 5, &Control::default())
                 .unwrap();
         assert_eq!((report.files, report.bytes, report.held), (5, 3_205_008, NOON + 5));
     }
@@ -139,12 +142,22 @@ fn a_drill_proves_a_backup_and_leaves_nothing() {
 fn nothing_is_restored_over_something() {
     let world = World::new();
     world.back_up(NOON);
-    let restoring = Restoring { snapshot: Pick::Newest, into: world.at("home"), owners: false };
+    let restoring = Restoring {
+        series: Series::Household,
+        snapshot: Pick::Newest,
+        into: world.at("home"),
+        owners: false,
+    };
     let error = backup::restore(&world.owner, &world.target, &restoring, &Control::default()).unwrap_err();
     assert!(matches!(error, RestoreError::NotEmpty { .. }));
     let before = world.live();
     std::os::unix::fs::symlink(world.at("home"), world.at("link")).unwrap();
-    let restoring = Restoring { snapshot: Pick::Newest, into: world.at("link"), owners: false };
+    let restoring = Restoring {
+        series: Series::Household,
+        snapshot: Pick::Newest,
+        into: world.at("link"),
+        owners: false,
+    };
     let error = backup::restore(&world.owner, &world.target, &restoring, &Control::default()).unwrap_err();
     assert!(matches!(error, RestoreError::Folder { .. }));
     assert_eq!(world.live(), before);
@@ -178,7 +191,7 @@ fn a_cancelled_backup_leaves_no_snapshot_and_the_next_works() {
     let error =
         backup::back_up(&world.owner, &world.target, &request, &world.scratch(), &control).unwrap_err();
     assert!(matches!(error, BackUpError::Cancelled), "{error:?}");
-    let listing = backup::list(&world.owner, &world.target, &Control::default()).unwrap();
+    let listing = backup::list(&world.owner, &world.target, &Series::Household, &Control::default()).unwrap();
     assert_eq!(listing.snapshots, []);
     world.back_up(NOON + 1);
     world.restore(Pick::Newest, "restored").unwrap();

@@ -7,6 +7,7 @@ use backup::Keep;
 use backup::NotAHouseholdId;
 use backup::Owner;
 use backup::Request;
+use backup::Series;
 use backup::Source;
 use backup::Target;
 use std::path::Path;
@@ -20,6 +21,7 @@ pub(crate) fn target(folder: &Path) -> Target {
 }
 
 pub(crate) fn request(folder: &Path, now: u64, keep: Option<Keep>) -> Request {
-    let source = |name: &str| Source { name: name.into(), path: folder.join(name), exclude: Vec::new() };
-    Request { sources: vec![source("stores"), source("home")], keep, now }
+    let source =
+        |name: &str| Source { name: name.into(), path: folder.join(name), exclude: Vec::new(), key: None };
+    Request { series: Series::Household, sources: vec![source("stores"), source("home")], keep, now }
 }

@@ -10,6 +10,7 @@ use backup::Request;
 use backup::RestoreReport;
 use backup::Restoring;
 use backup::Scratch;
+use backup::Series;
 use backup::Target;
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,7 +75,7 @@ impl World {
     pub(crate) fn restore(&self, pick: Pick, name: &str) -> Result<RestoreReport, backup::RestoreError> {
         let into = self.at(name);
         fs::create_dir(&into).unwrap();
-        let restoring = Restoring { snapshot: pick, into, owners: false };
+        let restoring = Restoring { series: Series::Household, snapshot: pick, into, owners: false };
         backup::restore(&self.owner, &self.target, &restoring, &Control::default())
     }
 

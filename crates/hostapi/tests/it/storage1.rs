@@ -14,6 +14,7 @@ use model::storage::KeyKind;
 use model::storage::KeySlot;
 use model::storage::StorageReport;
 use model::storage::UnlockReport;
+use model::storage::backup_disk::BackupDisk;
 use model::storage::health::HealthReport;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ fn report() -> StorageReport {
         keys: vec![KeySlot { kind: KeyKind::Recovery, is_confirmed: false }],
         is_waiting_for_confirmation: true,
         older_copies: None,
+        rotation: None,
     }
 }
 
@@ -62,6 +64,14 @@ impl Storage1Backend for FakeStoraged {
         Err(Storage1Error::Locked("it is locked".to_owned()))
     }
 
+    async fn set_passphrase(&self, passphrase: Typed) -> Result<(), Storage1Error> {
+        if passphrase.expose() == "nine warm stones" {
+            Ok(())
+        } else {
+            Err(Storage1Error::Refused("no".to_owned()))
+        }
+    }
+
     async fn check_recovery_key(&self, typed: Typed) -> Result<(), Storage1Error> {
         self.unlock(typed).await
     }
@@ -87,6 +97,37 @@ impl Storage1Backend for FakeStoraged {
     async fn rotate_system_key(&self) -> Result<(), Storage1Error> {
         Ok(())
     }
+
+    async fn rotate_volume_key(&self, typed: Typed) -> Result<(), Storage1Error> {
+        self.unlock(typed).await
+    }
+
+    async fn mount_backup_disk(&self, label: Option<String>) -> Result<BackupDisk, Storage1Error> {
+        match label.as_deref() {
+            None => Ok(disk()),
+            Some(label) => Err(Storage1Error::NoDisk(label.to_owned())),
+        }
+    }
+
+    async fn unmount_backup_disk(&self) -> Result<(), Storage1Error> {
+        Ok(())
+    }
+}
+
+fn disk() -> BackupDisk {
+    BackupDisk { folder: "/disk/backup".to_owned(), mounted_at: Some("/disk".to_owned()) }
+}
+
+#[tokio::test]
+async fn a_backup_disk_is_mounted_by_its_name_or_without() {
+    let proxy = proxy().await;
+    let mounted = proxy.mount_backup_disk(String::new()).await.unwrap();
+    assert_eq!(storage1::read_report::<BackupDisk>(&mounted).unwrap(), disk());
+    for label in ["attic".to_owned(), "a".repeat(65)] {
+        let none = proxy.mount_backup_disk(label).await.unwrap_err();
+        assert!(matches!(none, Storage1Error::NoDisk(_)), "{none:?}");
+    }
+    proxy.unmount_backup_disk().await.unwrap();
 }
 
 async fn proxy() -> Storage1Proxy<'static> {
@@ -111,6 +152,9 @@ async fn every_method_reaches_the_backend_and_errors_keep_their_names() {
         Storage1Error::NotItsEnd(_)
     ));
     assert!(matches!(proxy.seal_anew().await.unwrap_err(), Storage1Error::Locked(_)));
+    proxy.set_passphrase("nine warm stones".to_owned()).await.unwrap();
+    let refused = proxy.set_passphrase("x".to_owned()).await.unwrap_err();
+    assert!(matches!(refused, Storage1Error::Refused(_)), "{refused:?}");
 }
 
 #[tokio::test]
@@ -141,6 +185,9 @@ async fn the_anchor_is_read_and_a_box_without_one_says_so() {
         Storage1Error::WrongKey(_)
     ));
     proxy.rotate_system_key().await.unwrap();
+    proxy.rotate_volume_key("right".to_owned()).await.unwrap();
+    let wrong = proxy.rotate_volume_key("x".to_owned()).await.unwrap_err();
+    assert!(matches!(wrong, Storage1Error::WrongKey(_)), "{wrong:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::Signer;
 use super::seal;
 use super::swtpm::Swtpm;
 use super::swtpm::free_pair;
+use super::swtpm::turn;
 use super::wait_until;
 use crate::OpenError;
 use crate::Tcti;
@@ -38,8 +39,10 @@ fn no_tpm_is_told_apart_from_one_that_does_not_answer() {
     let error = Tpm::open(&Tcti::Device(folder.path().to_owned())).unwrap_err();
     assert!(matches!(error, OpenError::Device { .. }), "{error:?}");
 
+    let turn = turn();
     let port = wait_until("two free ports", free_pair);
     let error = Tpm::open(&Tcti::Swtpm { port }).unwrap_err();
+    drop(turn);
     assert!(matches!(error, OpenError::NotAnswering { .. }), "{error:?}");
     assert_eq!(Tcti::default(), Tcti::Device(Path::new("/dev/tpmrm0").to_owned()));
 }

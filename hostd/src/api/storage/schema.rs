@@ -16,6 +16,17 @@ pub(crate) struct StorageReport {
     is_waiting_for_confirmation: bool,
     /// Whether data that was put back to an older copy is noticed; nothing until the security chip was asked.
     older_copies: Option<OlderCopies>,
+    /// How far a change of the volume key is; nothing when none is under way.
+    rotation: Option<VolumeKeyRotation>,
+}
+
+/// A change of the volume key that is under way.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VolumeKeyRotation {
+    /// How much is encrypted with the new key; nothing while it rests.
+    percent: Option<u8>,
+    /// Why it rests, in plain words; the next start goes on with it.
+    problem: Option<String>,
 }
 
 /// Whether data that was put back to an older copy of itself is noticed.

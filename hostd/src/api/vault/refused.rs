@@ -21,6 +21,13 @@ impl From<VaultError> for ApiError {
             VaultError::Locked => {
                 conflict("vault_locked", "Your vault is locked. Open it with your password.")
             }
+            VaultError::Rotating => conflict(
+                "vault_busy",
+                "Your files are being encrypted with another key. Try again when that is done.",
+            ),
+            VaultError::InUse => {
+                conflict("vault_busy", "Files are being sent or received. Try again when that is over.")
+            }
             VaultError::WrongKey { kind } => {
                 forbidden("wrong_key", &format!("This {kind} does not open the vault. Nothing was changed."))
             }
@@ -46,8 +53,12 @@ impl From<VaultError> for ApiError {
             }
             VaultError::Directory(error) => unavailable(&error),
             error @ (VaultError::Open { .. }
+            | VaultError::BrokenOff
+            | VaultError::Changed
             | VaultError::Random { .. }
+            | VaultError::Archive(_)
             | VaultError::Record(_)
+            | VaultError::Restored(_)
             | VaultError::Load(_)
             | VaultError::Hash(_)
             | VaultError::Thread(_)) => {
@@ -77,7 +88,7 @@ impl From<FileError> for ApiError {
                 "too_many_files",
                 format!("There are {MAX_FILES} private files, the most there can be. Remove one first."),
             ),
-            error @ FileError::Io { .. } => {
+            error @ (FileError::Foreign | FileError::Io { .. }) => {
                 tracing::error!(error = &error as &dyn Error, "a private file was not read or written");
                 Self::internal()
             }

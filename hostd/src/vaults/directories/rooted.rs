@@ -2,6 +2,9 @@
 
 use super::Directories;
 use super::Fscrypt;
+use crate::vaults::files::FileError;
+use crate::vaults::files::copying;
+use crate::vaults::files::copying::Copied;
 use rustix::mount::MountFlags;
 use rustix::mount::UnmountFlags;
 use rustix::process::Uid;
@@ -19,6 +22,7 @@ use vault::PasswordCost;
 use vault::VaultDocument;
 use vault::directory::DirectoryError;
 use vault::directory::Locking;
+use vault::directory::Outcome;
 use vault::directory::State;
 use vault::directory::state;
 
@@ -162,4 +166,51 @@ fn without_encryption_nothing_is_shown() {
     let refused = Fscrypt.open(&plain.join("anna").join("1"), open_vault("anna").current());
     rustix::mount::unmount(&plain, UnmountFlags::DETACH).unwrap();
     assert!(matches!(refused, Err(DirectoryError::Unsupported { .. })), "{refused:?}");
+}
+
+#[test]
+fn another_key_gets_another_directory_and_the_old_one_goes_shown_or_hidden() {
+    let disk = Disk::new();
+    let (old, new) = (disk.users().join("anna").join("1"), disk.users().join("anna").join("2"));
+    let (before, after) = (open_vault("anna"), open_vault("anna"));
+    as_nobody(|| {
+        assert_eq!(Fscrypt.open(&old, before.current()).unwrap(), Outcome::Changed);
+        fs::write(old.join(NAME), MARKER).unwrap();
+        assert_eq!(Fscrypt.open(&new, after.current()).unwrap(), Outcome::Changed);
+        for file in copying::inventory(&old).unwrap() {
+            assert_eq!(Fscrypt.copy(&old, &new, &file, &mut |_bytes| true).unwrap(), Copied::Whole);
+        }
+        Fscrypt.settle(&new).unwrap();
+        assert!(Fscrypt.room(&new).unwrap() > 0);
+        Fscrypt.destroy(&old).unwrap();
+        assert_eq!(fs::read(new.join(NAME)).unwrap(), MARKER);
+    });
+    assert!(!old.exists());
+    assert_eq!(as_nobody(|| Fscrypt.close(&new)).unwrap(), Locking::Locked);
+    rustix::fs::syncfs(File::open(disk.root()).unwrap()).unwrap();
+    assert!(!contains(&disk.image(), MARKER) && !contains(&disk.image(), NAME.as_bytes()));
+    as_nobody(|| {
+        let wrong = Fscrypt.open(&new, before.current()).unwrap_err();
+        assert!(matches!(wrong, DirectoryError::OtherKey { .. }), "the old key opens nothing");
+        Fscrypt.destroy(&new).unwrap();
+        Fscrypt.destroy(&new).unwrap();
+    });
+    assert!(!new.exists(), "what is hidden can be destroyed");
+}
+
+#[test]
+fn a_full_disk_breaks_a_copy_off() {
+    let disk = Disk::new();
+    let (old, new) = (disk.users().join("anna").join("1"), disk.users().join("anna").join("2"));
+    let (before, after) = (open_vault("anna"), open_vault("anna"));
+    as_nobody(|| {
+        Fscrypt.open(&old, before.current()).unwrap();
+        fs::write(old.join(NAME), vec![7; 16 << 20]).unwrap();
+        Fscrypt.open(&new, after.current()).unwrap();
+        let file = copying::inventory(&old).unwrap().remove(0);
+        let full = Fscrypt.copy(&old, &new, &file, &mut |_bytes| true).unwrap_err();
+        assert!(matches!(full, FileError::Full), "{full:?}");
+        Fscrypt.destroy(&new).unwrap();
+        assert_eq!(fs::read(old.join(NAME)).unwrap(), vec![7; 16 << 20]);
+    });
 }
