@@ -1,10 +1,13 @@
 //! A software TPM.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
@@ -65,6 +68,7 @@ const NOT_STARTED: &str = "not-need-init";
 
 /// Another process may take a port between the look and the start: then the next pair is tried.
 fn start(state: &TempDir, flags: &str) -> (Child, u16) {
+    let _turn = turn();
     wait_until("two free ports for swtpm", || {
         let port = free_pair()?;
         let mut process = Command::new("swtpm")
@@ -86,10 +90,23 @@ fn start(state: &TempDir, flags: &str) -> (Child, u16) {
     })
 }
 
-/// Two neighbouring ports that are free now.
+/// Held from the look for free ports until they are taken: the tests of this crate run side by side.
+pub(super) fn turn() -> File {
+    let file = File::create(std::env::temp_dir().join("hearth-tpm-tests.lock")).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+/// Two neighbouring ports that are free now, below those that Linux hands out by itself (`ip_local_port_range`, 32768 and up). One of those
+/// may become another program's at any moment, which then answers in the place of a software TPM that has not come up.
 pub(super) fn free_pair() -> Option<u16> {
-    let first = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = first.local_addr().unwrap().port();
-    let next = port.checked_add(1)?;
-    TcpListener::bind(("127.0.0.1", next)).ok().map(|_second| port)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const PAIRS: u16 = 6_000;
+    // Each test is a process of its own; they begin in different places, for a port that was just in use may not be taken at once.
+    let own = u16::try_from(std::process::id() % u32::from(PAIRS)).unwrap();
+    let pair = (own + NEXT.fetch_add(1, Ordering::Relaxed) % PAIRS) % PAIRS;
+    let port = FIRST + 2 * pair;
+    let _first = TcpListener::bind(("127.0.0.1", port)).ok()?;
+    TcpListener::bind(("127.0.0.1", port + 1)).ok().map(|_second| port)
 }
