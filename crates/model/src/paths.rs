@@ -45,6 +45,21 @@ pub const NETD_STATE: &str = "/data/state/netd";
 /// storaged's part of the data partition.
 pub const STORAGED_STATE: &str = "/data/state/storaged";
 
+/// Where containerd-lite's D-Bus interface listens.
+pub const CONTAINERS_BUS_SOCKET: &str = "/run/hearth/containers/bus.sock";
+/// containerd-lite's folder at run time: bundles, network namespaces, pipes of logs.
+pub const CONTAINERS_RUN: &str = "/run/hearth/containers";
+/// containerd-lite's part of the data partition: what is wanted of each app.
+pub const CONTAINERS_STATE: &str = "/data/state/containerd-lite";
+/// The image store.
+pub const IMAGES: &str = "/data/images";
+/// Volumes of apps, a folder for each app's key, and their snapshots.
+pub const APPS: &str = "/data/apps";
+/// Logs of apps.
+pub const APP_LOGS: &str = "/data/logs/apps";
+/// Control groups of apps: `<key>/<container>` below it.
+pub const APP_CGROUPS: &str = "/sys/fs/cgroup/apps";
+
 /// User and group id of netd.
 pub const NETD_UID: u32 = 901;
 /// User and group id of hostd.
