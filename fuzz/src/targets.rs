@@ -3,6 +3,7 @@
 use crate::Target;
 
 mod apps;
+mod backups;
 mod disk;
 mod dns;
 mod documents;
@@ -14,7 +15,7 @@ mod vault;
 mod web;
 
 /// By where the bytes come from.
-pub(crate) const TABLES: [&[Target]; 10] = [
+pub(crate) const TABLES: [&[Target]; 11] = [
     leases::TARGETS,
     dns::TARGETS,
     time::TARGETS,
@@ -25,6 +26,7 @@ pub(crate) const TABLES: [&[Target]; 10] = [
     disk::TARGETS,
     vault::TARGETS,
     apps::TARGETS,
+    backups::TARGETS,
 ];
 
 /// The parts of an input that stand for messages after each other: a length of one byte before each.

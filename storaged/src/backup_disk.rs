@@ -19,6 +19,7 @@ use model::control::ControlRequest;
 use model::paths;
 use model::storage::backup_disk::BackupDisk;
 use model::storage::backup_disk::BackupDiskReport;
+use model::storage::backup_disk::DiskFileSystem;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -33,6 +34,8 @@ use tokio::time::Instant;
 /// A disk that has to spin up, with a journal to replay, takes a while.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a disk that is not there is waited for: one that was plugged in a moment ago, or that the box was started with, comes up slowly.
+const APPEARS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where things are; tests have others.
 #[derive(Clone, Debug)]
@@ -63,6 +66,7 @@ impl Default for Places {
 pub struct BackupDisks {
     control: PathBuf,
     places: Places,
+    appears_within: Duration,
     turn: Arc<Mutex<()>>,
 }
 
@@ -70,29 +74,43 @@ impl BackupDisks {
     /// Asks init at its control socket.
     #[must_use]
     pub fn new(control: PathBuf, places: Places) -> Self {
-        Self { control, places, turn: Arc::default() }
+        Self { control, places, appears_within: APPEARS_WITHIN, turn: Arc::default() }
     }
 
-    /// Mounts the one whose file system has this name, or the first that can be pulled out.
+    /// Mounts the one whose file system has this name, or the first that can be pulled out; half a minute is waited for one that is not
+    /// there.
     ///
     /// # Errors
     /// When there is none, or it cannot be mounted.
     pub async fn mount(&self, label: Option<String>) -> Result<BackupDisk, Storage1Error> {
         let _turn = self.turn.lock().await;
-        let places = self.places.clone();
-        // A disk that hangs holds a thread, not the bus.
-        let listed = tokio::task::spawn_blocking(move || partitions(&places)).await;
-        let listed = listed.map_err(|_ended| Storage1Error::Stopping("storaged is stopping".to_owned()))?;
-        let partitions =
-            listed.map_err(|error| Storage1Error::NoDisk(format!("the disks cannot be listed: {error}")))?;
-        let (chosen, file_system) = choose(&partitions, label.as_deref())
-            .map_err(|reason| Storage1Error::NoDisk(reason.to_string()))?;
-        let device = chosen.name.clone();
+        let (device, file_system) = self.find(label.as_deref()).await?;
         self.order(|order| ControlRequest::MountBackupDisk { order, device, file_system }).await?;
         Ok(BackupDisk {
             folder: paths::BACKUP_FOLDER.to_owned(),
             mounted_at: Some(paths::BACKUP_DISK.to_owned()),
         })
+    }
+
+    /// Looks again for a while when it is not there.
+    async fn find(&self, label: Option<&str>) -> Result<(String, DiskFileSystem), Storage1Error> {
+        let until = Instant::now() + self.appears_within;
+        loop {
+            let places = self.places.clone();
+            // A disk that hangs holds a thread, not the bus.
+            let listed = tokio::task::spawn_blocking(move || partitions(&places)).await;
+            let listed =
+                listed.map_err(|_ended| Storage1Error::Stopping("storaged is stopping".to_owned()))?;
+            let partitions = listed
+                .map_err(|error| Storage1Error::NoDisk(format!("the disks cannot be listed: {error}")))?;
+            match choose(&partitions, label) {
+                Ok((chosen, file_system)) => return Ok((chosen.name.clone(), file_system)),
+                Err(reason) if reason.may_pass() && Instant::now() < until => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Err(reason) => return Err(Storage1Error::NoDisk(reason.to_string())),
+            }
+        }
     }
 
     /// Unmounts it.

@@ -118,8 +118,7 @@ impl RecoveryKit {
             target: self.target.clone(),
         };
         let json = Zeroizing::new(serde_json::to_string(&payload).map_err(|_never| KitError::Damaged)?);
-        let check = sha256_hex(json.as_bytes());
-        Ok(Zeroizing::new(format!("{KIND}:{VERSION}:{}:{}", &check[..16], *json)))
+        Ok(with_checksum(&json))
     }
 
     /// The page as text.
@@ -197,6 +196,12 @@ impl RecoveryKit {
         let (household, key) = code::read_lines(text)?;
         Ok(Self { household, box_name: String::new(), target: None, key, made: 0 })
     }
+}
+
+/// What the QR code holds: kind, version and checksum before it.
+pub(crate) fn with_checksum(json: &str) -> Zeroizing<String> {
+    let check = sha256_hex(json.as_bytes());
+    Zeroizing::new(format!("{KIND}:{VERSION}:{}:{json}", &check[..16]))
 }
 
 fn check_name(name: &str) -> Result<(), KitError> {

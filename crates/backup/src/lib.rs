@@ -17,6 +17,8 @@ mod back_up;
 mod control;
 mod drill;
 mod engine;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod heal;
 mod key;

@@ -28,6 +28,10 @@ pub use folder::UnsealError;
 pub use key::ArchiveKey;
 pub use key::WrappedArchiveKey;
 pub use list::SealedFile;
+#[cfg(feature = "fuzzing")]
+pub(crate) use list::decode as decode_list;
+#[cfg(feature = "fuzzing")]
+pub(crate) use list::encode as encode_list;
 pub(crate) use scan::Plain;
 pub(crate) use scan::Sealed;
 pub(crate) use scan::scan;

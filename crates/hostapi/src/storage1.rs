@@ -30,8 +30,8 @@ pub const PATH: &str = "/org/hearthos/Storage1";
 /// hostd's store.
 pub const HOSTD_STORE: &str = "hostd";
 /// How long a caller waits for an answer. A change of keys is half a dozen runs of a program that syncs the disk each time, and a
-/// security chip takes seconds for each command.
-pub const METHOD_TIMEOUT: Duration = Duration::from_secs(120);
+/// security chip takes seconds for each command. A disk for backups may take half a minute to come up, and a minute and a half to be mounted.
+pub const METHOD_TIMEOUT: Duration = Duration::from_secs(180);
 /// Longest text that somebody types, in bytes; the longest passphrase that is sensible is far shorter.
 pub const MAX_TYPED: usize = 512;
 /// Longest name of a disk's file system, in bytes.

@@ -48,6 +48,16 @@ pub(super) enum NoDisk {
     ReadOnly(String),
 }
 
+impl NoDisk {
+    /// Whether a disk that comes up in a moment would change it.
+    pub(super) const fn may_pass(&self) -> bool {
+        match self {
+            Self::NonePluggedIn | Self::NoneOfThatName(_) => true,
+            Self::SeveralOfThatName(_) | Self::ReadOnly(_) => false,
+        }
+    }
+}
+
 impl Partition {
     /// Neither in memory nor made of others.
     pub(super) fn is_real(&self) -> bool {

@@ -51,7 +51,7 @@ fn disks(folder: &Path) -> BackupDisks {
     }
     fs::write(folder.join("data"), "/dev/vda2").unwrap();
     let places = Places { blocks, devices, data: folder.join("data"), report: folder.join("report") };
-    BackupDisks::new(folder.join("control"), places)
+    BackupDisks { appears_within: Duration::ZERO, ..BackupDisks::new(folder.join("control"), places) }
 }
 
 #[tokio::test]
@@ -65,6 +65,23 @@ async fn the_disk_on_usb_is_mounted_by_init() {
     assert!(
         matches!(&asked, ControlRequest::MountBackupDisk { device, .. } if device == "sda1"),
         "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_disk_that_comes_up_slowly_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let disks = BackupDisks { appears_within: Duration::from_secs(600), ..disks(folder.path()) };
+    let (place, aside) = (folder.path().join("blocks/sda1"), folder.path().join("sda1"));
+    fs::rename(&place, &aside).unwrap();
+    let asked = init(folder.path(), None);
+    let mounting = tokio::spawn(async move { disks.mount(None).await });
+    tokio::time::sleep(3 * LOOK_EVERY).await;
+    assert!(!mounting.is_finished() && !asked.is_finished());
+    fs::rename(&aside, &place).unwrap();
+    mounting.await.unwrap().unwrap();
+    assert!(
+        matches!(asked.await.unwrap(), ControlRequest::MountBackupDisk { device, .. } if device == "sda1")
     );
 }
 

@@ -41,14 +41,14 @@ impl SealedFile {
     }
 }
 
-pub(super) fn encode(files: &[SealedFile]) -> Vec<u8> {
+pub(crate) fn encode(files: &[SealedFile]) -> Vec<u8> {
     let document = Document { kind: KIND.to_owned(), version: VERSION, files: files.to_vec() };
     // Texts and numbers are always JSON.
     serde_json::to_vec(&document).unwrap_or_default()
 }
 
 /// Nothing when it is no list of a version this system knows.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<SealedFile>> {
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<SealedFile>> {
     let document: Document = serde_json::from_slice(text).ok()?;
     (document.kind == KIND && document.version == VERSION).then_some(document.files)
 }
