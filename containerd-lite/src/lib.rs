@@ -4,3 +4,4 @@
 //! layers, in a confined child, to folders that overlayfs lays over each other.
 
 pub mod image;
+pub mod runtime;
