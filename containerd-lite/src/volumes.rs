@@ -1,0 +1,299 @@
+//! Folders of apps that last, and snapshots of them.
+//!
+//! ```text
+//!  <key>/volumes/<name>            belongs to the users of the image, moved up by IMAGE_IDS; 0700 for the first of them
+//!  <key>/snapshots/<name>/<name>   a copy of all volumes
+//!  <key>/staging/                  what is not finished, or not removed yet; emptied before anything is done
+//!  <key>/restoring                 a snapshot that is to become the volumes: whatever happens, it will
+//! ```
+//!
+//! A snapshot is made in `staging` and renamed when it is on the disk. To restore one, it is renamed to `restoring`; from then on it counts:
+//! the volumes are put aside, and it takes their place. [`Volumes::settle`] finishes what a cut left between those steps.
+
+pub mod copy;
+
+use crate::runtime::IMAGE_IDS;
+use copy::CopyError;
+use model::containers::PartName;
+use model::network::names::AppKey;
+use rustix::fs::Gid;
+use rustix::fs::Mode;
+use rustix::fs::Uid;
+use std::collections::BTreeSet;
+use std::fs;
+use std::fs::DirBuilder;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Asked before each change of the disk; an error stands for the power going away.
+type Gate = Box<dyn Fn(&'static str) -> io::Result<()> + Send + Sync>;
+
+/// Why something could not be done with volumes.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// The disk.
+    #[error("{doing} {path}")]
+    Disk {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// A snapshot could not be made.
+    #[error("copy the volumes")]
+    Copy(#[from] CopyError),
+    /// There is no such snapshot.
+    #[error("there is no snapshot {0}")]
+    NoSnapshot(PartName),
+}
+
+/// The folders of all apps.
+pub struct Volumes {
+    root: PathBuf,
+    owner: Option<u32>,
+    reserve: u64,
+    gate: Option<Gate>,
+}
+
+impl std::fmt::Debug for Volumes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Volumes").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Volumes {
+    /// In a folder, with volumes of the users of images; so many bytes stay free on the disk when a snapshot is made.
+    #[must_use]
+    pub fn new(root: &Path, reserve: u64) -> Self {
+        Self { root: root.to_owned(), owner: Some(IMAGE_IDS), reserve, gate: None }
+    }
+
+    /// With volumes of whoever runs this, for tests without rights.
+    #[must_use]
+    pub fn own(root: &Path) -> Self {
+        Self { root: root.to_owned(), owner: None, reserve: 0, gate: None }
+    }
+
+    /// On a disk whose every change is asked about before.
+    #[must_use]
+    pub fn watched(self, gate: impl Fn(&'static str) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { gate: Some(Box::new(gate)), ..self }
+    }
+
+    /// The folder with an app's volumes.
+    #[must_use]
+    pub fn folder(&self, app: &AppKey) -> PathBuf {
+        self.app(app).join("volumes")
+    }
+
+    /// Makes those of an app's volumes that are missing.
+    ///
+    /// # Errors
+    /// When the disk does not allow it.
+    pub fn ensure<'a>(
+        &self,
+        app: &AppKey,
+        names: impl IntoIterator<Item = &'a PartName>,
+    ) -> Result<(), VolumeError> {
+        self.settle(app)?;
+        let folder = self.folder(app);
+        for name in names {
+            let path = folder.join(name.as_str());
+            if path.is_dir() {
+                continue;
+            }
+            // Aside, so that a cut leaves none with the wrong owner.
+            let aside = self.staging(app)?.join(name.as_str());
+            self.change("make", &path, || {
+                make_folder(&folder)?;
+                make_folder(&aside)?;
+                if let Some(owner) = self.owner {
+                    rustix::fs::chown(&aside, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)))?;
+                }
+                rustix::fs::chmod(&aside, Mode::from_raw_mode(0o755))?;
+                fs::rename(&aside, &path)?;
+                sync(&folder)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Copies an app's volumes, in place of an earlier snapshot of that name. Nothing may write to them meanwhile.
+    ///
+    /// # Errors
+    /// When there is no room, or the disk fails; then the earlier one is as it was.
+    pub fn snapshot(&self, app: &AppKey, name: &PartName) -> Result<(), VolumeError> {
+        self.settle(app)?;
+        let staging = self.staging(app)?;
+        let (from, copied) = (self.folder(app), staging.join("copy"));
+        let made = self.change("copy", &from, || make_folder(&from)).and_then(|()| {
+            copy::copy_tree(&from, &copied, self.reserve)?;
+            self.change("write out", &copied, || Ok(rustix::fs::syncfs(File::open(&copied)?)?))
+        });
+        if let Err(error) = made {
+            // What is left of it takes room that may be what was missing. The next change would clear it, too.
+            drop(remove(&staging));
+            return Err(error);
+        }
+        let snapshots = self.app(app).join("snapshots");
+        let place = snapshots.join(name.as_str());
+        self.change("make", &snapshots, || make_folder(&snapshots))?;
+        if place.exists() {
+            // Both change their places at once: there is a snapshot of that name at every moment.
+            self.change("put in its place", &place, || {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                let here = rustix::fs::CWD;
+                Ok(rustix::fs::renameat_with(here, &copied, here, &place, exchange)?)
+            })?;
+        } else {
+            self.change("put in its place", &place, || fs::rename(&copied, &place))?;
+        }
+        self.change("write out", &snapshots, || sync(&snapshots))?;
+        self.change("remove", &staging, || remove(&staging))
+    }
+
+    /// Puts a snapshot in the place of an app's volumes; it is used up. Nothing of the app may run.
+    ///
+    /// # Errors
+    /// When there is none, or the disk fails; whatever happens, the volumes are those from before or those of the snapshot.
+    pub fn restore(&self, app: &AppKey, name: &PartName) -> Result<(), VolumeError> {
+        self.settle(app)?;
+        let place = self.app(app).join("snapshots").join(name.as_str());
+        if !place.is_dir() {
+            return Err(VolumeError::NoSnapshot(name.clone()));
+        }
+        self.change("put in its place", &place, || {
+            fs::rename(&place, self.restoring(app))?;
+            sync(&self.app(app))
+        })?;
+        self.settle(app)
+    }
+
+    /// Finishes what a cut left half.
+    ///
+    /// # Errors
+    /// When the disk does not allow it.
+    pub fn settle(&self, app: &AppKey) -> Result<(), VolumeError> {
+        let (restoring, volumes) = (self.restoring(app), self.folder(app));
+        if restoring.exists() {
+            if volumes.exists() {
+                let aside = self.staging(app)?.join("before");
+                self.change("remove", &aside, || remove(&aside))?;
+                self.change("put aside", &volumes, || {
+                    fs::rename(&volumes, &aside)?;
+                    sync(&self.app(app))
+                })?;
+            }
+            self.change("put in its place", &volumes, || {
+                fs::rename(&restoring, &volumes)?;
+                sync(&self.app(app))
+            })?;
+        }
+        let staging = self.app(app).join("staging");
+        if staging.exists() {
+            self.change("remove", &staging, || remove(&staging))?;
+        }
+        Ok(())
+    }
+
+    /// Names of an app's snapshots.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn snapshots(&self, app: &AppKey) -> Result<BTreeSet<PartName>, VolumeError> {
+        let folder = self.app(app).join("snapshots");
+        let failed = |source| VolumeError::Disk { doing: "list", path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut names = BTreeSet::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name();
+            names.extend(name.to_str().and_then(|name| name.parse::<PartName>().ok()));
+        }
+        Ok(names)
+    }
+
+    /// Removes a snapshot; fine when there is none.
+    ///
+    /// # Errors
+    /// When the disk does not allow it.
+    pub fn remove_snapshot(&self, app: &AppKey, name: &PartName) -> Result<(), VolumeError> {
+        let place = self.app(app).join("snapshots").join(name.as_str());
+        if !place.exists() {
+            return Ok(());
+        }
+        let staging = self.staging(app)?;
+        let aside = staging.join("gone");
+        // In one step: half of one would be restored as if it were whole.
+        self.change("remove", &place, || {
+            remove(&aside)?;
+            fs::rename(&place, &aside)?;
+            remove(&staging)
+        })
+    }
+
+    /// Removes all that an app has.
+    ///
+    /// # Errors
+    /// When the disk does not allow it.
+    pub fn remove(&self, app: &AppKey) -> Result<(), VolumeError> {
+        let folder = self.app(app);
+        self.change("remove", &folder, || {
+            remove(&folder)?;
+            if self.root.exists() { sync(&self.root) } else { Ok(()) }
+        })
+    }
+
+    fn app(&self, app: &AppKey) -> PathBuf {
+        self.root.join(app.as_str())
+    }
+
+    fn restoring(&self, app: &AppKey) -> PathBuf {
+        self.app(app).join("restoring")
+    }
+
+    fn staging(&self, app: &AppKey) -> Result<PathBuf, VolumeError> {
+        let staging = self.app(app).join("staging");
+        self.change("make", &staging, || make_folder(&staging))?;
+        Ok(staging)
+    }
+
+    fn change(
+        &self,
+        doing: &'static str,
+        path: &Path,
+        change: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), VolumeError> {
+        self.gate
+            .as_ref()
+            .map_or(Ok(()), |gate| gate(doing))
+            .and_then(|()| change())
+            .map_err(|source| VolumeError::Disk { doing, path: path.to_owned(), source })
+    }
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
