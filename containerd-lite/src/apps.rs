@@ -18,8 +18,8 @@ pub mod words;
 
 pub use part::Found;
 pub use part::Part;
-pub use retry::FAILURES_TOLERATED;
 pub use retry::FAILURE_WINDOW;
+pub use retry::FAILURES_TOLERATED;
 pub use retry::LONGEST_PAUSE;
 pub use retry::UP_LONG_ENOUGH;
 
@@ -34,6 +34,7 @@ use model::containers::Wanted;
 use model::network::names::AppKey;
 use retry::Pause;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Longest pause between two tries to get a network.
@@ -122,7 +123,6 @@ enum Net {
     /// Not to be had; tried again at that time.
     Refused {
         until: Duration,
-        why: String,
     },
     /// There, but nobody knows its addresses any more: made anew when nothing runs in it.
     Lost,
@@ -137,6 +137,8 @@ pub struct App {
     is_removed: bool,
     net: Net,
     net_pause: Pause,
+    /// Why there was no network at the last try.
+    net_trouble: Option<String>,
     /// Those of the specification, and others until they have ended.
     parts: BTreeMap<PartName, Part>,
 }
@@ -174,7 +176,7 @@ impl App {
         };
         let parts = parts.into_iter().map(|(name, found)| (name, Part::found(found))).collect();
         let net_pause = Pause::up_to(LONGEST_NETWORK_PAUSE);
-        Self { spec, wanted, is_removed: false, net, net_pause, parts }
+        Self { spec, wanted, is_removed: false, net, net_pause, net_trouble: None, parts }
     }
 
     /// How it is to run.
@@ -210,7 +212,7 @@ impl App {
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         let net = match &self.net {
-            Net::Refused { until, .. } => Some(*until),
+            Net::Refused { until } => Some(*until),
             Net::Down | Net::Attaching | Net::Up | Net::Lost | Net::Detaching => None,
         };
         self.parts.values().filter_map(Part::due).chain(net).min()
@@ -233,9 +235,11 @@ impl App {
             Event::Attached if self.net == Net::Attaching => {
                 self.net = Net::Up;
                 self.net_pause.reset();
+                self.net_trouble = None;
             }
             Event::NotAttached(why) if self.net == Net::Attaching => {
-                self.net = Net::Refused { until: now + self.net_pause.next(), why };
+                self.net = Net::Refused { until: now + self.net_pause.next() };
+                self.net_trouble = Some(why);
             }
             Event::Detached if self.net == Net::Detaching => self.net = Net::Down,
             Event::Attached | Event::NotAttached(_) | Event::Detached => {}
@@ -281,6 +285,7 @@ impl App {
             part.wished(is_change);
         }
         self.net_pause.reset();
+        self.net_trouble = None;
         if matches!(self.net, Net::Refused { .. }) {
             self.net = Net::Down;
         }
@@ -291,7 +296,8 @@ impl App {
         let (Some(spec), Some(part)) = (self.spec.containers.get(name), self.parts.get(name)) else {
             return false;
         };
-        let may_stay = !part.is_alive() || (part.runs_as(spec) && !part.is_asked_anew() && self.net != Net::Lost);
+        let may_stay =
+            !part.is_alive() || (part.runs_as(spec) && !part.is_asked_anew() && self.net != Net::Lost);
         self.wanted == Wanted::Running && may_stay
     }
 
@@ -319,11 +325,7 @@ impl App {
             .collect();
         for name in &leaving {
             // The order is that of the specification of now, which has no rings.
-            let comes_first = |other: &PartName| {
-                let spec = self.spec.containers.get(other);
-                spec.is_some_and(|spec| spec.after.iter().any(|after| after.container == *name))
-            };
-            let must_wait = !self.is_removed_part(name) && leaving.iter().any(comes_first);
+            let must_wait = leaving.iter().any(|other| self.before(other).contains(name));
             if let Some(part) = self.parts.get_mut(name)
                 && !must_wait
             {
@@ -332,8 +334,15 @@ impl App {
         }
     }
 
-    fn is_removed_part(&self, name: &PartName) -> bool {
-        !self.spec.containers.contains_key(name)
+    /// All that come before a container, at whatever remove.
+    fn before<'a>(&'a self, name: &'a PartName) -> BTreeSet<&'a PartName> {
+        let mut before = BTreeSet::new();
+        let mut unseen = vec![name];
+        while let Some(spec) = unseen.pop().and_then(|name| self.spec.containers.get(name)) {
+            let first = spec.after.iter().map(|after| &after.container);
+            unseen.extend(first.filter(|first| before.insert(*first)));
+        }
+        before
     }
 
     fn look_after(&mut self, now: Duration, actions: &mut Vec<Action>) {
@@ -350,7 +359,7 @@ impl App {
                 self.net = Net::Attaching;
                 actions.push(Action::Attach);
             }
-            Net::Refused { until, .. } if is_needed && now >= *until => {
+            Net::Refused { until } if is_needed && now >= *until => {
                 self.net = Net::Attaching;
                 actions.push(Action::Attach);
             }
@@ -405,7 +414,7 @@ impl App {
     #[must_use]
     pub fn report(&self, app: &AppKey, now: Duration) -> AppReport {
         let mut reasons = Vec::new();
-        if let Net::Refused { why, .. } = &self.net {
+        if let (Net::Refused { .. } | Net::Attaching, Some(why)) = (&self.net, &self.net_trouble) {
             reasons.push(format!("it waits for the network: {why}"));
         }
         let mut containers = BTreeMap::new();
@@ -439,9 +448,9 @@ impl App {
             AppState::Failed
         } else if any(ContainerState::Unhealthy) || parts().any(Part::is_looping) {
             AppState::Unhealthy
-        } else if parts().all(|part| {
-            matches!(part.state(true), ContainerState::Running | ContainerState::Completed)
-        }) {
+        } else if parts()
+            .all(|part| matches!(part.state(true), ContainerState::Running | ContainerState::Completed))
+        {
             AppState::Running
         } else {
             AppState::Starting

@@ -33,7 +33,7 @@ const IDS: u32 = 65_536;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    version: u32,
+    pub(crate) version: u32,
     /// Which range of ids it has. Never another app's while there is any data of this one.
     pub ids: u32,
     /// What is wanted of it.
@@ -162,7 +162,9 @@ impl State {
     pub fn forget(&self, app: &AppKey) -> Result<(), StateError> {
         let path = self.path(app);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("remove", &path)(error));
+            }
             _ => {}
         }
         self.sync().map_err(failed("write out", &self.folder))
