@@ -25,7 +25,7 @@ use std::time::Duration;
 /// The box's name on the home network.
 pub const NAME: &str = "hearth.local";
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Longest answer, in bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
 

@@ -162,7 +162,13 @@ fn the_policy_says_what_is_started_again() {
         let whole = match state {
             ContainerState::Completed => AppState::Running,
             ContainerState::Failed => AppState::Failed,
-            _ => AppState::Starting,
+            ContainerState::Stopped
+            | ContainerState::Waiting
+            | ContainerState::Starting
+            | ContainerState::Running
+            | ContainerState::Unhealthy
+            | ContainerState::BackingOff
+            | ContainerState::Stopping => AppState::Starting,
         };
         assert_eq!(app.state(), whole);
         assert_eq!(app.due().is_some(), state == ContainerState::BackingOff);

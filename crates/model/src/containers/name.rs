@@ -16,7 +16,7 @@ pub struct PartName(String);
 /// Why a text is no name of a part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a name has 1 to 63 of the characters a-z, 0-9, -, _ and ., a letter or digit first; {0:?} is none")]
-pub struct InvalidPartName(String);
+pub struct InvalidPartName(pub(super) String);
 
 impl PartName {
     /// The text.

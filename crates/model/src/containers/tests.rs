@@ -21,7 +21,7 @@ fn a_plain_app_is_taken_and_comes_back_from_json() {
     spec.check().unwrap();
     let text = serde_json::to_string(&spec).unwrap();
     assert_eq!(serde_json::from_str::<AppSpec>(&text).unwrap(), spec);
-    assert!(serde_json::from_str::<AppSpec>(r#"{"containers":{},"privileged":true}"#).is_err());
+    serde_json::from_str::<AppSpec>(r#"{"containers":{},"privileged":true}"#).unwrap_err();
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn names_are_parts_of_paths_and_nothing_more() {
         assert_eq!(good.parse::<PartName>().unwrap().as_str(), good);
     }
     for bad in ["", ".", "..", "-a", "_a", "A", "a/b", "a b", "ä", &"a".repeat(64)] {
-        assert!(bad.parse::<PartName>().is_err(), "{bad}");
+        assert_eq!(bad.parse::<PartName>(), Err(InvalidPartName(bad.to_owned())));
     }
 }
 
@@ -83,14 +83,14 @@ fn folders_are_where_the_container_may_have_them() {
         "/.hearth/x",
         "/a\0",
     ] {
-        assert!(with(bad).check().is_err(), "{bad:?}");
+        assert_ne!(with(bad).check(), Ok(()), "{bad:?}");
     }
     let twice = ContainerSpec {
         volumes: vec![volume("/a")],
         temporary: vec![TemporaryFolder { target: "/a".to_owned(), size_bytes: 1 }],
         ..container()
     };
-    assert!(app([("a", twice)]).check().is_err());
+    app([("a", twice)]).check().unwrap_err();
 }
 
 #[test]
@@ -117,6 +117,6 @@ fn limits_and_commands_are_sensible() {
         named("A=B"),
         relative,
     ] {
-        assert!(app([("a", bad.clone())]).check().is_err(), "{bad:?}");
+        assert_ne!(app([("a", bad.clone())]).check(), Ok(()), "{bad:?}");
     }
 }
