@@ -57,6 +57,15 @@ struct Build {
     /// Storage daemon.
     #[arg(long)]
     storaged: PathBuf,
+    /// Starter of containers.
+    #[arg(long)]
+    containerd_lite_run: PathBuf,
+    /// Unpacker of images of apps.
+    #[arg(long)]
+    containerd_lite_unpack: PathBuf,
+    /// Static first process of containers.
+    #[arg(long)]
+    app_init: PathBuf,
     /// The built console.
     #[arg(long)]
     console: PathBuf,
@@ -109,6 +118,9 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
             netd: build.netd.clone(),
             hostd: build.hostd.clone(),
             storaged: build.storaged.clone(),
+            containerd_lite_run: build.containerd_lite_run.clone(),
+            containerd_lite_unpack: build.containerd_lite_unpack.clone(),
+            app_init: build.app_init.clone(),
         },
         console: &build.console,
         choice: if build.newest { Choice::Newest } else { Choice::Kept },

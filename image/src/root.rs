@@ -40,6 +40,12 @@ pub struct Programs {
     pub hostd: PathBuf,
     /// The storage daemon.
     pub storaged: PathBuf,
+    /// Starts containers for the container daemon.
+    pub containerd_lite_run: PathBuf,
+    /// Unpacks images for it.
+    pub containerd_lite_unpack: PathBuf,
+    /// Static: the first process of every container, whatever the image has.
+    pub app_init: PathBuf,
 }
 
 /// What the root is made from.
@@ -116,6 +122,9 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
         ("netd", &programs.netd),
         ("hostd", &programs.hostd),
         ("storaged", &programs.storaged),
+        ("containerd-lite-run", &programs.containerd_lite_run),
+        ("containerd-lite-unpack", &programs.containerd_lite_unpack),
+        ("app-init", &programs.app_init),
     ] {
         stage.copy(program, &format!("usr/lib/hearth/{name}"), 0o755)?;
     }

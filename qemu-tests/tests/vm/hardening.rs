@@ -26,7 +26,10 @@ const ELF: &str = "7f454c46";
 const SCRIPT: &str = "2321";
 
 /// The only programs there are.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 11] = [
+    "/usr/lib/hearth/app-init",
+    "/usr/lib/hearth/containerd-lite-run",
+    "/usr/lib/hearth/containerd-lite-unpack",
     "/usr/lib/hearth/hostd",
     "/usr/lib/hearth/init",
     "/usr/lib/hearth/netd",
