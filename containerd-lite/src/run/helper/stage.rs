@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::chown;
 use std::path::Path;
 use std::path::PathBuf;
@@ -98,21 +99,32 @@ impl Stage {
 
     /// A file of the image, its links followed inside of it; empty when there is none, and cut at [`MAX_FILE`].
     pub(super) fn read(&self, path: &str) -> anyhow::Result<String> {
-        let root = tree::open_folder(&self.place("root"))?;
         // Not to wait for whoever would write to a pipe of this name.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let file = match openat2(&root, path, flags, Mode::empty(), resolve) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(String::new()),
-            Err(error) => return Err(error).with_context(|| format!("open {path} of the image")),
-        };
+        let Some(file) = self.open(path, flags)? else { return Ok(String::new()) };
+        let file = File::from(file);
         if !file.metadata().with_context(|| format!("look at {path} of the image"))?.is_file() {
             return Err(Impossible(format!("{path} of the image is no file")).into());
         }
         let mut bytes = Vec::new();
         file.take(MAX_FILE).read_to_end(&mut bytes).with_context(|| format!("read {path} of the image"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Whether the image has a folder of this name, its links followed inside of it.
+    pub(super) fn has_folder(&self, path: &str) -> anyhow::Result<bool> {
+        self.open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC).map(|folder| folder.is_some())
+    }
+
+    /// Opens something of the image; none when it is not there.
+    fn open(&self, path: &str, flags: OFlags) -> anyhow::Result<Option<OwnedFd>> {
+        let root = tree::open_folder(&self.place("root"))?;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        match openat2(&root, path, flags, Mode::empty(), resolve) {
+            Ok(opened) => Ok(Some(opened)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("open {path} of the image")),
+        }
     }
 
     /// Mounts a folder of the box at its number, owners mapped.

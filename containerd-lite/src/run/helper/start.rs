@@ -57,6 +57,7 @@ pub(super) fn start(id: &ContainerId, init: &Path, start: &Start) -> anyhow::Res
     let volumes = stage.volumes(start, table.as_fd())?;
     let user = user::find(&start.user, &stage.read("etc/passwd")?, &stage.read("etc/group")?)
         .context("find the user that it runs as")?;
+    check_working_folder(&stage, start)?;
     let root = stage.place("root");
     let cgroup = cgroup::path_in_hierarchy(id);
     let spec = spec::spec(start, &user, &Ready { cgroup: &cgroup, root: &root, init, volumes: &volumes });
@@ -90,6 +91,17 @@ fn check(start: &Start) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// libcontainer would only say that something failed. What is to be mounted may make the folder.
+fn check_working_folder(stage: &Stage, start: &Start) -> anyhow::Result<()> {
+    let folder = Path::new(&start.working_folder);
+    let volumes = start.volumes.iter().map(|volume| &volume.target);
+    let mut mounted = volumes.chain(start.temporary.iter().map(|folder| &folder.target));
+    if mounted.any(|target| folder.starts_with(target)) || stage.has_folder(&start.working_folder)? {
+        return Ok(());
+    }
+    Err(Impossible(format!("the image has no folder {:?} to start in", start.working_folder)).into())
+}
+
 /// What a container inherits from this process.
 fn prepare_process() -> anyhow::Result<()> {
     // libcontainer leaves groups alone when a container has none.
@@ -102,6 +114,8 @@ fn prepare_process() -> anyhow::Result<()> {
 /// Limits of every process of an app that are not its control group's.
 pub(super) fn limits() -> anyhow::Result<()> {
     for (resource, most) in [(Resource::Nofile, FILES), (Resource::Core, 0)] {
+        // More than the daemon itself may have is not ours to give.
+        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
         rustix::process::setrlimit(resource, limit).context("set the limits of the app's processes")?;
     }

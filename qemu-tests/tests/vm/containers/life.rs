@@ -63,7 +63,7 @@ fn what_is_wrong_with_an_image_is_told(world: &mut World) -> Result<()> {
         (with(start(&[], ""), "words", json!([])), "no program"),
         (with(start(&[], ""), "layers", json!([])), "no layers"),
         (with(start(&["facts"], ""), "first_id", json!(0)), "not the first id"),
-        (with(start(&["facts"], ""), "working_folder", json!("/nowhere")), "create the container"),
+        (with(start(&["facts"], ""), "working_folder", json!("/nowhere")), "no folder \"/nowhere\""),
     ] {
         let answer = world.ask(&json!({ "run": { "id": id(APP), "start": wrong, "seconds": 60 } }))?;
         let error = answer["error"].as_str().unwrap_or_default();
