@@ -34,6 +34,7 @@ use model::containers::Wanted;
 use model::network::names::AppKey;
 use retry::Pause;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Longest pause between two tries to get a network.
@@ -319,11 +320,7 @@ impl App {
             .collect();
         for name in &leaving {
             // The order is that of the specification of now, which has no rings.
-            let comes_first = |other: &PartName| {
-                let spec = self.spec.containers.get(other);
-                spec.is_some_and(|spec| spec.after.iter().any(|after| after.container == *name))
-            };
-            let must_wait = !self.is_removed_part(name) && leaving.iter().any(comes_first);
+            let must_wait = leaving.iter().any(|other| self.before(other).contains(name));
             if let Some(part) = self.parts.get_mut(name)
                 && !must_wait
             {
@@ -332,8 +329,15 @@ impl App {
         }
     }
 
-    fn is_removed_part(&self, name: &PartName) -> bool {
-        !self.spec.containers.contains_key(name)
+    /// All that come before a container, at whatever remove.
+    fn before(&self, name: &PartName) -> BTreeSet<&PartName> {
+        let mut before = BTreeSet::new();
+        let mut unseen: Vec<&PartName> = vec![name];
+        while let Some(spec) = unseen.pop().and_then(|name| self.spec.containers.get(name)) {
+            let first = spec.after.iter().map(|after| &after.container);
+            unseen.extend(first.filter(|first| before.insert(*first)));
+        }
+        before
     }
 
     fn look_after(&mut self, now: Duration, actions: &mut Vec<Action>) {

@@ -33,7 +33,7 @@ const IDS: u32 = 65_536;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    version: u32,
+    pub(crate) version: u32,
     /// Which range of ids it has. Never another app's while there is any data of this one.
     pub ids: u32,
     /// What is wanted of it.

@@ -255,7 +255,7 @@ mod tests {
         let mut files = Files::open(folder.path()).unwrap();
         let long = "x".repeat(1000);
         for _ in 0..400 {
-            files.append(&lines(&[&long; 10])).unwrap();
+            files.append(&lines(&[&*long; 10])).unwrap();
         }
         let bytes: u64 = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
         assert!((MAX_BYTES / 2..=MAX_BYTES).contains(&bytes), "{bytes}");
