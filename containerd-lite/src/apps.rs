@@ -123,7 +123,6 @@ enum Net {
     /// Not to be had; tried again at that time.
     Refused {
         until: Duration,
-        why: String,
     },
     /// There, but nobody knows its addresses any more: made anew when nothing runs in it.
     Lost,
@@ -138,6 +137,8 @@ pub struct App {
     is_removed: bool,
     net: Net,
     net_pause: Pause,
+    /// Why there was no network at the last try.
+    net_trouble: Option<String>,
     /// Those of the specification, and others until they have ended.
     parts: BTreeMap<PartName, Part>,
 }
@@ -175,7 +176,7 @@ impl App {
         };
         let parts = parts.into_iter().map(|(name, found)| (name, Part::found(found))).collect();
         let net_pause = Pause::up_to(LONGEST_NETWORK_PAUSE);
-        Self { spec, wanted, is_removed: false, net, net_pause, parts }
+        Self { spec, wanted, is_removed: false, net, net_pause, net_trouble: None, parts }
     }
 
     /// How it is to run.
@@ -211,7 +212,7 @@ impl App {
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         let net = match &self.net {
-            Net::Refused { until, .. } => Some(*until),
+            Net::Refused { until } => Some(*until),
             Net::Down | Net::Attaching | Net::Up | Net::Lost | Net::Detaching => None,
         };
         self.parts.values().filter_map(Part::due).chain(net).min()
@@ -234,9 +235,11 @@ impl App {
             Event::Attached if self.net == Net::Attaching => {
                 self.net = Net::Up;
                 self.net_pause.reset();
+                self.net_trouble = None;
             }
             Event::NotAttached(why) if self.net == Net::Attaching => {
-                self.net = Net::Refused { until: now + self.net_pause.next(), why };
+                self.net = Net::Refused { until: now + self.net_pause.next() };
+                self.net_trouble = Some(why);
             }
             Event::Detached if self.net == Net::Detaching => self.net = Net::Down,
             Event::Attached | Event::NotAttached(_) | Event::Detached => {}
@@ -282,6 +285,7 @@ impl App {
             part.wished(is_change);
         }
         self.net_pause.reset();
+        self.net_trouble = None;
         if matches!(self.net, Net::Refused { .. }) {
             self.net = Net::Down;
         }
@@ -354,7 +358,7 @@ impl App {
                 self.net = Net::Attaching;
                 actions.push(Action::Attach);
             }
-            Net::Refused { until, .. } if is_needed && now >= *until => {
+            Net::Refused { until } if is_needed && now >= *until => {
                 self.net = Net::Attaching;
                 actions.push(Action::Attach);
             }
@@ -409,7 +413,7 @@ impl App {
     #[must_use]
     pub fn report(&self, app: &AppKey, now: Duration) -> AppReport {
         let mut reasons = Vec::new();
-        if let Net::Refused { why, .. } = &self.net {
+        if let (Net::Refused { .. } | Net::Attaching, Some(why)) = (&self.net, &self.net_trouble) {
             reasons.push(format!("it waits for the network: {why}"));
         }
         let mut containers = BTreeMap::new();

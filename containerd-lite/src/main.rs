@@ -21,8 +21,8 @@ use std::path::Path;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// Where our own programs lie.
-const PROGRAMS: &str = "/usr/lib/hearth";
+/// The program that unpacks layers.
+const UNPACK: &str = "/usr/lib/hearth/containerd-lite-unpack";
 /// Threads for what blocks: starts, stops, checks, a pull.
 const BLOCKING: usize = 48;
 /// How long what blocks may go on after the daemon has ended: less than init waits. Nothing in it breaks when it is cut.
@@ -44,8 +44,7 @@ fn main() -> anyhow::Result<()> {
         .build()
         .context("start the runtime")?;
     let ended = if is_data_there() {
-        let launcher = Launcher::new(Path::new(PROGRAMS)).context("get ready to run containers")?;
-        runtime.block_on(daemon::run(launcher, settings()?, bus_socket))
+        runtime.block_on(daemon::run(Launcher::default(), settings()?, bus_socket))
     } else {
         runtime.block_on(daemon::idle(bus_socket))
     };
@@ -56,15 +55,15 @@ fn main() -> anyhow::Result<()> {
 fn settings() -> anyhow::Result<Settings> {
     let limits = Limits::default();
     let reserve = limits.reserve;
-    let unpack = Path::new(PROGRAMS).join("containerd-lite-unpack");
-    let unpacker = Box::new(Confined::new(&unpack, Owners::Range { first: IMAGE_IDS }));
+    let unpacker = Box::new(Confined::new(Path::new(UNPACK), Owners::Range { first: IMAGE_IDS }));
     let store = Store::open(Path::new(paths::IMAGES), limits, Platform::of_this_board(), unpacker)
         .context("open the store of images")?;
     Ok(Settings {
         allowed: AllowedUids::default(),
         net_socket: paths::NET_BUS_SOCKET.into(),
         state: Path::new(paths::CONTAINERS_STATE).join("apps"),
-        notes: Path::new(paths::CONTAINERS_RUN).join("notes"),
+        // A name that no app has: folders of apps lie beside it.
+        notes: Path::new(paths::CONTAINERS_RUN).join(".notes"),
         logs: paths::APP_LOGS.into(),
         volumes: Volumes::new(Path::new(paths::APPS), reserve),
         store,

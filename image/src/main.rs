@@ -48,6 +48,9 @@ struct Build {
     /// Static init.
     #[arg(long)]
     init: PathBuf,
+    /// Container daemon.
+    #[arg(long)]
+    containerd_lite: PathBuf,
     /// Network daemon.
     #[arg(long)]
     netd: PathBuf,
@@ -105,6 +108,7 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
         out: &out,
         cache: &hearth.join("parts-cache"),
         programs: &Programs {
+            containerd_lite: build.containerd_lite.clone(),
             init: build.init.clone(),
             netd: build.netd.clone(),
             hostd: build.hostd.clone(),

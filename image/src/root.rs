@@ -34,6 +34,8 @@ const COMPRESSIBLE: [&str; 9] = ["css", "html", "js", "json", "map", "mjs", "svg
 pub struct Programs {
     /// Static: it also runs as stage 1, where there is no library.
     pub init: PathBuf,
+    /// Container daemon.
+    pub containerd_lite: PathBuf,
     /// Network daemon.
     pub netd: PathBuf,
     /// Host daemon.
@@ -113,6 +115,7 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
     let programs = inputs.programs;
     for (name, program) in [
         ("init", &programs.init),
+        ("containerd-lite", &programs.containerd_lite),
         ("netd", &programs.netd),
         ("hostd", &programs.hostd),
         ("storaged", &programs.storaged),

@@ -14,11 +14,13 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// When the compiler fails.
 pub(crate) fn build() -> Result<Programs> {
     build_static("init")?;
-    cargo(["build", "--release", "--package", "netd", "--package", "hostd", "--package", "storaged"])
+    let daemons = ["containerd-lite", "netd", "hostd", "storaged"];
+    cargo(["build", "--release"].into_iter().chain(daemons.into_iter().flat_map(|name| ["--package", name])))
         .run()?;
     let release = target().join("release");
     // Static: stage 1 runs where there is no library yet.
     Ok(Programs {
+        containerd_lite: release.join("containerd-lite"),
         init: static_program("init"),
         netd: release.join("netd"),
         hostd: release.join("hostd"),

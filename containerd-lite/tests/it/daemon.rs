@@ -191,17 +191,16 @@ impl Home {
         self.reports().into_iter().find(|report| report.app == key(app)).unwrap()
     }
 
-    /// Waits for what changes until all apps are as wished.
+    /// Waits until all is as wished; not all of it is in a report.
     fn wait_for(&self, what: &str, mut is_so: impl FnMut(&[AppReport]) -> bool) {
         let deadline = std::time::Instant::now() + DEADLINE;
-        let mut seen = 0;
         loop {
             let reports = self.reports();
             if is_so(&reports) {
                 return;
             }
             assert!(std::time::Instant::now() < deadline, "{what}: {reports:#?}, {:?}", self.runtime.calls());
-            seen = self.ask(async |proxy| proxy.wait_for_change(seen).await).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -277,6 +276,23 @@ fn an_app_runs_prints_and_stops_and_its_network_goes() {
     assert!(matches!(unknown, Containers1Error::UnknownContainer(_)), "{unknown:?}");
     let unknown = home.ask(async |proxy| proxy.start_app("other").await).unwrap_err();
     assert!(matches!(unknown, Containers1Error::UnknownApp(_)), "{unknown:?}");
+}
+
+#[test]
+fn who_waits_for_a_change_is_told_of_each() {
+    let home = Home::new();
+    let wait = |seen: u64| home.ask(async |proxy| proxy.wait_for_change(seen).await).unwrap();
+    let mut seen = wait(0);
+    home.run("notes", &json!({ "web": home.container(&json!({})) }));
+    // Between two looks nothing is missed: the last change is the one to the state that lasts.
+    while home.report("notes").state != AppState::Running {
+        seen = wait(seen);
+    }
+    home.runtime.end_with(&id("notes", "web"), End::Code(3));
+    while home.report("notes").containers.values().next().unwrap().last_end != Some(End::Code(3)) {
+        seen = wait(seen);
+    }
+    assert_ne!(seen, 0);
 }
 
 #[test]

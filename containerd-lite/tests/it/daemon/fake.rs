@@ -199,7 +199,10 @@ impl Runtime for FakeRuntime {
 
 /// netd, as far as apps need it.
 #[derive(Clone, Default)]
-pub(super) struct FakeNetd(Arc<Mutex<Net>>);
+pub(super) struct FakeNetd {
+    net: Arc<Mutex<Net>>,
+    status: Arc<watch::Sender<Arc<Status>>>,
+}
 
 #[derive(Default)]
 pub(super) struct Net {
@@ -209,7 +212,7 @@ pub(super) struct Net {
 
 impl FakeNetd {
     pub(super) fn net(&self) -> MutexGuard<'_, Net> {
-        self.0.lock().unwrap()
+        self.net.lock().unwrap()
     }
 }
 
@@ -219,7 +222,7 @@ fn not_asked<T>() -> Result<T, Net1Error> {
 
 impl Net1Backend for FakeNetd {
     fn status(&self) -> watch::Receiver<Arc<Status>> {
-        watch::Sender::new(Arc::new(Status::default())).subscribe()
+        self.status.subscribe()
     }
 
     async fn attach_app(&self, app: AppKey, _namespace: NetworkNamespace) -> Result<Attachment, Net1Error> {

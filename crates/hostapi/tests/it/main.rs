@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod activation;
 #[cfg(test)]
+mod containers1;
+#[cfg(test)]
 mod net1;
 #[cfg(test)]
 mod storage1;
