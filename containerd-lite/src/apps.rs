@@ -18,8 +18,8 @@ pub mod words;
 
 pub use part::Found;
 pub use part::Part;
-pub use retry::FAILURES_TOLERATED;
 pub use retry::FAILURE_WINDOW;
+pub use retry::FAILURES_TOLERATED;
 pub use retry::LONGEST_PAUSE;
 pub use retry::UP_LONG_ENOUGH;
 
@@ -296,7 +296,8 @@ impl App {
         let (Some(spec), Some(part)) = (self.spec.containers.get(name), self.parts.get(name)) else {
             return false;
         };
-        let may_stay = !part.is_alive() || (part.runs_as(spec) && !part.is_asked_anew() && self.net != Net::Lost);
+        let may_stay =
+            !part.is_alive() || (part.runs_as(spec) && !part.is_asked_anew() && self.net != Net::Lost);
         self.wanted == Wanted::Running && may_stay
     }
 
@@ -334,9 +335,9 @@ impl App {
     }
 
     /// All that come before a container, at whatever remove.
-    fn before(&self, name: &PartName) -> BTreeSet<&PartName> {
+    fn before<'a>(&'a self, name: &'a PartName) -> BTreeSet<&'a PartName> {
         let mut before = BTreeSet::new();
-        let mut unseen: Vec<&PartName> = vec![name];
+        let mut unseen = vec![name];
         while let Some(spec) = unseen.pop().and_then(|name| self.spec.containers.get(name)) {
             let first = spec.after.iter().map(|after| &after.container);
             unseen.extend(first.filter(|first| before.insert(*first)));
@@ -447,9 +448,9 @@ impl App {
             AppState::Failed
         } else if any(ContainerState::Unhealthy) || parts().any(Part::is_looping) {
             AppState::Unhealthy
-        } else if parts().all(|part| {
-            matches!(part.state(true), ContainerState::Running | ContainerState::Completed)
-        }) {
+        } else if parts()
+            .all(|part| matches!(part.state(true), ContainerState::Running | ContainerState::Completed))
+        {
             AppState::Running
         } else {
             AppState::Starting

@@ -163,7 +163,8 @@ impl Containers1Backend for Backend {
 
     async fn import_image(&self, name: String, archive: OwnedFd) -> Result<ImageReport, Containers1Error> {
         let name = reference(&name)?;
-        self.block(move |shared| shared.images.import(&name, archive).map_err(Containers1Error::Refused)).await
+        self.block(move |shared| shared.images.import(&name, archive).map_err(Containers1Error::Refused))
+            .await
     }
 
     async fn images(&self) -> Result<Vec<ImageReport>, Containers1Error> {

@@ -207,7 +207,8 @@ fn environment(spec: &ContainerSpec, image: &ImageConfig) -> Vec<String> {
 
 /// Containers of an app share its network: each finds the others under their names, at its own addresses.
 fn hosts(place: &Place<'_>) -> String {
-    let names: Vec<&str> = place.names.iter().map(PartName::as_str).filter(|name| *name != "localhost").collect();
+    let names: Vec<&str> =
+        place.names.iter().map(PartName::as_str).filter(|name| *name != "localhost").collect();
     if names.is_empty() {
         return place.attachment.hosts.clone();
     }
@@ -288,10 +289,10 @@ mod tests {
     #[test]
     fn without_a_wish_all_is_as_the_image_says() {
         let image = parse(REDIS.as_bytes()).unwrap();
-        assert_eq!((&*image.ports, &*image.volumes), (
-            &["udp/53".to_owned(), "tcp/6379".to_owned()][..],
-            &["/data".to_owned()][..]
-        ));
+        assert_eq!(
+            (&*image.ports, &*image.volumes),
+            (&["udp/53".to_owned(), "tcp/6379".to_owned()][..], &["/data".to_owned()][..])
+        );
         let start = made("", &image).unwrap();
         assert_eq!(start.words, ["docker-entrypoint.sh", "redis-server"]);
         assert_eq!(start.environment, ["PATH=/usr/local/bin:/bin", "REDIS=7"]);
@@ -328,7 +329,10 @@ mod tests {
             assert_eq!(image, ImageConfig::default());
             assert_eq!(made("", &image), Err(ContainerError::NoProgram));
             let start = made(r#","arguments":["/app"]"#, &image).unwrap();
-            assert_eq!((&*start.words, &*start.environment), (&["/app".to_owned()][..], &[PATH.to_owned()][..]));
+            assert_eq!(
+                (&*start.words, &*start.environment),
+                (&["/app".to_owned()][..], &[PATH.to_owned()][..])
+            );
             assert_eq!((&*start.working_folder, start.stop_signal), ("/", StopSignal::Term));
         }
     }

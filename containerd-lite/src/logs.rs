@@ -185,7 +185,11 @@ impl Log {
         let mut all = lines;
         let number = u64::try_from(all.len()).unwrap_or(u64::MAX);
         if lost > 0 {
-            all.push((now.unix_ms, LogStream::Box, format!("{lost} lines were lost: the disk did not take them")));
+            all.push((
+                now.unix_ms,
+                LogStream::Box,
+                format!("{lost} lines were lost: the disk did not take them"),
+            ));
         }
         if all.is_empty() {
             return Ok(());

@@ -162,7 +162,9 @@ impl State {
     pub fn forget(&self, app: &AppKey) -> Result<(), StateError> {
         let path = self.path(app);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("remove", &path)(error));
+            }
             _ => {}
         }
         self.sync().map_err(failed("write out", &self.folder))

@@ -134,8 +134,10 @@ mod tests {
         fs::write(place("key"), [7; 32]).unwrap();
         let storaged = table::find("storaged").unwrap();
         let writable: &'static str = folder.path().to_str().unwrap().to_owned().leak();
-        let sandbox =
-            table::Sandbox { write: vec![writable, "/dev/null"].leak(), ..*storaged.confinement.sandbox().unwrap() };
+        let sandbox = table::Sandbox {
+            write: vec![writable, "/dev/null"].leak(),
+            ..*storaged.confinement.sandbox().unwrap()
+        };
         let [header, key] = ["partition", "key"].map(|name| place(name).to_str().unwrap().to_owned());
         let steps: Vec<Vec<String>> = [
             "luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY HEADER",

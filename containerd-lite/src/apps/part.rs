@@ -265,7 +265,9 @@ impl Part {
             State::Stopping { .. } => {
                 return self.rest(end);
             }
-            State::Resting | State::Starting | State::BackingOff { .. } | State::Done | State::Failed => return,
+            State::Resting | State::Starting | State::BackingOff { .. } | State::Done | State::Failed => {
+                return;
+            }
         };
         if is_leaving {
             return self.rest(end);
@@ -410,11 +412,9 @@ impl Part {
                 State::Up { since, .. } | State::Stopping { since, .. } => {
                     Some(now.saturating_sub(since).as_secs())
                 }
-                State::Resting
-                | State::Starting
-                | State::BackingOff { .. }
-                | State::Done
-                | State::Failed => None,
+                State::Resting | State::Starting | State::BackingOff { .. } | State::Done | State::Failed => {
+                    None
+                }
             },
             usage: None,
         }

@@ -47,12 +47,7 @@ pub(super) struct Ends {
 
 impl Default for Ends {
     fn default() -> Self {
-        Self {
-            pause: Pause::up_to(LONGEST_PAUSE),
-            recent: VecDeque::new(),
-            in_a_row: 0,
-            is_looping: false,
-        }
+        Self { pause: Pause::up_to(LONGEST_PAUSE), recent: VecDeque::new(), in_a_row: 0, is_looping: false }
     }
 }
 

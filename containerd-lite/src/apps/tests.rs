@@ -72,10 +72,10 @@ fn nothing_starts_before_the_network_is_there_and_it_is_tried_again() {
         assert_eq!(app.step(Event::NotAttached("netd does not answer".to_owned()), s(at)), []);
         assert_eq!(app.due(), Some(s(at + pause)));
         let report = report(&app, at);
-        assert_eq!((report.state, &*report.reasons), (
-            AppState::Starting,
-            &["it waits for the network: netd does not answer".to_owned()][..]
-        ));
+        assert_eq!(
+            (report.state, &*report.reasons),
+            (AppState::Starting, &["it waits for the network: netd does not answer".to_owned()][..])
+        );
         assert_eq!(of(&app, "web", at).state, ContainerState::Waiting);
         assert_eq!(app.step(Event::Due, s(at + pause) - Duration::from_millis(1)), []);
         assert_eq!(app.step(Event::Due, s(at + pause)), [Action::Attach]);
@@ -217,7 +217,10 @@ fn containers_wait_for_those_that_come_first() {
     assert_eq!(of(&app, "migrate", 100).state, ContainerState::Starting);
     assert_eq!(app.step(Event::Started(part("migrate")), s(101)), [Action::Start(part("cache"))]);
     app.step(Event::Started(part("cache")), s(101));
-    assert_eq!(app.step(ended("migrate", End::Code(0)), s(102)), [Action::Probe { part: part("cache"), run: 1 }]);
+    assert_eq!(
+        app.step(ended("migrate", End::Code(0)), s(102)),
+        [Action::Probe { part: part("cache"), run: 1 }]
+    );
     assert_eq!(of(&app, "web", 102).reason.unwrap(), "for cache to be healthy");
     let healthy = Event::Probed { part: part("cache"), run: 1, found: Ok(()) };
     assert_eq!(app.step(healthy, s(103)), [Action::Start(part("web"))]);
@@ -321,8 +324,7 @@ fn found_up(spec: Option<ContainerSpec>) -> Found {
 fn what_ran_under_an_earlier_daemon_goes_on() {
     let once = ContainerSpec { restart: RestartPolicy::Never, ..container() };
     let whole = spec([("job", once.clone()), ("web", container())]);
-    let done =
-        Found { spec: Some(once), last_end: Some(End::Code(0)), is_final: true, ..Found::default() };
+    let done = Found { spec: Some(once), last_end: Some(End::Code(0)), is_final: true, ..Found::default() };
     let parts = BTreeMap::from([(part("job"), done), (part("web"), found_up(Some(container())))]);
     let mut app = App::found(whole, Wanted::Running, FoundNetwork::Whole, parts);
     assert_eq!(app.step(Event::Due, s(100)), []);
@@ -376,7 +378,9 @@ impl World {
                     let spec = &app.spec().containers[name];
                     for after in spec.after.iter().filter(|after| after.until == Until::Started) {
                         let first = app.parts().find(|(other, _)| **other == after.container).unwrap().1;
-                        prop_assert!(self.alive.contains(&after.container) || first.has_come(Until::Completed));
+                        prop_assert!(
+                            self.alive.contains(&after.container) || first.has_come(Until::Completed)
+                        );
                     }
                 }
                 Action::Stop(name) | Action::Kill(name) => prop_assert!(self.alive.contains(name)),

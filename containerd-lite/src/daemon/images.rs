@@ -256,7 +256,9 @@ impl Images {
         let mut in_use = BTreeSet::new();
         for (id, layers) in held.iter() {
             let layers = layers.as_ref();
-            in_use.extend(layers.ok_or_else(|| format!("it is not known what {id} runs on: restart that app"))?);
+            in_use.extend(
+                layers.ok_or_else(|| format!("it is not known what {id} runs on: restart that app"))?,
+            );
         }
         let taken = self.store.collect_but(&in_use).map_err(|error| chain(&error))?;
         Ok(u64::try_from(taken.layers + taken.documents).unwrap_or(u64::MAX))
@@ -280,7 +282,8 @@ fn forget_oldest(pulls: &mut BTreeMap<Reference, Pull>) -> Result<(), String> {
     while pulls.len() >= MAX_PULLS {
         let ended = pulls.iter().filter(|(_, pull)| !pull.is_running()).min_by_key(|(_, pull)| pull.order);
         let oldest = ended.map(|(name, _)| name.clone());
-        let oldest = oldest.ok_or_else(|| format!("{MAX_PULLS} images are being pulled: wait for some of them"))?;
+        let oldest =
+            oldest.ok_or_else(|| format!("{MAX_PULLS} images are being pulled: wait for some of them"))?;
         pulls.remove(&oldest);
     }
     Ok(())

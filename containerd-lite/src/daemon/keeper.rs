@@ -118,7 +118,9 @@ impl Keeper {
                     managed.clearing = Clearing::No;
                     self.clear_if_gone(&key).await;
                 }
-                Clearing::No if managed.app.due().is_some_and(|due| due <= now) => self.step(&key, Event::Due),
+                Clearing::No if managed.app.due().is_some_and(|due| due <= now) => {
+                    self.step(&key, Event::Due)
+                }
                 Clearing::Again(_) | Clearing::No | Clearing::UnderWay => {}
             }
         }
@@ -246,7 +248,8 @@ impl Keeper {
 
 impl Managed {
     fn follow(&mut self, part: &PartName, running: Running) {
-        let spec = self.app.parts().find(|(name, _)| *name == part).and_then(|(_, part)| part.spec().cloned());
+        let spec =
+            self.app.parts().find(|(name, _)| *name == part).and_then(|(_, part)| part.spec().cloned());
         let followed = self.worker.follow(part, spec, running);
         self.followed.insert(part.clone(), followed);
     }
@@ -256,11 +259,7 @@ impl Managed {
         let parts = self.app.parts().map(|(name, part)| {
             (name.clone(), PartNote::new(part.to_find(), self.layers.get(name).cloned()))
         });
-        let note = Note {
-            ids: self.record.ids,
-            attachment: self.attachment.clone(),
-            parts: parts.collect(),
-        };
+        let note = Note { ids: self.record.ids, attachment: self.attachment.clone(), parts: parts.collect() };
         if self.noted.as_ref() == Some(&note) {
             return;
         }

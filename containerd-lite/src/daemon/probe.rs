@@ -105,7 +105,8 @@ fn status(answer: &[u8]) -> Option<u16> {
     let rest = answer.strip_prefix(b"HTTP/1.")?;
     let (digits, after) = (rest.get(2..5)?, rest.get(5));
     let is_framed = rest.get(1) == Some(&b' ') && after.is_none_or(|byte| b" \r\n".contains(byte));
-    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let text =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok().filter(|_| is_framed)
 }
 
@@ -118,7 +119,9 @@ mod tests {
     fn only_a_status_is_one() {
         assert_eq!(status(b"HTTP/1.1 200 OK\r\n"), Some(200));
         assert_eq!(status(b"HTTP/1.0 503\r\n"), Some(503));
-        for bad in [&b""[..], b"HTTP/1.1 20", b"HTTP/1.1 2000", b"HTTP/2 200 OK", b"SSH-2.0", b"HTTP/1.1 +20 "] {
+        for bad in
+            [&b""[..], b"HTTP/1.1 20", b"HTTP/1.1 2000", b"HTTP/2 200 OK", b"SSH-2.0", b"HTTP/1.1 +20 "]
+        {
             assert_eq!(status(bad), None, "{bad:?}");
         }
     }

@@ -71,11 +71,7 @@ impl Drop for Followed {
 }
 
 impl Worker {
-    pub(super) fn start(
-        app: AppKey,
-        shared: Arc<Shared>,
-        outcomes: mpsc::Sender<(AppKey, Outcome)>,
-    ) -> Self {
+    pub(super) fn start(app: AppKey, shared: Arc<Shared>, outcomes: mpsc::Sender<(AppKey, Outcome)>) -> Self {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         drop(tokio::spawn(async move {
             while let Some(job) = queue.recv().await {
@@ -210,7 +206,9 @@ impl Worker {
                     runtime.kill(&id).unwrap_or_else(|error| failed(&error, "a container was not ended"));
                 }
                 let end = runtime.end(&id);
-                runtime.remove(&id).unwrap_or_else(|error| failed(&error, "a container was not cleared away"));
+                runtime
+                    .remove(&id)
+                    .unwrap_or_else(|error| failed(&error, "a container was not cleared away"));
                 shared.images.release(&id);
                 let log = shared.logs.of(&id, moment());
                 log.say(words::end(end, spec.as_ref()), moment());
@@ -303,7 +301,8 @@ fn launch(
         first_id: order.first_id,
         attachment: &order.attachment,
     };
-    let start = container::start(&order.spec, &config, held.layers, &place).map_err(|error| useless(&error))?;
+    let start =
+        container::start(&order.spec, &config, held.layers, &place).map_err(|error| useless(&error))?;
     let names = order.spec.volumes.iter().map(|volume| &volume.name);
     shared.volumes.ensure(&id.app, names).map_err(|error| may_help(&error))?;
     shared.logs.of(id, moment()).say("it is started".to_owned(), moment());

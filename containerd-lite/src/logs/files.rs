@@ -219,7 +219,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut files = Files::open(&folder.path().join("web")).unwrap();
         assert_eq!(files.page(0, 10).unwrap(), LogPage { lines: Vec::new(), next: 1 });
-        files.append(&[(5, LogStream::Stderr, "a\tb".to_owned()), (6, LogStream::Box, String::new())]).unwrap();
+        files
+            .append(&[(5, LogStream::Stderr, "a\tb".to_owned()), (6, LogStream::Box, String::new())])
+            .unwrap();
         files.append(&lines(&["c"])).unwrap();
         files.sync().unwrap();
         let page = files.page(1, 10).unwrap();
@@ -244,8 +246,7 @@ mod tests {
         let mut files = Files::open(folder.path()).unwrap();
         assert_eq!(files.next(), 2);
         files.append(&lines(&["three"])).unwrap();
-        let texts: Vec<String> =
-            files.page(0, 9).unwrap().lines.into_iter().map(|line| line.text).collect();
+        let texts: Vec<String> = files.page(0, 9).unwrap().lines.into_iter().map(|line| line.text).collect();
         assert_eq!(texts, ["one", "three"]);
     }
 
@@ -257,7 +258,8 @@ mod tests {
         for _ in 0..400 {
             files.append(&lines(&[&*long; 10])).unwrap();
         }
-        let bytes: u64 = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+        let bytes: u64 =
+            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
         assert!((MAX_BYTES / 2..=MAX_BYTES).contains(&bytes), "{bytes}");
         let oldest = files.page(1, 1).unwrap();
         assert!(oldest.lines[0].number > 1000 && oldest.next == 4001);

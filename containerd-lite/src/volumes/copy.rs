@@ -70,11 +70,8 @@ pub fn copy_tree(from: &Path, to: &Path, reserve: u64) -> Result<(), CopyError> 
     let source = rustix::fs::open(from, folder, Mode::empty()).map_err(failed("open"))?;
     rustix::fs::mkdir(to, Mode::from_raw_mode(0o700)).map_err(failed("make"))?;
     let target = rustix::fs::open(to, folder, Mode::empty()).map_err(failed("open"))?;
-    let root_of_target = target.try_clone().map_err(|source| CopyError::Step {
-        doing: "open",
-        path: root.clone(),
-        source,
-    })?;
+    let root_of_target =
+        target.try_clone().map_err(|source| CopyError::Step { doing: "open", path: root.clone(), source })?;
     let mut copy = Copy {
         root: root_of_target,
         linked: HashMap::new(),
@@ -111,7 +108,8 @@ impl Copy {
                 continue;
             }
             let path = path.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
-            let stat = rustix::fs::statat(from, name, AtFlags::SYMLINK_NOFOLLOW).map_err(step("look at", &path))?;
+            let stat =
+                rustix::fs::statat(from, name, AtFlags::SYMLINK_NOFOLLOW).map_err(step("look at", &path))?;
             self.entry((from, to), name, &stat, (&path, depth))?;
         }
         let stat = rustix::fs::fstat(from).map_err(step("look at", path))?;
@@ -129,9 +127,11 @@ impl Copy {
         match kind {
             FileType::Directory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-                let source = rustix::fs::openat(from, name, flags, Mode::empty()).map_err(step("open", path))?;
+                let source =
+                    rustix::fs::openat(from, name, flags, Mode::empty()).map_err(step("open", path))?;
                 rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o700)).map_err(step("make", path))?;
-                let target = rustix::fs::openat(to, name, flags, Mode::empty()).map_err(step("open", path))?;
+                let target =
+                    rustix::fs::openat(to, name, flags, Mode::empty()).map_err(step("open", path))?;
                 return self.folder(&source, &target, path, depth + 1);
             }
             FileType::Socket | FileType::CharacterDevice | FileType::BlockDevice | FileType::Unknown => {

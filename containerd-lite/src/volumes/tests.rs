@@ -78,7 +78,8 @@ fn a_snapshot_is_restored_once_and_another_takes_its_place() {
     for _ in 0..2 {
         volumes.remove_snapshot(&app(), &before).unwrap();
     }
-    let left: Vec<_> = fs::read_dir(folder.path().join("notes")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(folder.path().join("notes")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name == "volumes" || name == "snapshots"), "{left:?}");
     volumes.remove(&app()).unwrap();
     assert!(!folder.path().join("notes").exists());
@@ -171,10 +172,10 @@ fn a_copy_has_all_that_the_files_had() {
     copy::copy_tree(&from, &to, 0).unwrap();
 
     let fact = |path: &str| fs::symlink_metadata(to.join(path)).unwrap();
-    assert_eq!((fact("sub/file").mode() & 0o7777, fs::read_to_string(to.join("twin")).unwrap()), (
-        0o4751,
-        "text".to_owned()
-    ));
+    assert_eq!(
+        (fact("sub/file").mode() & 0o7777, fs::read_to_string(to.join("twin")).unwrap()),
+        (0o4751, "text".to_owned())
+    );
     assert_eq!(fact("sub/file").ino(), fact("twin").ino());
     assert_ne!(fact("sub/file").ino(), fs::metadata(at("twin")).unwrap().ino());
     let mut note = [0; 8];

@@ -145,10 +145,11 @@ impl Home {
         self.proxy = Some(self.client.block_on(connected).unwrap().unwrap());
     }
 
-    /// As SIGKILL does: nothing more is done, whatever was under way.
+    /// As SIGKILL does: nothing more is begun, whatever was under way. Calls of the runtime that were begun have an end, as no thread of
+    /// this process can be killed.
     fn kill(&mut self) {
         self.proxy = None;
-        self.daemon.take().unwrap().shutdown_background();
+        self.daemon.take().unwrap().shutdown_timeout(DEADLINE);
     }
 
     fn ask<T>(
@@ -241,12 +242,18 @@ impl Drop for Home {
 #[test]
 fn an_app_runs_prints_and_stops_and_its_network_goes() {
     let home = Home::new();
-    home.run("notes", &json!({ "web": home.container(&json!({ "volumes": [{ "name": "db", "target": "/db" }] })) }));
+    home.run(
+        "notes",
+        &json!({ "web": home.container(&json!({ "volumes": [{ "name": "db", "target": "/db" }] })) }),
+    );
     home.wait_for_state("notes", AppState::Running);
     {
         let world = home.runtime.world();
         let start = &world.containers[&id("notes", "web")].start;
-        assert_eq!((&*start.words, start.first_id, start.layers.len()), (&["/app".to_owned()][..], 0x2000_0000, 1));
+        assert_eq!(
+            (&*start.words, start.first_id, start.layers.len()),
+            (&["/app".to_owned()][..], 0x2000_0000, 1)
+        );
         assert_eq!(start.hosts, "127.0.0.1 localhost\n127.0.0.1 web\n::1 web\n");
         assert!(start.layers[0].join("app").is_file() && start.volumes[0].source.is_dir());
     }
@@ -336,7 +343,9 @@ fn apps_outlive_a_daemon_that_is_killed_and_are_found_again() {
     home.run("photos", &json!({ "web": home.container(&json!({})) }));
     home.wait_for_state("photos", AppState::Running);
     home.wait_for("job runs", |reports| {
-        reports.iter().any(|r| r.containers.iter().any(|(n, c)| n.as_str() == "job" && c.state == ContainerState::Running))
+        reports.iter().any(|r| {
+            r.containers.iter().any(|(n, c)| n.as_str() == "job" && c.state == ContainerState::Running)
+        })
     });
     home.runtime.end_with(&id("notes", "job"), End::Code(0));
     home.wait_for_state("notes", AppState::Running);
@@ -414,7 +423,10 @@ fn containers_of_no_app_are_ended_and_those_of_an_unreadable_one_left_alone() {
     assert_eq!(home.runtime.calls().iter().filter(|call| call.contains("notes")).count(), 1);
     // Nobody gets its ids.
     let refused = home.try_set("new", &json!({ "web": home.container(&json!({})) })).unwrap_err();
-    assert!(matches!(&refused, Containers1Error::Refused(said) if said.contains("notes.json")), "{refused:?}");
+    assert!(
+        matches!(&refused, Containers1Error::Refused(said) if said.contains("notes.json")),
+        "{refused:?}"
+    );
     home.ask(async |proxy| proxy.remove_app("notes", true).await).unwrap();
     home.wait_for("notes is gone", <[AppReport]>::is_empty);
     assert!(home.runtime.world().containers.is_empty() && home.runtime.world().networks.is_empty());
@@ -447,8 +459,16 @@ fn a_flood_of_one_app_hurts_neither_the_others_nor_the_disk() {
         .sum();
     assert!(bytes < 2 << 20, "{bytes}");
     let page = home.log("loud", "web");
-    let told: u64 = page.lines.iter().filter_map(|line| line.text.strip_suffix(
-        " lines were left out: at most 8192 bytes a second are kept in the long run")?.parse::<u64>().ok()).sum();
+    let told: u64 = page
+        .lines
+        .iter()
+        .filter_map(|line| {
+            line.text
+                .strip_suffix(" lines were left out: at most 8192 bytes a second are kept in the long run")?
+                .parse::<u64>()
+                .ok()
+        })
+        .sum();
     let kept = page.next - 1;
     assert!(told > 90_000 && told + kept >= 100_000, "{told} left out, {kept} kept");
 }
@@ -616,7 +636,9 @@ fn images_are_pulled_used_kept_while_they_are_used_and_collected() {
     home.ask(async |proxy| proxy.collect_images().await).unwrap();
     assert!(old[0].is_dir());
     home.ask(async |proxy| proxy.restart_app("notes").await).unwrap();
-    home.wait_for("it is told", |reports| reports[0].reasons.iter().any(|r| r.contains("another image by now")));
+    home.wait_for("it is told", |reports| {
+        reports[0].reasons.iter().any(|r| r.contains("another image by now"))
+    });
     home.ask(async |proxy| proxy.collect_images().await).unwrap();
     assert!(!old[0].exists());
     let web = home.container(&json!({ "image": { "name": name, "manifest": newer } }));
@@ -626,7 +648,9 @@ fn images_are_pulled_used_kept_while_they_are_used_and_collected() {
     let lost = pull(&home, &format!("{}/lost@{manifest}", registry.host));
     assert!(matches!(&lost, PullState::Failed { reason, .. } if reason == "digest"), "{lost:?}");
     let nobody = pull(&home, "127.0.0.1:1/app:1");
-    assert!(matches!(&nobody, PullState::Failed { reason, words } if reason == "registry" && words.contains("127.0.0.1:1")));
+    assert!(
+        matches!(&nobody, PullState::Failed { reason, words } if reason == "registry" && words.contains("127.0.0.1:1"))
+    );
     let bad = home.ask(async |proxy| proxy.pull_image("UPPER").await).unwrap_err();
     assert!(matches!(bad, Containers1Error::Invalid(_)), "{bad:?}");
 
@@ -650,6 +674,7 @@ fn an_archive_is_imported() {
     let report: ImageReport = containers1::read_answer(&text).unwrap();
     assert_eq!((&*report.name, report.manifest), ("localhost/other:2", home.manifest.clone()));
     let fd: std::os::fd::OwnedFd = File::open("/dev/null").unwrap().into();
-    let refused = home.ask(async |proxy| proxy.import_image("localhost/other:3", fd.into()).await).unwrap_err();
+    let refused =
+        home.ask(async |proxy| proxy.import_image("localhost/other:3", fd.into()).await).unwrap_err();
     assert!(matches!(refused, Containers1Error::Refused(_)), "{refused:?}");
 }

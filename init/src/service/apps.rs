@@ -132,7 +132,8 @@ fn tell(pid: Pid) -> bool {
     // Whoever has this number from now on is the one that is asked about and told.
     let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return false };
     let read = |file: &str| {
-        fs::read_to_string(Path::new("/proc").join(pid.as_raw_pid().to_string()).join(file)).unwrap_or_default()
+        fs::read_to_string(Path::new("/proc").join(pid.as_raw_pid().to_string()).join(file))
+            .unwrap_or_default()
     };
     is_in_an_app(&read("cgroup"))
         && is_first(&read("status"))

@@ -139,9 +139,10 @@ impl Keeper {
         }
         let managed = self.known(key)?;
         // Whoever wanted the data gone does not get it back by asking again.
-        let removal = managed.record.removal.map_or(removal, |before| {
-            if before == Removal::DeleteData { before } else { removal }
-        });
+        let removal = managed
+            .record
+            .removal
+            .map_or(removal, |before| if before == Removal::DeleteData { before } else { removal });
         let is_damaged = managed.is_damaged;
         let record = Record { removal: Some(removal), wanted: Wanted::Stopped, ..managed.record.clone() };
         if !is_damaged {

@@ -124,7 +124,9 @@ impl Keeper {
         let found = tokio::task::spawn_blocking(move || {
             let mut found = BTreeMap::new();
             for id in runtime.list().map_err(|error| chain(&error))?.into_iter().filter(|id| id.app == key) {
-                if let Some(running) = runtime.find(&id).map_err(|error| format!("{id}: {}", chain(&error)))? {
+                if let Some(running) =
+                    runtime.find(&id).map_err(|error| format!("{id}: {}", chain(&error)))?
+                {
                     found.insert(id.name, running);
                 }
             }

@@ -71,10 +71,12 @@ impl FakeRuntime {
 
     /// A container ends by itself.
     pub(super) fn end_with(&self, id: &ContainerId, end: End) {
-        let mut world = self.world();
-        let container = world.containers.get_mut(id).unwrap();
-        container.end = end;
-        container.life = None;
+        if let Some(container) = self.world().containers.get_mut(id) {
+            // Who has ended stays as it ended.
+            if container.life.take().is_some() {
+                container.end = end;
+            }
+        }
     }
 
     pub(super) fn calls(&self) -> Vec<String> {

@@ -49,7 +49,12 @@ impl FakeDaemon {
 }
 
 fn image(name: &str) -> ImageReport {
-    ImageReport { name: name.to_owned(), manifest: "sha256:00".to_owned(), ports: Vec::new(), volumes: Vec::new() }
+    ImageReport {
+        name: name.to_owned(),
+        manifest: "sha256:00".to_owned(),
+        ports: Vec::new(),
+        volumes: Vec::new(),
+    }
 }
 
 impl Containers1Backend for FakeDaemon {
@@ -102,7 +107,8 @@ impl Containers1Backend for FakeDaemon {
             return Err(Containers1Error::UnknownContainer("no db".to_owned()));
         }
         self.note(format!("logs {from} {limit}"))?;
-        let line = LogLine { number: from, unix_ms: 7, stream: LogStream::Stderr, text: "\u{fffd}\"".to_owned() };
+        let line =
+            LogLine { number: from, unix_ms: 7, stream: LogStream::Stderr, text: "\u{fffd}\"".to_owned() };
         Ok(LogPage { lines: vec![line], next: from + 1 })
     }
 
@@ -229,7 +235,9 @@ async fn errors_keep_their_names() {
 #[tokio::test]
 async fn what_is_no_name_or_no_specification_never_reaches_the_backend() {
     let (proxy, daemon) = open().await;
-    for spec in ["", "{}", "{\"containers\":{}}", &SPEC.replace("\"tasks\":64", "\"tasks\":64,\"privileged\":true")] {
+    for spec in
+        ["", "{}", "{\"containers\":{}}", &SPEC.replace("\"tasks\":64", "\"tasks\":64,\"privileged\":true")]
+    {
         let invalid = proxy.set_app("notes", spec).await.unwrap_err();
         assert!(matches!(invalid, Containers1Error::Invalid(_)), "{spec}: {invalid:?}");
     }
