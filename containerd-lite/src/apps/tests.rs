@@ -159,10 +159,12 @@ fn the_policy_says_what_is_started_again() {
         let mut app = started(spec([("job", ContainerSpec { restart, ..container() })]), "job");
         app.step(ended("job", end), s(101));
         assert_eq!(of(&app, "job", 101).state, state, "{restart:?} {end:?}");
-        let whole = match state {
-            ContainerState::Completed => AppState::Running,
-            ContainerState::Failed => AppState::Failed,
-            _ => AppState::Starting,
+        let whole = if state == ContainerState::Completed {
+            AppState::Running
+        } else if state == ContainerState::Failed {
+            AppState::Failed
+        } else {
+            AppState::Starting
         };
         assert_eq!(app.state(), whole);
         assert_eq!(app.due().is_some(), state == ContainerState::BackingOff);

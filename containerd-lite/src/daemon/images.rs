@@ -380,7 +380,7 @@ mod tests {
                 assert!(!words.is_empty());
                 reason
             }
-            other => panic!("{other:?}"),
+            PullState::Running { .. } | PullState::Done { .. } => panic!("{error}"),
         };
         assert_eq!(name(Refused::Schema1.into()), "schema1");
         assert_eq!(name(Refused::NoRoom { free: 1, reserve: 2 }.into()), "no-room");

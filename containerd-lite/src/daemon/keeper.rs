@@ -119,7 +119,7 @@ impl Keeper {
                     self.clear_if_gone(&key).await;
                 }
                 Clearing::No if managed.app.due().is_some_and(|due| due <= now) => {
-                    self.step(&key, Event::Due)
+                    self.step(&key, Event::Due);
                 }
                 Clearing::Again(_) | Clearing::No | Clearing::UnderWay => {}
             }

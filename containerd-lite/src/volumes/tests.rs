@@ -163,7 +163,7 @@ fn a_copy_has_all_that_the_files_had() {
     sparse.write_all_at(b"begin", 0).unwrap();
     sparse.write_all_at(b"middle", 32 << 20).unwrap();
     let old = rustix::fs::Timespec { tv_sec: 1_000_000_000, tv_nsec: 5 };
-    let times = rustix::fs::Timestamps { last_access: old.clone(), last_modification: old };
+    let times = rustix::fs::Timestamps { last_access: old, last_modification: old };
     let nofollow = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
     for path in ["sub/file", "link", "pipe", "sub", "sparse"] {
         rustix::fs::utimensat(rustix::fs::CWD, at(path), &times, nofollow).unwrap();

@@ -3,241 +3,30 @@
 //! Each run of the daemon has threads of its own, so that one can be killed at any point while what it started goes on.
 
 mod fake;
+mod home;
 
 use crate::world;
-use containerd_lite::daemon;
-use containerd_lite::daemon::Settings;
-use containerd_lite::image::import::import;
-use containerd_lite::image::pull::Registries;
-use containerd_lite::runtime::ContainerId;
-use containerd_lite::volumes::Volumes;
-use fake::FakeNetd;
-use fake::FakeRuntime;
+use home::Home;
+use home::IMAGE;
+use home::id;
+use home::key;
 use hostapi::containers1;
 use hostapi::containers1::Containers1Error;
-use hostapi::containers1::Containers1Proxy;
-use hostapi::net1;
-use hostapi::peer::AllowedUids;
 use model::containers::AppReport;
 use model::containers::AppState;
 use model::containers::ContainerState;
 use model::containers::End;
 use model::containers::ImageReport;
-use model::containers::LogPage;
 use model::containers::LogStream;
 use model::containers::PullReport;
 use model::containers::PullState;
-use model::network::names::AppKey;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Builder;
-use tokio::runtime::Runtime;
-
-const DEADLINE: Duration = Duration::from_secs(120);
-const IMAGE: &str = "localhost/app:1";
-
-/// A box, as far as the daemon sees it.
-struct Home {
-    folder: tempfile::TempDir,
-    runtime: FakeRuntime,
-    netd: FakeNetd,
-    registries: Registries,
-    manifest: String,
-    client: Runtime,
-    served: Option<Runtime>,
-    daemon: Option<Runtime>,
-    proxy: Option<Containers1Proxy<'static>>,
-}
-
-fn threads() -> Runtime {
-    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-}
-
-fn key(text: &str) -> AppKey {
-    text.parse().unwrap()
-}
-
-fn id(app: &str, name: &str) -> ContainerId {
-    ContainerId { app: key(app), name: name.parse().unwrap() }
-}
-
-impl Home {
-    /// With an image, a netd and a daemon.
-    fn new() -> Self {
-        let mut home = Self::without_netd();
-        home.start_netd();
-        home
-    }
-
-    fn without_netd() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = folder.path().join("layout");
-        world::write_layout(&layout, &world::image(&[world::layer("app", b"app")]), "1");
-        let store = world::store(&folder.path().join("images"));
-        let name = IMAGE.parse().unwrap();
-        let image = import(&store, File::open(layout).unwrap(), None, &name, &world::go_on).unwrap();
-        let mut home = Self {
-            folder,
-            runtime: FakeRuntime::default(),
-            netd: FakeNetd::default(),
-            registries: Registries::default(),
-            manifest: image.manifest.to_string(),
-            client: threads(),
-            served: None,
-            daemon: None,
-            proxy: None,
-        };
-        home.start();
-        home
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn allowed() -> AllowedUids {
-        AllowedUids::new([rustix::process::getuid().as_raw()])
-    }
-
-    fn start_netd(&mut self) {
-        let threads = threads();
-        let (netd, path) = (Arc::new(self.netd.clone()), self.path("net.sock"));
-        threads.block_on(async {
-            let listener = tokio::net::UnixListener::bind(path).unwrap();
-            tokio::spawn(async move {
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    let netd = Arc::clone(&netd);
-                    tokio::spawn(async move { net1::serve(stream, netd, &Self::allowed()).await });
-                }
-            });
-        });
-        self.served = Some(threads);
-    }
-
-    fn start(&mut self) {
-        let socket = self.path("bus.sock");
-        drop(fs::remove_file(&socket));
-        let listener = UnixListener::bind(&socket).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let settings = Settings {
-            allowed: Self::allowed(),
-            net_socket: self.path("net.sock"),
-            state: self.path("state"),
-            notes: self.path("notes"),
-            logs: self.path("logs"),
-            volumes: Volumes::own(&self.path("apps")),
-            store: world::store(&self.path("images")),
-            registries: self.registries.clone(),
-        };
-        let threads = threads();
-        let runtime = self.runtime.clone();
-        threads.spawn(async move { daemon::run(runtime, settings, listener).await.unwrap() });
-        self.daemon = Some(threads);
-        let connected = async { tokio::time::timeout(DEADLINE, containers1::connect(&socket)).await };
-        self.proxy = Some(self.client.block_on(connected).unwrap().unwrap());
-    }
-
-    /// As SIGKILL does: nothing more is begun, whatever was under way. Calls of the runtime that were begun have an end, as no thread of
-    /// this process can be killed.
-    fn kill(&mut self) {
-        self.proxy = None;
-        self.daemon.take().unwrap().shutdown_timeout(DEADLINE);
-    }
-
-    fn ask<T>(
-        &self,
-        call: impl AsyncFnOnce(&Containers1Proxy<'static>) -> Result<T, Containers1Error>,
-    ) -> Result<T, Containers1Error> {
-        let proxy = self.proxy.as_ref().unwrap();
-        let asked = async { tokio::time::timeout(DEADLINE, call(proxy)).await };
-        self.client.block_on(asked).expect("no answer before the deadline")
-    }
-
-    /// A container of the image, with more said of it.
-    fn container(&self, more: &Value) -> Value {
-        let mut container = json!({
-            "image": { "name": IMAGE, "manifest": self.manifest },
-            "arguments": ["/app"],
-            "limits": { "memory_bytes": 64 << 20, "tasks": 64 },
-        });
-        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        container
-    }
-
-    fn try_set(&self, app: &str, containers: &Value) -> Result<(), Containers1Error> {
-        let spec = json!({ "containers": containers }).to_string();
-        self.ask(async |proxy| proxy.set_app(app, &spec).await)
-    }
-
-    /// An app that is to run.
-    fn run(&self, app: &str, containers: &Value) {
-        self.try_set(app, containers).unwrap();
-        self.ask(async |proxy| proxy.start_app(app).await).unwrap();
-    }
-
-    fn reports(&self) -> Vec<AppReport> {
-        let text = self.ask(async |proxy| proxy.apps().await).unwrap();
-        containers1::read_answer(&text).unwrap()
-    }
-
-    fn report(&self, app: &str) -> AppReport {
-        self.reports().into_iter().find(|report| report.app == key(app)).unwrap()
-    }
-
-    /// Waits until all is as wished; not all of it is in a report.
-    fn wait_for(&self, what: &str, mut is_so: impl FnMut(&[AppReport]) -> bool) {
-        let deadline = std::time::Instant::now() + DEADLINE;
-        loop {
-            let reports = self.reports();
-            if is_so(&reports) {
-                return;
-            }
-            assert!(std::time::Instant::now() < deadline, "{what}: {reports:#?}, {:?}", self.runtime.calls());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn wait_for_state(&self, app: &str, state: AppState) {
-        self.wait_for(&format!("{app} is {state:?}"), |reports| {
-            reports.iter().any(|report| report.app == key(app) && report.state == state)
-        });
-    }
-
-    fn log(&self, app: &str, container: &str) -> LogPage {
-        let text = self.ask(async |proxy| proxy.logs(app, container, 0, 1000).await).unwrap();
-        containers1::read_answer(&text).unwrap()
-    }
-
-    /// Waits until a log has a line with this in it.
-    fn wait_for_line(&self, app: &str, container: &str, part: &str) {
-        let deadline = std::time::Instant::now() + DEADLINE;
-        loop {
-            let page = self.log(app, container);
-            if page.lines.iter().any(|line| line.text.contains(part)) {
-                return;
-            }
-            assert!(std::time::Instant::now() < deadline, "no {part:?} in {page:#?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.proxy = None;
-        for threads in [self.daemon.take(), self.served.take()].into_iter().flatten() {
-            threads.shutdown_background();
-        }
-    }
-}
 
 #[test]
 fn an_app_runs_prints_and_stops_and_its_network_goes() {
