@@ -4,6 +4,7 @@
 use super::Call;
 use super::OUTSIDE;
 use super::account;
+use super::apps;
 use super::backups;
 use super::error::ApiError;
 use super::factory_reset;
@@ -84,12 +85,26 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         users::add,
         users::reset,
         users::remove,
+        apps::list,
+        apps::inspect,
+        apps::install,
+        apps::events::watch,
+        apps::show,
+        apps::start,
+        apps::stop,
+        apps::restart,
+        apps::update,
+        apps::rename,
+        apps::permit,
+        apps::remove,
+        apps::logs,
         backups::show_backups,
         backups::change_settings,
         backups::run,
         backups::drill,
         backups::kit,
     ),
+    components(schemas(apps::events::AppService)),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]
 pub struct ApiDocument;
