@@ -226,8 +226,8 @@ pub(crate) async fn inspect(call: Call) -> Result<Reply, ApiError> {
     let request: InspectRequest = call.json()?;
     let wish = Wish {
         source: request.source,
-        update: key_in("update", request.update)?,
-        data_of: key_in("data_of", request.data_of)?,
+        update: key_in(request.update)?,
+        data_of: key_in(request.data_of)?,
         id: id_in(request.id)?,
     };
     match call.app.apps.inspect(who(&call)?, &wish) {
@@ -266,7 +266,7 @@ pub(crate) async fn install(call: Call) -> Result<Reply, ApiError> {
     let wish = Wish {
         source: Some(request.source),
         update: None,
-        data_of: key_in("data_of", request.data_of)?,
+        data_of: key_in(request.data_of)?,
         id: id_in(request.id)?,
     };
     let record = call.app.apps.install(who(&call)?, &wish, &request.shown, granted).await?;
@@ -443,7 +443,7 @@ pub(crate) async fn permit(call: Call) -> Result<Reply, ApiError> {
     path = "/apps/{name}",
     params(
         ("name" = String, Path, description = "its key"),
-        ("data" = Data, Query, description = "what becomes of its data")
+        ("data" = String, Query, description = "what becomes of its data: `keep` or `delete`")
     ),
     responses(
         (status = 202, description = "it goes"),
@@ -537,10 +537,8 @@ fn key(call: &Call) -> Result<AppKey, ApiError> {
     key.ok_or_else(|| AppsError::NoSuchApp.into())
 }
 
-fn key_in(field: &'static str, text: Option<String>) -> Result<Option<AppKey>, ApiError> {
-    let parse = |text: String| text.parse().map_err(|_strange| ApiError::from(AppsError::NoSuchApp));
-    let parsed = text.map(parse).transpose();
-    parsed.inspect_err(|_error| tracing::debug!(field, "that is no key of an app"))
+fn key_in(text: Option<String>) -> Result<Option<AppKey>, ApiError> {
+    text.map(|text| text.parse().map_err(|_strange| AppsError::NoSuchApp.into())).transpose()
 }
 
 fn id_in(text: Option<String>) -> Result<Option<AppId>, ApiError> {

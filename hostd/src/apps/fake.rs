@@ -348,6 +348,7 @@ impl Containers1Backend for FakeContainerd {
         from: u64,
         limit: usize,
     ) -> Result<LogPage, Containers1Error> {
+        self.memory().asked.push(format!("logs {key} {from}"));
         let known = self.memory().app(&key)?.spec.containers.contains_key(&container);
         if !known {
             return Err(Containers1Error::UnknownContainer(format!("there is no container {container}")));

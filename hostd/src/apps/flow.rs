@@ -64,9 +64,8 @@ pub enum Phase {
 }
 
 /// What becomes of the data of an app that is removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = AppData)]
 pub enum Data {
     /// It stays.
     Keep,
@@ -77,52 +76,83 @@ pub enum Data {
 /// A step of an installation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the sketch above says what each is")]
 pub enum InstallStep {
+    /// Images are pulled; nothing else has been done.
     Pull,
+    /// netd takes the policy with it.
     Admit,
+    /// containerd-lite keeps how it runs.
     Place,
+    /// It is started.
     Start,
+    /// It has to become healthy, and stay so.
     Prove,
-    Undo { why: String },
-    Shut { why: String },
+    /// It is taken away again.
+    Undo {
+        /// Why, in plain words.
+        why: String,
+    },
+    /// netd takes the policy without it.
+    Shut {
+        /// Why, in plain words.
+        why: String,
+    },
 }
 
 /// A step of an update.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the sketch above says what each is")]
 pub enum UpdateStep {
+    /// Images are pulled; nothing else has been done.
     Pull,
+    /// The version before stops.
     Stop,
+    /// A snapshot is taken of its data.
     Save,
+    /// netd takes the policy with what the new version has.
     Admit,
+    /// containerd-lite keeps how the new version runs.
     Place,
+    /// It is started.
     Start,
+    /// It has to become healthy, and stay so.
     Prove,
+    /// It stops, as the version before had.
     Rest,
+    /// The snapshot is thrown away.
     Tidy,
-    Back { why: String, step: BackStep },
+    /// The new version did not prove itself; what was before is brought back.
+    Back {
+        /// Why, in plain words.
+        why: String,
+        /// How far that is.
+        step: BackStep,
+    },
 }
 
 /// A step back to the version before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the sketch above says what each is")]
 pub enum BackStep {
+    /// The new version stops.
     Stop,
+    /// The snapshot takes the place of the data.
     Restore,
+    /// netd takes the policy with what the version before had.
     Admit,
+    /// containerd-lite keeps how that runs.
     Place,
+    /// It is started, if it ran.
     Start,
 }
 
 /// A step of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the sketch above says what each is")]
 pub enum RemoveStep {
+    /// containerd-lite takes it away.
     Take,
+    /// netd takes the policy without it.
     Shut,
 }
 

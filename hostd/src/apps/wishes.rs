@@ -197,7 +197,9 @@ impl Apps {
         let record = self.managed(who, key)?;
         let edition = match record.phase.clone() {
             Phase::Installing { .. } | Phase::Updating { step: UpdateStep::Pull, .. } => {
-                self.0.called_off.send_modify(|keys| drop(keys.insert(key.clone())));
+                self.0.called_off.send_modify(|keys| {
+                    keys.insert(key.clone());
+                });
                 return Ok(());
             }
             Phase::Updating { .. } | Phase::Removing { .. } => return Err(AppsError::Busy),
@@ -236,7 +238,9 @@ impl Apps {
             let edition = record.phase.subject().clone();
             let key = record.key.clone();
             let phase = Phase::Removing { edition, data: Data::Delete, step: RemoveStep::Take };
-            self.0.called_off.send_modify(|keys| drop(keys.insert(key.clone())));
+            self.0.called_off.send_modify(|keys| {
+                keys.insert(key.clone());
+            });
             self.keep(AppRecord { phase, problem: None, ..record }).await?;
             if was_at_rest {
                 self.carry_on(key);

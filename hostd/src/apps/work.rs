@@ -27,6 +27,7 @@ use model::containers::ImageChoice;
 use model::containers::ImageReport;
 use model::containers::PartName;
 use model::containers::PullState;
+use model::containers::Wanted;
 use model::network::names::AppKey;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -97,7 +98,9 @@ impl Apps {
                 }
             }
         }
-        self.0.called_off.send_modify(|keys| drop(keys.remove(key)));
+        self.0.called_off.send_modify(|keys| {
+            keys.remove(key);
+        });
     }
 
     /// Keeps what follows. While this has its turn nobody else changes the app.
@@ -259,12 +262,13 @@ impl Apps {
             healthy = match app {
                 Some(app) if app.state == AppState::Running => {
                     // One that ended and was started again in between has to prove itself anew.
-                    let restarts = app.containers.values().map(|container| container.restarts).sum();
+                    let restarts: u32 = app.containers.values().map(|container| container.restarts).sum();
                     Some(healthy.filter(|(_, before)| *before == restarts).unwrap_or((now, restarts)))
                 }
                 Some(_) | None => None,
             };
-            let has_failed = app.is_none_or(|app| matches!(app.state, AppState::Failed | AppState::Stopped));
+            let has_failed =
+                app.is_none_or(|app| app.state == AppState::Failed || app.wanted == Wanted::Stopped);
             if healthy.is_some_and(|(since, _)| now >= since + patience.settled_for) {
                 return Ok(());
             }
