@@ -55,6 +55,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::broadcast;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -126,6 +127,8 @@ struct Inner {
     trouble: Mutex<Option<String>>,
     /// Held while records are being changed.
     writing: tokio::sync::Mutex<()>,
+    /// netd has not taken the policy that there is.
+    untold: Notify,
     /// Held while netd is told a policy: a later one must not be overtaken.
     sending: tokio::sync::Mutex<()>,
     progress: Mutex<BTreeMap<AppKey, Progress>>,
@@ -176,6 +179,7 @@ impl Apps {
             records: Mutex::default(),
             trouble: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
+            untold: Notify::new(),
             sending: tokio::sync::Mutex::default(),
             progress: Mutex::default(),
             blocked: Mutex::default(),
@@ -354,9 +358,10 @@ impl Apps {
             if let Err(error) = &told {
                 tracing::error!(error = error as &dyn Error, "netd did not take the policy of apps");
             }
-            // Both are cancel safe. Where netd is there and did not take it, it is told again; else when it comes back.
+            // All are cancel safe. Where netd is there and did not take it, it is told again; else when it comes back.
             tokio::select! {
                 changed = connection.changed() => if changed.is_err() { return },
+                () = self.0.untold.notified(), if told.is_ok() => {}
                 () = tokio::time::sleep(self.0.patience.again_after), if told.is_err() => {}
             }
         }

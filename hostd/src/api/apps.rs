@@ -4,11 +4,11 @@
 //! not see is, for them, not there. What takes long is begun here and told by [`events`].
 
 pub(super) mod events;
+mod refused;
 
 use super::Call;
 use super::error::ApiError;
 use super::error::ErrorBody;
-use super::error::refused_by_store;
 use super::error::sentence;
 use super::json_reply;
 use super::query::Query;
@@ -16,7 +16,6 @@ use crate::apps::Inspection;
 use crate::apps::Run;
 use crate::apps::Who;
 use crate::apps::Wish;
-use crate::apps::containerd::ContainerdError;
 use crate::apps::error::AppsError;
 use crate::apps::flow::Data;
 use crate::apps::permission::Permission;
@@ -32,7 +31,6 @@ use crate::apps::view::AskView;
 use crate::apps::view::EndingView;
 use crate::web::Reply;
 use crate::web::empty_reply;
-use hostapi::containers1::Containers1Error;
 use hyper::StatusCode;
 use model::apps::AppId;
 use model::containers::LogStream;
@@ -193,7 +191,7 @@ pub(crate) enum AppLogStream {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn list(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn list_apps(call: Call) -> Result<Reply, ApiError> {
     let (who, apps) = (who(&call)?, &call.app.apps);
     let list = AppList {
         problem: apps.problem(),
@@ -222,7 +220,7 @@ pub(crate) async fn list(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn inspect(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn inspect_app(call: Call) -> Result<Reply, ApiError> {
     let request: InspectRequest = call.json()?;
     let wish = Wish {
         source: request.source,
@@ -260,7 +258,7 @@ pub(crate) async fn inspect(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn install(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn install_app(call: Call) -> Result<Reply, ApiError> {
     let request: InstallRequest = call.json()?;
     let granted = request.granted.map(permissions_in).transpose()?;
     let wish = Wish {
@@ -286,7 +284,7 @@ pub(crate) async fn install(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn show(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn show_app(call: Call) -> Result<Reply, ApiError> {
     let who = who(&call)?;
     let record = call.app.apps.one(who, &key(&call)?)?;
     json_reply(StatusCode::OK, &view::whole(&call.app.apps, &record, who.manages(&record)))
@@ -307,7 +305,7 @@ pub(crate) async fn show(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn start(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn start_app(call: Call) -> Result<Reply, ApiError> {
     run(&call, Run::Start).await
 }
 
@@ -326,7 +324,7 @@ pub(crate) async fn start(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn stop(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn stop_app(call: Call) -> Result<Reply, ApiError> {
     run(&call, Run::Stop).await
 }
 
@@ -345,7 +343,7 @@ pub(crate) async fn stop(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn restart(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn restart_app(call: Call) -> Result<Reply, ApiError> {
     run(&call, Run::Restart).await
 }
 
@@ -376,7 +374,7 @@ async fn run(call: &Call, run: Run) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn update(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn update_app(call: Call) -> Result<Reply, ApiError> {
     let request: UpdateRequest = call.json()?;
     let wish = Wish { source: request.source, update: Some(key(&call)?), data_of: None, id: None };
     let record = call.app.apps.update(who(&call)?, &wish, &request.shown).await?;
@@ -403,7 +401,7 @@ pub(crate) async fn update(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn rename(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn rename_app(call: Call) -> Result<Reply, ApiError> {
     let request: AppIdRequest = call.json()?;
     let id = id_in(Some(request.id))?.ok_or_else(ApiError::internal)?;
     let record = call.app.apps.rename(who(&call)?, &key(&call)?, id).await?;
@@ -429,7 +427,7 @@ pub(crate) async fn rename(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn permit(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn change_permissions(call: Call) -> Result<Reply, ApiError> {
     let request: AppPermissionsRequest = call.json()?;
     let granted = permissions_in(request.granted)?;
     let record = call.app.apps.permit(who(&call)?, &key(&call)?, granted).await?;
@@ -456,7 +454,7 @@ pub(crate) async fn permit(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn remove(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn remove_app(call: Call) -> Result<Reply, ApiError> {
     let query = Query::parse(&call.query, &["data"])?;
     let data = match query.require("data")? {
         "keep" => Data::Keep,
@@ -487,7 +485,7 @@ pub(crate) async fn remove(call: Call) -> Result<Reply, ApiError> {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn logs(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn show_app_log(call: Call) -> Result<Reply, ApiError> {
     let query = Query::parse(&call.query, &["container", "from"])?;
     let record = call.app.apps.managed(who(&call)?, &key(&call)?)?;
     let names: Vec<&str> = record.edition().manifest.containers.keys().map(|name| name.as_str()).collect();
@@ -577,86 +575,6 @@ impl From<Inspection> for InspectionView {
             notes: inspection.notes,
             refusals: inspection.refusals,
             shown: inspection.shown,
-        }
-    }
-}
-
-impl From<AppsError> for ApiError {
-    fn from(error: AppsError) -> Self {
-        let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, code, message);
-        match error {
-            AppsError::NoSuchApp => {
-                Self::new(StatusCode::NOT_FOUND, "no_such_app", "There is no such app. Load the list again.")
-            }
-            AppsError::OwnerOnly => {
-                let message = "This app is the household's, and only the owner of the box may do that.";
-                Self::new(StatusCode::FORBIDDEN, "owner_only", message)
-            }
-            AppsError::Busy => {
-                let message = "Something is being done to this app already. Wait until it has ended.";
-                conflict("app_busy", message.to_owned())
-            }
-            AppsError::Leftover => {
-                let message =
-                    "This app was removed, and only its data is left. Install it again to use that.";
-                conflict("app_removed", message.to_owned())
-            }
-            AppsError::IdTaken => {
-                conflict("id_taken", "Another app of this box has that ID. Choose another one.".to_owned())
-            }
-            AppsError::NotWhatWasShown => {
-                let message = "This is not what was shown: the app or your other apps have changed since. Look at it once more.";
-                conflict("not_what_was_shown", message.to_owned())
-            }
-            AppsError::Refused(refusals) => Self::app_refused(StatusCode::CONFLICT, refusals),
-            error @ AppsError::NotAsked(_) => Self::field("granted", sentence(&error.to_string())),
-            AppsError::NoStore { reason } => Self::storage_unavailable(&reason),
-            error @ AppsError::Keep(_) => refused_by_store(&error),
-            AppsError::Netd(error) => error.into(),
-            AppsError::Containerd(error) => error.into(),
-            error @ (AppsError::Policy(_)
-            | AppsError::InvalidPolicy(_)
-            | AppsError::Key(_)
-            | AppsError::Id(_)) => {
-                tracing::error!(error = &error as &dyn Error, "a request about apps failed");
-                Self::internal()
-            }
-        }
-    }
-}
-
-impl From<ContainerdError> for ApiError {
-    fn from(error: ContainerdError) -> Self {
-        if error.is_absence() {
-            tracing::debug!(error = &error as &dyn Error, "containerd-lite did not answer");
-            return Self::apps_unavailable();
-        }
-        let words = error.words();
-        match error {
-            ContainerdError::Refused { source, .. } => match source {
-                Containers1Error::UnknownContainer(_) => {
-                    Self::new(StatusCode::NOT_FOUND, "no_such_container", sentence(&words))
-                }
-                Containers1Error::Invalid(_)
-                | Containers1Error::UnknownApp(_)
-                | Containers1Error::UnknownImage(_)
-                | Containers1Error::UnknownSnapshot(_)
-                | Containers1Error::Running(_)
-                | Containers1Error::InUse(_)
-                | Containers1Error::Refused(_)
-                | Containers1Error::Stopping(_)
-                | Containers1Error::ZBus(_) => {
-                    Self::new(StatusCode::CONFLICT, "app_refused", sentence(&words))
-                }
-            },
-            ContainerdError::Away => Self::apps_unavailable(),
-            error @ ContainerdError::Strange { .. } => {
-                tracing::error!(
-                    error = &error as &dyn Error,
-                    "containerd-lite gave an answer that does not fit"
-                );
-                Self::internal()
-            }
         }
     }
 }

@@ -105,7 +105,7 @@ pub(crate) async fn list(call: Call) -> Result<Reply, ApiError> {
 )]
 pub(crate) async fn add(call: Call) -> Result<Reply, ApiError> {
     let request: NewUser = call.json()?;
-    let invalid = |why: &dyn std::error::Error| ApiError::field("name", sentence(&why.to_string()));
+    let invalid = |why: &dyn Error| ApiError::field("name", sentence(&why.to_string()));
     let name = UserName::try_from(request.name).map_err(|why| invalid(&why))?;
     let new = typed_new_password(request.new, "new")?;
     check_password(&call, request.password).await?;

@@ -214,7 +214,8 @@ impl Containerd {
         let refused = |source| ContainerdError::Refused { what: "keep how an app runs", source };
         let text = serde_json::to_string(spec)
             .map_err(|error| refused(Containers1Error::Invalid(error.to_string())))?;
-        self.proxy()?.set_app(key.as_str(), &text).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("keep how an app runs", proxy.set_app(key.as_str(), &text)).await
     }
 
     /// The app is to run.
@@ -223,8 +224,8 @@ impl Containerd {
     ///
     /// When containerd-lite is away, or has no such app.
     pub async fn start(&self, key: &AppKey) -> Result<(), ContainerdError> {
-        let refused = |source| ContainerdError::Refused { what: "start an app", source };
-        self.proxy()?.start_app(key.as_str()).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("start an app", proxy.start_app(key.as_str())).await
     }
 
     /// The app is to stop.
@@ -233,8 +234,8 @@ impl Containerd {
     ///
     /// When containerd-lite is away, or has no such app.
     pub async fn stop(&self, key: &AppKey) -> Result<(), ContainerdError> {
-        let refused = |source| ContainerdError::Refused { what: "stop an app", source };
-        self.proxy()?.stop_app(key.as_str()).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("stop an app", proxy.stop_app(key.as_str())).await
     }
 
     /// The app is to stop and start again.
@@ -243,8 +244,8 @@ impl Containerd {
     ///
     /// When containerd-lite is away, or has no such app.
     pub async fn restart(&self, key: &AppKey) -> Result<(), ContainerdError> {
-        let refused = |source| ContainerdError::Refused { what: "restart an app", source };
-        self.proxy()?.restart_app(key.as_str()).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("restart an app", proxy.restart_app(key.as_str())).await
     }
 
     /// The app is to go; it is gone when no report has it.
@@ -253,8 +254,8 @@ impl Containerd {
     ///
     /// When containerd-lite is away, or has no such app.
     pub async fn remove(&self, key: &AppKey, delete_data: bool) -> Result<(), ContainerdError> {
-        let refused = |source| ContainerdError::Refused { what: "remove an app", source };
-        self.proxy()?.remove_app(key.as_str(), delete_data).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("remove an app", proxy.remove_app(key.as_str(), delete_data)).await
     }
 
     /// Begins to pull an image.
@@ -263,8 +264,8 @@ impl Containerd {
     ///
     /// When containerd-lite is away, or does not take the name.
     pub async fn pull(&self, name: &str) -> Result<(), ContainerdError> {
-        let refused = |source| ContainerdError::Refused { what: "pull an image", source };
-        self.proxy()?.pull_image(name).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("pull an image", proxy.pull_image(name)).await
     }
 
     /// Ends a pull.
@@ -273,8 +274,8 @@ impl Containerd {
     ///
     /// When containerd-lite is away.
     pub async fn cancel_pull(&self, name: &str) -> Result<(), ContainerdError> {
-        let refused = |source| ContainerdError::Refused { what: "end a pull", source };
-        self.proxy()?.cancel_pull(name).await.map_err(refused)
+        let proxy = self.proxy()?;
+        tell("end a pull", proxy.cancel_pull(name)).await
     }
 
     /// An image that is there.
@@ -361,4 +362,12 @@ async fn ask<T: DeserializeOwned>(
     let text = within(ANSWER_LIMIT, answer).await?;
     let text = text.map_err(|source| ContainerdError::Refused { what, source })?;
     read_answer(&text).map_err(|source| ContainerdError::Strange { what, source })
+}
+
+/// A wish that is only noted.
+async fn tell(
+    what: &'static str,
+    done: impl Future<Output = Result<(), Containers1Error>>,
+) -> Result<(), ContainerdError> {
+    within(ANSWER_LIMIT, done).await?.map_err(|source| ContainerdError::Refused { what, source })
 }

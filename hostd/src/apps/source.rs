@@ -216,7 +216,7 @@ mod tests {
     fn an_image_alone_becomes_an_app_that_asks_for_nothing() {
         for (name, title, version, id) in [
             ("redis:7.2", "redis", "7.2.0", "redis"),
-            ("ghcr.io/a/Home_Page:v1.4.0", "Home_Page", "1.4.0", "home-page"),
+            ("ghcr.io/a/home_page:v1.4.0", "home_page", "1.4.0", "home-page"),
             ("localhost:5000/x/9p:latest", "9p", "0.0.0", "p"),
         ] {
             let read = image(name).unwrap();

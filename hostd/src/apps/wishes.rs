@@ -122,7 +122,8 @@ impl Apps {
         if let Some(key) = &wish.data_of {
             self.require_leftover(who, key, &owner)?;
         }
-        let links = self.links(&owner, key, &manifest, &mut refusals);
+        let had = before.as_ref().map(|(_, edition)| edition);
+        let links = self.links(&owner, key, &manifest, had, &mut refusals);
         let asks = match &before {
             Some((_, edition)) => permission::added(&edition.manifest, &edition.granted, &manifest),
             None => asks(&manifest),
@@ -288,18 +289,25 @@ impl Apps {
         let _writing = self.0.writing.lock().await;
         let (record, edition) = installed(&self.managed(who, key)?)?;
         require_asked(&granted, &permission::asked(&edition.manifest))?;
-        let mut edition = Edition { granted, ..edition };
-        // An app that was installed since it was asked for is found now.
-        let links = self.links(&record.owner, Some(key), &edition.manifest, &mut Vec::new());
-        for (id, to) in links {
-            edition.links.entry(id).or_insert(to);
+        let mut links = edition.links.clone();
+        for wish in granted.difference(&edition.granted) {
+            // Given anew, it is to the app that has the ID now.
+            if let Permission::App { app, .. } = wish
+                && let Some(to) = self.find_link(&record.owner, Some(key), app)
+            {
+                links.insert(app.clone(), to);
+            }
         }
+        let edition = Edition { granted, links, ..edition };
         if let Some(refusal) = self.conflict(Some(key), &record.id, &record.owner, edition.clone()) {
             return Err(AppsError::Refused(vec![refusal]));
         }
         let record = AppRecord { phase: Phase::Installed { edition }, ..record };
         self.keep(record.clone()).await?;
-        self.send_policy().await?;
+        if let Err(error) = self.send_policy().await {
+            self.0.untold.notify_one();
+            return Err(error);
+        }
         Ok(record)
     }
 
@@ -358,23 +366,35 @@ impl Apps {
         self.all().iter().any(|record| record.id == *id && Some(&record.key) != but)
     }
 
-    /// The apps that it wants to reach, among those of the same owner: by the ID they have, else by the one that they would like.
+    /// The app that one wants to reach, among those of the same owner: by the ID it has, else by the one that it would like.
+    fn find_link(&self, owner: &Owner, own: Option<&AppKey>, wish: &AppId) -> Option<AppKey> {
+        let mut here = self.all();
+        here.retain(|other| other.owner == *owner && !other.is_leftover() && Some(&other.key) != own);
+        let by_id = here.iter().find(|other| other.id == *wish);
+        let by_wish = || here.iter().find(|other| other.edition().manifest.id.as_ref() == Some(wish));
+        by_id.or_else(by_wish).map(|other| other.key.clone())
+    }
+
+    /// The apps that a manifest wants to reach. What an older version wanted stays what it was: another app that has the ID by now was
+    /// never agreed to.
     fn links(
         &self,
         owner: &Owner,
         own: Option<&AppKey>,
         manifest: &Manifest,
+        before: Option<&Edition>,
         refusals: &mut Vec<Remark>,
     ) -> BTreeMap<AppId, AppKey> {
-        let mut here = self.all();
-        here.retain(|other| other.owner == *owner && !other.is_leftover() && Some(&other.key) != own);
         let mut links = BTreeMap::new();
         for wish in &manifest.permissions.apps {
-            let by_id = here.iter().find(|other| other.id == wish.app);
-            let by_wish =
-                || here.iter().find(|other| other.edition().manifest.id.as_ref() == Some(&wish.app));
-            match by_id.or_else(by_wish) {
-                Some(other) => drop(links.insert(wish.app.clone(), other.key.clone())),
+            let wanted =
+                |edition: &&Edition| edition.manifest.permissions.apps.iter().any(|had| had.app == wish.app);
+            if let Some(before) = before.filter(wanted) {
+                links.extend(before.links.get(&wish.app).map(|key| (wish.app.clone(), key.clone())));
+                continue;
+            }
+            match self.find_link(owner, own, &wish.app) {
+                Some(key) => drop(links.insert(wish.app.clone(), key)),
                 None => refusals.push(Remark {
                     place: "/permissions/apps".to_owned(),
                     line: None,

@@ -158,7 +158,7 @@ impl Apps {
                 Err(Vain::Error(error)) => error,
             };
             if action == Action::Shut {
-                // netd is told when it comes back.
+                self.0.untold.notify_one();
                 tracing::info!(error = &error as &dyn Error, "netd was not told that an app is gone");
                 return Outcome::Done;
             }

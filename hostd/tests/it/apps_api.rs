@@ -267,6 +267,17 @@ async fn a_link_is_to_the_app_that_was_there_and_not_to_its_successor() {
     let new = home.install(&home.anna, manifest("db", NGINX, &json!({}))).await;
     assert_ne!(new, db, "a new app has a new key");
     assert_eq!(links(), 0, "what was granted to the old one is not the new one's");
+    // Neither another permission nor an update changes that; who gives it anew means the new one.
+    let path = format!("/apps/{key}/permissions");
+    let all = home.app(&home.anna, &key).await["granted"].clone();
+    home.send(&home.anna, "PUT", &path, &json!({"granted": all})).await;
+    assert_eq!(links(), 0);
+    home.update(&home.anna, &key, None).await;
+    home.wait_for(&home.anna, &key, "running").await;
+    assert_eq!(links(), 0);
+    home.send(&home.anna, "PUT", &path, &json!({"granted": []})).await;
+    home.send(&home.anna, "PUT", &path, &json!({"granted": all})).await;
+    assert_eq!(links(), 1);
 }
 
 #[tokio::test]

@@ -70,6 +70,9 @@ async fn an_installation_that_fails_leaves_nothing_and_says_why() {
     home.wait_until_gone(&home.anna, &key).await;
     assert!(home.ending(&home.anna, &key).await.contains("a test wants it so"));
     assert!(!home.containerd.asked().contains(&format!("set {key}")), "without its rules nothing is placed");
+    home.netd.refuse_policies(false);
+    let told = home.netd.policies().len();
+    wait_until("netd is told what it refused", async || home.netd.policies().len() > told).await;
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 //! First each app that its reader sees comes as it is, then what changes. A reader that falls behind is told everything anew. The
 //! stream ends with its session.
 
-use super::super::Call;
-use super::super::error::ApiError;
-use super::super::error::ErrorBody;
 use crate::accounts::session::Session;
 use crate::accounts::session::TokenHash;
+use crate::api::Call;
+use crate::api::error::ApiError;
+use crate::api::error::ErrorBody;
 use crate::app::App;
 use crate::apps::News;
 use crate::apps::Who;
@@ -60,7 +60,7 @@ pub(crate) struct AppService {
     ),
     security(("session" = []))
 )]
-pub(crate) async fn watch(call: Call) -> Result<Reply, ApiError> {
+pub(crate) async fn watch_apps(call: Call) -> Result<Reply, ApiError> {
     let (token, session) = call.logged_in()?;
     let place = Arc::clone(&STREAMS).try_acquire_owned().map_err(|_full| too_many())?;
     let (sender, pieces) = mpsc::channel(WAITING);
