@@ -440,7 +440,8 @@ impl App {
     fn state(&self) -> AppState {
         let parts = || self.parts.values();
         if self.wanted == Wanted::Stopped {
-            let is_down = !(parts().any(Part::is_alive) || (self.is_removed && self.net != Net::Down));
+            let is_leaving = self.is_removed && self.net != Net::Down;
+            let is_down = !is_leaving && !parts().any(Part::is_alive);
             return if is_down { AppState::Stopped } else { AppState::Stopping };
         }
         let any = |state: ContainerState| parts().any(|part| part.state(true) == state);

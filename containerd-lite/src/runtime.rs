@@ -9,6 +9,8 @@ use model::containers::StopSignal;
 use model::containers::TemporaryFolder;
 use model::containers::Usage;
 use model::network::names::AppKey;
+use serde::Deserialize;
+use serde::Serialize;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -21,7 +23,8 @@ pub const IMAGE_IDS: u32 = 0x1000_0000;
 pub const APP_IDS: u32 = 0x2000_0000;
 
 /// Which container.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ContainerId {
     /// Its app.
     pub app: AppKey,
@@ -36,7 +39,8 @@ impl fmt::Display for ContainerId {
 }
 
 /// Everything that a container is started with; its image's wishes are worked in already.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Start {
     /// Folders of the image's layers, the lowest first (`Store::layers`).
     pub layers: Vec<PathBuf>,
@@ -71,7 +75,8 @@ pub struct Start {
 }
 
 /// A folder that lasts, as one container sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Volume {
     /// Folder on the data partition; its files belong to ids 0 to 65,535 *of the image* plus [`IMAGE_IDS`], as
     /// those of layers do.

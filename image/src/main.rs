@@ -48,6 +48,9 @@ struct Build {
     /// Static init.
     #[arg(long)]
     init: PathBuf,
+    /// Container daemon.
+    #[arg(long)]
+    containerd_lite: PathBuf,
     /// Network daemon.
     #[arg(long)]
     netd: PathBuf,
@@ -57,6 +60,15 @@ struct Build {
     /// Storage daemon.
     #[arg(long)]
     storaged: PathBuf,
+    /// Starter of containers.
+    #[arg(long)]
+    containerd_lite_run: PathBuf,
+    /// Unpacker of images of apps.
+    #[arg(long)]
+    containerd_lite_unpack: PathBuf,
+    /// Static first process of containers.
+    #[arg(long)]
+    app_init: PathBuf,
     /// The built console.
     #[arg(long)]
     console: PathBuf,
@@ -105,10 +117,14 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
         out: &out,
         cache: &hearth.join("parts-cache"),
         programs: &Programs {
+            containerd_lite: build.containerd_lite.clone(),
             init: build.init.clone(),
             netd: build.netd.clone(),
             hostd: build.hostd.clone(),
             storaged: build.storaged.clone(),
+            containerd_lite_run: build.containerd_lite_run.clone(),
+            containerd_lite_unpack: build.containerd_lite_unpack.clone(),
+            app_init: build.app_init.clone(),
         },
         console: &build.console,
         choice: if build.newest { Choice::Newest } else { Choice::Kept },

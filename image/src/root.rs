@@ -34,12 +34,20 @@ const COMPRESSIBLE: [&str; 9] = ["css", "html", "js", "json", "map", "mjs", "svg
 pub struct Programs {
     /// Static: it also runs as stage 1, where there is no library.
     pub init: PathBuf,
+    /// Container daemon.
+    pub containerd_lite: PathBuf,
     /// Network daemon.
     pub netd: PathBuf,
     /// Host daemon.
     pub hostd: PathBuf,
     /// The storage daemon.
     pub storaged: PathBuf,
+    /// Starts containers for the container daemon.
+    pub containerd_lite_run: PathBuf,
+    /// Unpacks images for it.
+    pub containerd_lite_unpack: PathBuf,
+    /// Static: the first process of every container, whatever the image has.
+    pub app_init: PathBuf,
 }
 
 /// What the root is made from.
@@ -113,9 +121,13 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
     let programs = inputs.programs;
     for (name, program) in [
         ("init", &programs.init),
+        ("containerd-lite", &programs.containerd_lite),
         ("netd", &programs.netd),
         ("hostd", &programs.hostd),
         ("storaged", &programs.storaged),
+        ("containerd-lite-run", &programs.containerd_lite_run),
+        ("containerd-lite-unpack", &programs.containerd_lite_unpack),
+        ("app-init", &programs.app_init),
     ] {
         stage.copy(program, &format!("usr/lib/hearth/{name}"), 0o755)?;
     }

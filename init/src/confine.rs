@@ -25,6 +25,7 @@ use rustix::process::Rlimit;
 
 use crate::service::cgroup;
 use crate::service::table;
+use crate::service::table::Confinement;
 use crate::service::table::Service;
 
 /// Why a service could not be confined or run.
@@ -64,9 +65,13 @@ pub fn become_service(name: &OsString) -> Result<Infallible, ConfineError> {
         .map_err(|error| ConfineError::Cgroup(service.name, error))?;
     limit(service)?;
     privileges::drop_to(service)?;
-    if let Some(sandbox) = &service.sandbox {
-        landlock::restrict(service.program, sandbox)?;
-        filter::install(sandbox.families, sandbox.calls_also)?;
+    match &service.confinement {
+        Confinement::Sandbox(sandbox) => {
+            landlock::restrict(service.program, sandbox)?;
+            filter::install(sandbox.families, sandbox.calls_also)?;
+        }
+        Confinement::Forbidden { calls, .. } => filter::forbid(calls)?,
+        Confinement::Nothing => {}
     }
     let mut program = Command::new(service.program);
     program.args(service.arguments).env_clear().envs(environment(service, std::process::id()));
@@ -129,8 +134,10 @@ mod tests {
         fs::write(place("key"), [7; 32]).unwrap();
         let storaged = table::find("storaged").unwrap();
         let writable: &'static str = folder.path().to_str().unwrap().to_owned().leak();
-        let sandbox =
-            table::Sandbox { write: vec![writable, "/dev/null"].leak(), ..storaged.sandbox.unwrap() };
+        let sandbox = table::Sandbox {
+            write: vec![writable, "/dev/null"].leak(),
+            ..*storaged.confinement.sandbox().unwrap()
+        };
         let [header, key] = ["partition", "key"].map(|name| place(name).to_str().unwrap().to_owned());
         let steps: Vec<Vec<String>> = [
             "luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file KEY HEADER",

@@ -46,6 +46,7 @@ pub const WANTED: &[(&str, &str)] = &[
     ("evdev", "the power button; its alias in the kernel matches every input device and is not exported"),
     ("button", "the ACPI power button, on boards whose ACPI device shows no modalias"),
     ("veth", "links of apps"),
+    ("overlay", "roots of apps: layers of images over each other"),
 ];
 
 /// Whether a device is on the way to the page: network cards, and the disks of virtual machines and NVMe.

@@ -10,6 +10,7 @@
 //! ```
 //! No decision in here looks at a clock, a file or a process; the supervisor hands in what it sees.
 
+pub mod apps;
 pub mod cgroup;
 pub mod control;
 pub mod logs;

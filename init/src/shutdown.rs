@@ -1,7 +1,7 @@
 //! The way down after the services: file systems, then the kernel.
 //!
 //! ```text
-//! services ≤ 20 s (supervisor) → `init finish` ≤ 8 s → reboot(2)
+//! container daemon ≤ 15 s → apps ≤ 35 s → services ≤ 20 s (supervisor) → `init finish` ≤ 8 s → reboot(2)
 //! ```
 //! sync(2) and umount(2) can hang for ever on a dead disk, and a process that hangs in the kernel cannot be interrupted.
 //! They therefore run in a helper process; PID 1 waits for it for a while and then calls reboot(2) without it. What
@@ -25,10 +25,10 @@ use crate::reaper::Reaper;
 use crate::sequence::Sequence;
 use crate::service::spawn::SELF;
 
-/// How long all services together may take to stop.
+/// How long all services together may take to stop, once apps have ended.
 pub const SERVICES_LIMIT: Duration = Duration::from_secs(20);
-/// How long syncing and unmounting may take. Together with [`SERVICES_LIMIT`] and the reaper's last wait of 2 s this
-/// stays within the 30 s of docs/spec/boot.md.
+/// How long syncing and unmounting may take. Together with the container daemon, apps, [`SERVICES_LIMIT`] and the reaper's last wait of 2 s
+/// this stays within the 80 s of docs/spec/boot.md; within 30 s when no app runs and the container daemon does not hang.
 const FINISH_LIMIT: Duration = Duration::from_secs(7);
 
 /// What `init finish` is told when the next boot is to begin as a new box.

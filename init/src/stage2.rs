@@ -150,8 +150,12 @@ fn bring_up_data(
 /// Folders and control groups; what is missing shows when a service needs it.
 fn prepare_services() -> Vec<String> {
     let mut reasons = Vec::new();
-    let folders =
-        [("/run/hearth/net", paths::NETD_UID), (paths::HOSTD_RUN, paths::HOSTD_UID), (paths::STORAGE_RUN, 0)];
+    let folders = [
+        ("/run/hearth/net", paths::NETD_UID),
+        (paths::HOSTD_RUN, paths::HOSTD_UID),
+        (paths::STORAGE_RUN, 0),
+        (paths::CONTAINERS_RUN, 0),
+    ];
     for (path, owner) in folders {
         let made = fs::create_dir_all(path).and_then(|()| chown(path, Some(owner), Some(owner)));
         if let Err(error) = made {

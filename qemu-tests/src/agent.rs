@@ -148,6 +148,28 @@ impl Agent {
         Ok(seconds)
     }
 
+    /// Places a program; the folder becomes a file system in memory on which programs run.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn install(&mut self, path: &str, program: &[u8]) -> Result<()> {
+        let bytes = program.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.ask(&Request::Install { path: path.into(), bytes }).map(|_| ())
+    }
+
+    /// Runs a program to its end; what it printed.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], or when it does not end with code 0.
+    pub fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<String> {
+        let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        let request = Request::Run { program: program.into(), arguments, input: input.to_owned() };
+        match self.ask(&request)? {
+            Answer::Ran { code: Some(0), output, .. } => Ok(output),
+            answer => bail!("{program} failed: {answer:?}"),
+        }
+    }
+
     /// Does something in the networks of the box.
     ///
     /// # Errors

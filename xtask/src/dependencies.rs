@@ -22,6 +22,16 @@ struct Deny {
 #[derive(Debug, Deserialize)]
 struct Licenses {
     allow: Vec<String>,
+    #[serde(default)]
+    clarify: Vec<Clarification>,
+}
+
+/// The licence of a crate that only ships its text.
+#[derive(Debug, Deserialize)]
+struct Clarification {
+    #[serde(rename = "crate")]
+    krate: String,
+    expression: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,7 +58,7 @@ pub(crate) fn check() -> Result<()> {
     let metadata = Metadata::load()?;
     let foreign: Vec<&Package> =
         metadata.packages.iter().filter(|package| package.source.is_some()).collect();
-    let mut faults = licence_faults(&foreign, &deny.licenses.allow);
+    let mut faults = licence_faults(&foreign, &deny.licenses);
     for ban in &deny.bans.deny {
         if foreign.iter().any(|package| package.name == ban.krate) {
             faults.push(format!("`{}` is banned: {}", ban.krate, ban.reason));
@@ -58,7 +68,8 @@ pub(crate) fn check() -> Result<()> {
     if faults.is_empty() { Ok(()) } else { bail!("dependencies (deny.toml):\n  {}", faults.join("\n  ")) }
 }
 
-fn licence_faults(packages: &[&Package], allow: &[String]) -> Vec<String> {
+fn licence_faults(packages: &[&Package], licenses: &Licenses) -> Vec<String> {
+    let Licenses { allow, clarify } = licenses;
     let allowed: Vec<spdx::Licensee> =
         allow.iter().filter_map(|name| spdx::Licensee::parse(name).ok()).collect();
     let mut faults: Vec<String> = allow
@@ -67,7 +78,12 @@ fn licence_faults(packages: &[&Package], allow: &[String]) -> Vec<String> {
         .map(|name| format!("`{name}` in licenses.allow is no SPDX licence"))
         .collect();
     for package in packages {
-        let expression = package.license.as_deref().unwrap_or("none");
+        let clarified = clarify.iter().find(|entry| entry.krate == package.name);
+        if package.license.is_some() && clarified.is_some() {
+            faults.push(format!("`{}` is clarified, and says its licence by itself", package.name));
+        }
+        let clarified = clarified.map(|entry| entry.expression.as_str());
+        let expression = package.license.as_deref().or(clarified).unwrap_or("none");
         let fits = spdx::Expression::parse_mode(expression, spdx::ParseMode::LAX).is_ok_and(|parsed| {
             parsed.evaluate(|requirement| allowed.iter().any(|licensee| licensee.satisfies(requirement)))
         });
@@ -124,9 +140,22 @@ mod tests {
         let good = package("good", "1.0.0", "GPL-3.0 OR MIT");
         let slash = package("old", "1.0.0", "MIT/Apache-2.0");
         let bad = package("bad", "1.0.0", "GPL-3.0-only AND MIT");
-        let faults = licence_faults(&[&good, &slash, &bad], &["MIT".to_owned()]);
+        let licenses = Licenses { allow: vec!["MIT".to_owned()], clarify: Vec::new() };
+        let faults = licence_faults(&[&good, &slash, &bad], &licenses);
         assert_eq!(faults.len(), 1, "{faults:?}");
         assert!(faults[0].starts_with("bad 1.0.0"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_licence_is_clarified_only_where_none_is_said() {
+        let silent = Package { license: None, ..package("silent", "1.0.0", "") };
+        let entry = |krate: &str| Clarification { krate: krate.to_owned(), expression: "MIT".to_owned() };
+        let faults = |package: &Package, clarify| {
+            licence_faults(&[package], &Licenses { allow: vec!["MIT".to_owned()], clarify }).len()
+        };
+        assert_eq!(faults(&silent, vec![]), 1);
+        assert_eq!(faults(&silent, vec![entry("silent")]), 0);
+        assert_eq!(faults(&package("loud", "1.0.0", "MIT"), vec![entry("loud")]), 1);
     }
 
     #[test]

@@ -22,6 +22,7 @@ const fn package(name: &'static str, reason: &'static str) -> HostPackage {
 pub(crate) const IMAGE: &[HostPackage] = &[
     package("gcc", "links Rust programs"),
     package("libc6-dev", "links Rust programs"),
+    package("libseccomp-dev", "links the program that starts containers"),
     package("libtss2-dev", "links programs that speak to the TPM"),
     package("pkg-config", "finds that library"),
     package("xz-utils", "unpacks kernel modules"),

@@ -36,6 +36,11 @@ const RULES: &[Rule] = &[
         never: &["hostd", "init", "image", "store"],
         reason: "daemons know each other over D-Bus",
     },
+    Rule {
+        krate: "containerd-lite",
+        never: &["netd", "hostd", "storaged", "init", "image", "store"],
+        reason: "daemons know each other over D-Bus",
+    },
     Rule { krate: "hostd", never: &["netd", "init", "image"], reason: "daemons know each other over D-Bus" },
     Rule {
         krate: "hearthctl",

@@ -14,23 +14,30 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// When the compiler fails.
 pub(crate) fn build() -> Result<Programs> {
     build_static("init")?;
-    cargo(["build", "--release", "--package", "netd", "--package", "hostd", "--package", "storaged"])
+    build_static("app-init")?;
+    let daemons = ["containerd-lite", "netd", "hostd", "storaged"];
+    cargo(["build", "--release"].into_iter().chain(daemons.into_iter().flat_map(|name| ["--package", name])))
         .run()?;
     let release = target().join("release");
-    // Static: stage 1 runs where there is no library yet.
+    // Static: stage 1 runs where there is no library yet, and the first process of a container where there is none of ours.
     Ok(Programs {
+        containerd_lite: release.join("containerd-lite"),
         init: static_program("init"),
         netd: release.join("netd"),
         hostd: release.join("hostd"),
         storaged: release.join("storaged"),
+        containerd_lite_run: release.join("containerd-lite-run"),
+        containerd_lite_unpack: release.join("containerd-lite-unpack"),
+        app_init: static_program("app-init"),
     })
 }
 
-/// Builds the agent that tests add to an image.
+/// Builds the agent that tests add to an image, and what it is given to run there.
 ///
 /// # Errors
 /// When the compiler fails.
 pub(crate) fn build_agent() -> Result<PathBuf> {
+    cargo(["build", "--release", "--package", "containerd-lite", "--example", "containers"]).run()?;
     build_static("hearth-agent")?;
     Ok(static_program("hearth-agent"))
 }

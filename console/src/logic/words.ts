@@ -8,6 +8,7 @@ const SERVICE_NAMES: Record<string, string> = {
   hostd: "Console and accounts",
   netd: "Network",
   storaged: "Encrypted data",
+  "containerd-lite": "Apps",
   agent: "Test agent",
 };
 

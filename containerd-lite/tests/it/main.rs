@@ -1,4 +1,4 @@
-//! The store of images against the confined program, files, registries that lie, and a real one.
+//! The store of images against the confined program, files, registries that lie, and a real one; the daemon with a runtime in memory.
 
 #[cfg(test)]
 mod bad_images;
@@ -6,6 +6,8 @@ mod bad_images;
 mod confined;
 #[cfg(test)]
 mod cuts;
+#[cfg(test)]
+mod daemon;
 #[cfg(test)]
 mod import;
 #[cfg(test)]

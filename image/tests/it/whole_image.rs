@@ -26,7 +26,16 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let fixed = compile(folder.path(), "fixed", &["-static"]);
     let dynamic = compile(folder.path(), "dynamic", &[]);
-    let programs = Programs { init: fixed, netd: dynamic.clone(), hostd: dynamic.clone(), storaged: dynamic };
+    let programs = Programs {
+        containerd_lite: dynamic.clone(),
+        init: fixed.clone(),
+        netd: dynamic.clone(),
+        hostd: dynamic.clone(),
+        storaged: dynamic.clone(),
+        containerd_lite_run: dynamic.clone(),
+        containerd_lite_unpack: dynamic,
+        app_init: fixed,
+    };
     let console = folder.path().join("console/assets");
     fs::create_dir_all(&console).unwrap();
     fs::write(console.join("app.js"), "export const hearth = 1;\n".repeat(100)).unwrap();

@@ -2,7 +2,8 @@
 //!
 //! The list is what a Rust daemon with tokio, rustls, sled and zbus needs, read from their sources and from traces. It
 //! is one list for all services: what sets them apart is the families of sockets, a few calls that a row names, their
-//! user, capabilities and Landlock.
+//! user, capabilities and Landlock. A service that starts strangers' programs has a list of its own, of calls that are refused: what it may not
+//! do, they may not either, and what they may is decided where they are started.
 
 use std::collections::BTreeMap;
 
@@ -242,6 +243,16 @@ pub fn install(families: &[i32], calls_also: &[i64]) -> Result<(), FilterError> 
     Ok(())
 }
 
+/// Refuses these calls, for this process and what it becomes and starts; all others are let through.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn forbid(calls: &[i64]) -> Result<(), FilterError> {
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let program = build(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM.unsigned_abs()))?;
+    Ok(seccompiler::apply_filter(&program)?)
+}
+
 fn allow_list(families: &[i32], calls_also: &[i64]) -> Result<BpfProgram, FilterError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = [PROCESS, SIGNALS, FILES, SOCKETS, LEGACY, calls_also]
         .concat()
@@ -345,6 +356,18 @@ mod tests {
             twice * 2 + other.join().unwrap()
         });
         assert_eq!(sum, 42);
+    }
+
+    #[test]
+    fn what_is_forbidden_is_refused_and_all_else_is_not() {
+        let refused = rustix::time::Timespec { tv_sec: 0, tv_nsec: -1 };
+        let thread = std::thread::spawn(move || {
+            forbid(&[libc::SYS_clock_settime, libc::SYS_sethostname]).unwrap();
+            let clock = rustix::time::clock_settime(rustix::time::ClockId::Realtime, refused);
+            let socket = rustix::net::socket(AddressFamily::INET6, SocketType::DGRAM, None).map(drop);
+            (clock, rustix::system::sethostname(b"x"), socket)
+        });
+        assert_eq!(thread.join().unwrap(), (Err(Errno::PERM), Err(Errno::PERM), Ok(())));
     }
 
     /// Asked with a time that no kernel takes, so that a test run as root changes nothing: the filter answers first.

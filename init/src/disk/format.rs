@@ -25,8 +25,13 @@ const FOLDERS: &[Folder] = &[
     Folder { path: paths::NETD_STATE, mode: 0o700, owner: paths::NETD_UID },
     // The box's own keys.
     Folder { path: paths::STORAGED_STATE, mode: 0o700, owner: 0 },
-    // Written by init only; read through the control socket.
+    Folder { path: paths::CONTAINERS_STATE, mode: 0o700, owner: 0 },
+    // Files of apps belong to ids that no process has; nobody but root comes this far to see them.
+    Folder { path: paths::IMAGES, mode: 0o700, owner: 0 },
+    Folder { path: paths::APPS, mode: 0o700, owner: 0 },
+    // Written by init and containerd-lite only; read through their sockets.
     Folder { path: "/data/logs", mode: 0o700, owner: 0 },
+    Folder { path: paths::APP_LOGS, mode: 0o700, owner: 0 },
 ];
 
 /// A folder that could not be made.

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+use model::paths;
+
 use super::table::Limits;
 
 /// Parent of all services' groups.
@@ -27,15 +29,27 @@ pub fn folder(name: &str) -> PathBuf {
     Path::new(PARENT).join(name)
 }
 
-/// Makes the parent and hands the controllers down to it and to its children.
+/// All apps together against all services, which have 100 each (`cpu.weight`, `io.weight`).
+const WEIGHT_OF_APPS: &str = "50";
+
+/// Makes the parents of services and of apps, and hands the controllers down to them and to their children.
 ///
 /// # Errors
 /// When the kernel refuses.
 pub fn prepare() -> Result<(), CgroupError> {
-    let make = fs::create_dir_all(PARENT);
-    make.map_err(|source| CgroupError { path: PARENT.into(), source })?;
-    for group in ["/sys/fs/cgroup", PARENT] {
+    for group in [PARENT, paths::APP_CGROUPS] {
+        let made = fs::create_dir_all(group);
+        made.map_err(|source| CgroupError { path: group.into(), source })?;
+    }
+    for group in ["/sys/fs/cgroup", PARENT, paths::APP_CGROUPS] {
         write(&Path::new(group).join("cgroup.subtree_control"), CONTROLLERS)?;
+    }
+    for file in ["cpu.weight", "io.weight"] {
+        let path = Path::new(paths::APP_CGROUPS).join(file);
+        // Not every kernel weighs disks.
+        if path.exists() {
+            write(&path, WEIGHT_OF_APPS)?;
+        }
     }
     Ok(())
 }

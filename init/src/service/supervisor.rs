@@ -24,6 +24,9 @@ use rustix::event::Timespec;
 use rustix::process::Pid;
 use rustix::process::Signal;
 
+use super::apps;
+use super::apps::Effect as AppEffect;
+use super::apps::Ending;
 use super::cgroup;
 use super::control::Control;
 use super::control::Wants;
@@ -40,6 +43,7 @@ use super::notify::Notify;
 use super::sockets;
 use super::spawn;
 use super::spawn::Process;
+use super::table::CONTAINERD_LITE;
 use super::table::SERVICES;
 use super::table::Service;
 use crate::backup_disk;
@@ -91,6 +95,7 @@ pub struct Supervisor {
     ring: Ring,
     sequence: Sequence,
     began: Duration,
+    apps: Ending,
     stop_by: Option<Duration>,
     reopening: Option<Reopening>,
     reported: Vec<u8>,
@@ -125,6 +130,7 @@ impl Supervisor {
             ring: Ring::default(),
             sequence: Sequence::Run,
             began: report::uptime(),
+            apps: Ending::default(),
             stop_by: None,
             reopening: None,
             reported: Vec::new(),
@@ -160,6 +166,7 @@ impl Supervisor {
         due.extend(self.parts.watchdog.due());
         due.extend(self.control.as_ref().and_then(Control::due));
         due.extend(self.stop_by);
+        due.extend(self.apps.due());
         due.extend(self.reopening.as_ref().and_then(Reopening::due));
         due.extend(self.may_load(now).then_some(now));
         let next = due.into_iter().min().map_or(LONGEST_SLEEP, |due| due.saturating_sub(now));
@@ -225,8 +232,39 @@ impl Supervisor {
         self.buttons.refresh();
     }
 
-    /// Stops the last row first, each when those after it have stopped. True when all have, or time is up.
+    /// The container daemon, then apps, then all other services. True when nothing runs any more, or time is up.
     fn stop_in_order(&mut self, now: Duration) -> bool {
+        if self.apps != Ending::Over {
+            let is_daemon = |service: &Service| service.name == CONTAINERD_LITE;
+            if !self.stop_rows(is_daemon, now) {
+                return false;
+            }
+            self.end_apps(now);
+            if self.apps != Ending::Over {
+                return false;
+            }
+            self.stop_by = Some(now + shutdown::SERVICES_LIMIT);
+        }
+        self.stop_services(now)
+    }
+
+    fn end_apps(&mut self, now: Duration) {
+        match self.apps.step(apps::are_running(), now) {
+            Some(AppEffect::Tell) => {
+                let told = apps::tell_all();
+                self.ring.push(now, "init", format!("{told} containers of apps are told to end"));
+            }
+            Some(AppEffect::Kill) => {
+                self.ring.push(now, "init", "apps did not end in time, and are killed".to_owned());
+                if let Err(error) = apps::kill_all() {
+                    console::note(Level::Warning, &format!("killing apps: {error}"));
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn stop_services(&mut self, now: Duration) -> bool {
         if self.stop_by.is_some_and(|stop_by| now >= stop_by) {
             for unit in self.units.iter().filter(|unit| unit.machine.state() != State::Stopped) {
                 self.ring.push(now, "init", format!("{} did not stop in time", unit.service.name));
@@ -234,8 +272,14 @@ impl Supervisor {
             }
             return true;
         }
+        self.stop_rows(|_| true, now)
+    }
+
+    /// Stops the last row first, each when those after it have stopped. True when all have. Each has its own patience.
+    fn stop_rows(&mut self, is_meant: impl Fn(&Service) -> bool, now: Duration) -> bool {
         for index in (0..self.units.len()).rev() {
-            match self.units.get(index).map(|unit| unit.machine.state()) {
+            let unit = self.units.get(index).filter(|unit| is_meant(unit.service));
+            match unit.map(|unit| unit.machine.state()) {
                 None | Some(State::Stopped) => {}
                 Some(State::Stopping { then: Then::Stay, .. }) => return false,
                 Some(_) => {
@@ -343,12 +387,12 @@ impl Supervisor {
 
     fn answer(&mut self, request: ControlRequest, now: Duration) -> ControlAnswer {
         match request {
-            ControlRequest::Reboot => self.go_down(Sequence::Reboot, now),
-            ControlRequest::PowerOff => self.go_down(Sequence::PowerOff, now),
+            ControlRequest::Reboot => self.go_down(Sequence::Reboot),
+            ControlRequest::PowerOff => self.go_down(Sequence::PowerOff),
             ControlRequest::FactoryReset if !reset::can_be_asked() => {
                 ControlAnswer::Refused { reason: "the boot partition is not there to remember it".to_owned() }
             }
-            ControlRequest::FactoryReset => self.go_down(Sequence::FactoryReset, now),
+            ControlRequest::FactoryReset => self.go_down(Sequence::FactoryReset),
             ControlRequest::Logs { unit, lines } => {
                 let count = usize::try_from(lines).unwrap_or(MOST_LINES).min(MOST_LINES);
                 // Quotes and backslashes double in JSON.
@@ -383,13 +427,12 @@ impl Supervisor {
         }
     }
 
-    fn go_down(&mut self, sequence: Sequence, now: Duration) -> ControlAnswer {
+    fn go_down(&mut self, sequence: Sequence) -> ControlAnswer {
         if !sequence.can_take_over(self.sequence) {
             return ControlAnswer::Refused { reason: "the box is going down already".to_owned() };
         }
         console::note(Level::Info, &format!("{sequence:?} was asked for"));
         self.sequence = sequence;
-        self.stop_by = Some(now + shutdown::SERVICES_LIMIT);
         ControlAnswer::Accepted
     }
 
@@ -403,7 +446,7 @@ impl Supervisor {
             self.parts.watchdog.arm(now);
         }
         if self.buttons.pressed() {
-            let _already_going_down = self.go_down(Sequence::PowerOff, now);
+            let _already_going_down = self.go_down(Sequence::PowerOff);
         }
     }
 

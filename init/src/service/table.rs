@@ -35,8 +35,8 @@ pub struct Service {
     pub after: &'static [&'static str],
     /// When it is part of the box at all.
     pub when: When,
-    /// What it may reach; none only for the test agent.
-    pub sandbox: Option<Sandbox>,
+    /// What it may reach and call.
+    pub confinement: Confinement,
     /// What it may use up.
     pub limits: Limits,
     /// Whether its `X_HEARTH_ANNOUNCE=` lines are printed on the consoles.
@@ -79,6 +79,33 @@ pub enum Address {
         /// Mode.
         mode: u32,
     },
+}
+
+/// How a service is held beside its user, capabilities and control group.
+#[derive(Clone, Copy, Debug)]
+pub enum Confinement {
+    /// By rules for files and a list of system calls: all others are refused.
+    Sandbox(Sandbox),
+    /// By a list of system calls that are refused, for a service whose work the rules for files forbid.
+    Forbidden {
+        /// System calls that neither it nor anything it starts may make.
+        calls: &'static [i64],
+        /// Why there is no sandbox.
+        reason: &'static str,
+    },
+    /// Not at all: the test agent.
+    Nothing,
+}
+
+impl Confinement {
+    /// The sandbox, if there is one.
+    #[must_use]
+    pub const fn sandbox(&self) -> Option<&Sandbox> {
+        match self {
+            Self::Sandbox(sandbox) => Some(sandbox),
+            Self::Forbidden { .. } | Self::Nothing => None,
+        }
+    }
 }
 
 /// Landlock and seccomp of a service.
@@ -133,6 +160,33 @@ pub const STORAGED: &str = "/usr/lib/hearth/storaged";
 /// The program that works on the encrypted partition.
 const CRYPTSETUP: &str = "/usr/sbin/cryptsetup";
 
+/// The container daemon. On the way down it ends before the apps do: else it would start them again.
+pub const CONTAINERD_LITE: &str = "containerd-lite";
+
+/// What nobody in a container needs, nor whoever starts one: modules and kernels, the clock, swap, quotas, raw ports, tracing of the kernel,
+/// files by handle (which lead out of every mount).
+const NEVER_FOR_CONTAINERS: &[i64] = &[
+    libc::SYS_acct,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_clock_settime,
+    libc::SYS_delete_module,
+    libc::SYS_finit_module,
+    libc::SYS_init_module,
+    libc::SYS_kexec_file_load,
+    libc::SYS_kexec_load,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_perf_event_open,
+    libc::SYS_quotactl,
+    libc::SYS_reboot,
+    libc::SYS_settimeofday,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_syslog,
+    libc::SYS_userfaultfd,
+    libc::SYS_vhangup,
+];
+
 /// The rows, in the order of the reports; stopped in reverse.
 pub const SERVICES: &[Service] = &[
     // Test images only: stage 1 puts it there from the initrd, which the slot's signature covers. The first
@@ -148,7 +202,7 @@ pub const SERVICES: &[Service] = &[
         keeps_state: false,
         after: &[],
         when: When::FileExists(paths::AGENT),
-        sandbox: None,
+        confinement: Confinement::Nothing,
         limits: Limits { memory: 256 << 20, tasks: 256, files: 4096 },
         may_announce: true,
         ready_within: Duration::from_secs(60),
@@ -178,7 +232,7 @@ pub const SERVICES: &[Service] = &[
         keeps_state: true,
         after: &[],
         when: When::Always,
-        sandbox: Some(Sandbox {
+        confinement: Confinement::Sandbox(Sandbox {
             read: COMMON_READ,
             read_also: &[],
             // Free blocks are given back through the folder of the mounted partition, and that may be mounted later than storaged starts:
@@ -229,7 +283,7 @@ pub const SERVICES: &[Service] = &[
         keeps_state: true,
         after: &[],
         when: When::Always,
-        sandbox: Some(Sandbox {
+        confinement: Confinement::Sandbox(Sandbox {
             read: COMMON_READ,
             read_also: &[],
             lists: &[],
@@ -264,7 +318,7 @@ pub const SERVICES: &[Service] = &[
         keeps_state: true,
         after: &[],
         when: When::Always,
-        sandbox: Some(Sandbox {
+        confinement: Confinement::Sandbox(Sandbox {
             read: COMMON_READ,
             // Outside its own folder: it may not change it.
             read_also: &[paths::BOOTSTRAP],
@@ -283,6 +337,46 @@ pub const SERVICES: &[Service] = &[
         // It waits up to 90 s for storaged; the first start makes keys and a claim code; under emulation that takes a while.
         ready_within: Duration::from_secs(240),
         watchdog: Duration::from_secs(60),
+    },
+    // Root, because it makes namespaces, mounts and owners for apps. What it starts are apps, which go on when it ends: they are in groups of
+    // their own. Mounts and namespaces (SYS_ADMIN, SYS_CHROOT), their ids (SETUID, SETGID, SETPCAP) and network (NET_ADMIN), files of layers and
+    // volumes, which belong to users of apps (CHOWN, DAC_OVERRIDE, FOWNER), signals to apps (KILL) and a look at their processes in /proc
+    // (SYS_PTRACE). Not: modules, raw devices and sockets, the clock, reserved blocks of the disk, the firewall's queues.
+    Service {
+        name: CONTAINERD_LITE,
+        program: "/usr/lib/hearth/containerd-lite",
+        arguments: &[],
+        user: 0,
+        groups: &[paths::BUS_GID],
+        capabilities: CapabilitySet::SYS_ADMIN
+            .union(CapabilitySet::SYS_CHROOT)
+            .union(CapabilitySet::SYS_PTRACE)
+            .union(CapabilitySet::SETUID)
+            .union(CapabilitySet::SETGID)
+            .union(CapabilitySet::SETPCAP)
+            .union(CapabilitySet::NET_ADMIN)
+            .union(CapabilitySet::CHOWN)
+            .union(CapabilitySet::DAC_OVERRIDE)
+            .union(CapabilitySet::FOWNER)
+            .union(CapabilitySet::KILL),
+        sockets: &[Socket {
+            name: "containers1",
+            address: Address::Unix { path: paths::CONTAINERS_BUS_SOCKET, group: paths::BUS_GID, mode: 0o660 },
+        }],
+        keeps_state: true,
+        // Its first question is netd's to answer.
+        after: &["netd"],
+        when: When::Always,
+        confinement: Confinement::Forbidden {
+            calls: NEVER_FOR_CONTAINERS,
+            reason: "Landlock refuses every change of mounts, for good and for all that is started (Documentation/userspace-api/landlock.rst, \
+                     \"Filesystem topology modification\"), and apps would inherit a list of allowed calls that was made for daemons",
+        },
+        // Layers are unpacked in it, by a child that may take 512 MiB, mostly for zstd's window. Apps have groups of their own.
+        limits: Limits { memory: 768 << 20, tasks: 512, files: 65_536 },
+        may_announce: false,
+        ready_within: Duration::from_secs(120),
+        watchdog: Duration::from_secs(120),
     },
 ];
 
@@ -325,10 +419,19 @@ mod tests {
     }
 
     #[test]
-    fn every_service_of_a_shipped_box_is_confined_and_only_storaged_is_root() {
+    fn every_service_of_a_shipped_box_is_confined_and_only_those_that_must_are_root() {
         for service in SERVICES.iter().filter(|service| service.when == When::Always) {
-            assert!(service.sandbox.is_some(), "{}", service.name);
-            assert_eq!(service.user == 0, service.name == "storaged", "{}", service.name);
+            match service.confinement {
+                Confinement::Sandbox(_) => assert_ne!(service.name, CONTAINERD_LITE),
+                Confinement::Forbidden { calls, reason } => {
+                    assert_eq!(service.name, CONTAINERD_LITE);
+                    assert!(calls.contains(&libc::SYS_finit_module) && reason.contains("Landlock"));
+                }
+                Confinement::Nothing => panic!("{}", service.name),
+            }
+            let is_root = ["storaged", CONTAINERD_LITE].contains(&service.name);
+            assert_eq!(service.user == 0, is_root, "{}", service.name);
+            assert!(!service.capabilities.is_all(), "{}", service.name);
             assert!(service.ready_within >= Duration::from_secs(30));
         }
         assert!(find("hostd").unwrap().capabilities.is_empty());
@@ -339,7 +442,7 @@ mod tests {
     #[test]
     fn storaged_reaches_no_network_and_no_file_of_others_and_only_it_runs_programs() {
         let storaged = find("storaged").unwrap();
-        let sandbox = storaged.sandbox.unwrap();
+        let sandbox = storaged.confinement.sandbox().unwrap();
         assert_eq!(sandbox.families, [libc::AF_UNIX]);
         assert!(sandbox.listens.is_empty());
         let data: Vec<&&str> = sandbox.write.iter().filter(|path| path.starts_with("/data")).collect();
@@ -348,7 +451,7 @@ mod tests {
             CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN | CapabilitySet::SYS_RAWIO;
         assert_eq!(storaged.capabilities, powers);
         for service in SERVICES.iter().filter(|service| service.name != "storaged") {
-            let Some(sandbox) = &service.sandbox else { continue };
+            let Some(sandbox) = service.confinement.sandbox() else { continue };
             let is_plain =
                 sandbox.programs.is_empty() && sandbox.devices.is_empty() && sandbox.lists.is_empty();
             assert!(is_plain, "{}", service.name);
@@ -358,20 +461,42 @@ mod tests {
     #[test]
     fn who_may_write_to_the_data_partition_is_held_while_it_is_brought_up() {
         for service in SERVICES.iter().filter(|service| service.when == When::Always) {
-            let writes = service.sandbox.iter().flat_map(|sandbox| sandbox.write);
-            let keeps_state = writes.copied().any(|path| path.starts_with("/data"));
+            // Without a sandbox it may write everywhere.
+            let writes = service.confinement.sandbox().map(|sandbox| sandbox.write);
+            let keeps_state = writes.is_none_or(|paths| paths.iter().any(|path| path.starts_with("/data")));
             assert_eq!(service.keeps_state, keeps_state, "{}", service.name);
         }
     }
 
+    /// The last row is stopped first: apps that are told to end must not be started again.
+    #[test]
+    fn the_container_daemon_is_stopped_before_all_others_and_holds_no_power_over_the_kernel() {
+        let last = SERVICES.last().unwrap();
+        assert_eq!(last.name, CONTAINERD_LITE);
+        let never = CapabilitySet::SYS_MODULE
+            | CapabilitySet::SYS_RAWIO
+            | CapabilitySet::SYS_TIME
+            | CapabilitySet::SYS_BOOT
+            | CapabilitySet::MKNOD
+            | CapabilitySet::NET_RAW
+            | CapabilitySet::BPF
+            | CapabilitySet::MAC_ADMIN;
+        assert!(last.capabilities.intersection(never).is_empty());
+    }
+
     #[test]
     fn only_netd_sets_the_clock() {
-        for service in SERVICES.iter().filter(|service| service.sandbox.is_some()) {
+        for service in SERVICES.iter().filter(|service| service.when == When::Always) {
             let may = service.name == "netd";
             assert_eq!(service.capabilities.contains(CapabilitySet::SYS_TIME), may, "{}", service.name);
-            let calls = service.sandbox.as_ref().map_or(&[][..], |sandbox| sandbox.calls_also);
-            assert_eq!(calls.contains(&libc::SYS_clock_settime), may, "{}", service.name);
-            assert_eq!(calls.contains(&libc::SYS_clock_adjtime), may, "{}", service.name);
+            for call in [libc::SYS_clock_settime, libc::SYS_clock_adjtime] {
+                let can = match service.confinement {
+                    Confinement::Sandbox(sandbox) => sandbox.calls_also.contains(&call),
+                    Confinement::Forbidden { calls, .. } => !calls.contains(&call),
+                    Confinement::Nothing => true,
+                };
+                assert_eq!(can, may, "{}", service.name);
+            }
         }
     }
 
@@ -379,7 +504,7 @@ mod tests {
     fn only_the_agent_depends_on_a_file_and_only_it_is_unconfined() {
         let odd: Vec<&str> = SERVICES
             .iter()
-            .filter(|s| s.when != When::Always || s.sandbox.is_none())
+            .filter(|s| s.when != When::Always || matches!(s.confinement, Confinement::Nothing))
             .map(|s| s.name)
             .collect();
         assert_eq!(odd, ["agent"]);

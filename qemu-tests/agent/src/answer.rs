@@ -3,6 +3,7 @@
 use crate::files;
 use crate::network::Lab;
 use crate::processes;
+use crate::programs;
 use crate::protocol::Answer;
 use crate::protocol::Request;
 use rustix::process::Pid;
@@ -67,6 +68,11 @@ fn to_request(lab: &mut Lab, request: &Request) -> io::Result<Answer> {
         Request::Clock => {
             Ok(Answer::Clock { seconds: rustix::time::clock_gettime(ClockId::Realtime).tv_sec })
         }
+        Request::Install { path, bytes } => {
+            programs::install(path, bytes)?;
+            Ok(Answer::Done)
+        }
+        Request::Run { program, arguments, input } => programs::run(program, arguments, input),
         Request::Network { order } => Ok(Answer::Network { outcome: lab.carry_out(order)? }),
     }
 }

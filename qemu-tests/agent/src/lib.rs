@@ -3,13 +3,14 @@
 //! One JSON line asks, one JSON line answers, over the virtio-serial port [`PORT`]. The agent is never part of an image that
 //! is shipped: a test adds it to the initrd of the image it boots (docs/spec/boot.md, "The test agent").
 //!
-//! `files` and `processes` look, `network` acts as apps do, `port` finds the way to the host, `unsynced` is the control of the power-cut tests.
+//! `files` and `processes` look, `network` acts as apps do, `programs` runs what a test brings along, `port` finds the way to the host, `unsynced` is the control of the power-cut tests.
 
 pub mod answer;
 pub mod files;
 pub mod network;
 pub mod port;
 pub mod processes;
+pub mod programs;
 pub mod protocol;
 pub mod unsynced;
 

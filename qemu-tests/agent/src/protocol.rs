@@ -76,6 +76,23 @@ pub enum Request {
     Sync,
     /// The time of day in seconds since 1970.
     Clock,
+    /// Places a program on a file system in memory that is mounted on its folder, where there is none yet: everything else that may be
+    /// written on a box runs no programs.
+    Install {
+        /// Absolute path.
+        path: PathBuf,
+        /// Its bytes as hexadecimal digits.
+        bytes: String,
+    },
+    /// Runs a program to its end, as the agent: root, and confined by nothing.
+    Run {
+        /// Absolute path.
+        program: PathBuf,
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// Its standard input.
+        input: String,
+    },
     /// Does something in the networks of the box.
     Network {
         /// What.
@@ -115,6 +132,15 @@ pub enum Answer {
     Network {
         /// What.
         outcome: Outcome,
+    },
+    /// How a program ended; what is no UTF-8 is replaced.
+    Ran {
+        /// Its code; none when it was ended by a signal.
+        code: Option<i32>,
+        /// Its standard output.
+        output: String,
+        /// Its standard error.
+        errors: String,
     },
     /// The time of day.
     Clock {

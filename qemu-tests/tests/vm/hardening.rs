@@ -26,7 +26,11 @@ const ELF: &str = "7f454c46";
 const SCRIPT: &str = "2321";
 
 /// The only programs there are.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 12] = [
+    "/usr/lib/hearth/app-init",
+    "/usr/lib/hearth/containerd-lite",
+    "/usr/lib/hearth/containerd-lite-run",
+    "/usr/lib/hearth/containerd-lite-unpack",
     "/usr/lib/hearth/hostd",
     "/usr/lib/hearth/init",
     "/usr/lib/hearth/netd",
@@ -42,6 +46,11 @@ const NETWORK_CAPABILITIES: u64 = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 25;
 
 /// CAP_CHOWN, CAP_SYS_RAWIO, CAP_SYS_ADMIN, CAP_MKNOD.
 const DEVICE_CAPABILITIES: u64 = 1 | 1 << 17 | 1 << 21 | 1 << 27;
+
+/// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
+/// CAP_SYS_ADMIN.
+const CONTAINER_CAPABILITIES: u64 =
+    1 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 19 | 1 << 21;
 
 #[test]
 fn the_running_box_is_closed() {
@@ -143,6 +152,7 @@ fn check_processes(processes: &[Process]) -> Result<()> {
     }
     check_daemon(processes, "hostd", HOSTD_UID, 0)?;
     check_daemon(processes, "storaged", 0, DEVICE_CAPABILITIES)?;
+    check_daemon(processes, "containerd-lite", 0, CONTAINER_CAPABILITIES)?;
     check_daemon(processes, "netd", NETD_UID, NETWORK_CAPABILITIES)
 }
 

@@ -13,6 +13,8 @@ mod chance;
 #[cfg(test)]
 mod clock;
 #[cfg(test)]
+mod containers;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod hardening;

@@ -226,7 +226,7 @@ fn expect_services(vm: &Vm, web: &Web) -> Result<()> {
         let system = web.get("/api/v1/system")?.json()?;
         let services = system["services"].as_array().context("no services")?;
         let names: Vec<&str> = services.iter().filter_map(|service| service["name"].as_str()).collect();
-        ensure!(names == ["storaged", "netd", "hostd"], "{system}");
+        ensure!(names == ["storaged", "netd", "hostd", "containerd-lite"], "{system}");
         Ok(services.iter().all(|service| service["state"] == "ready").then_some(()))
     })
 }

@@ -1,5 +1,6 @@
 //! Takes away what no image names.
 
+use crate::image::Digest;
 use crate::image::store::Place;
 use crate::image::store::Store;
 use crate::image::store::StoreError;
@@ -24,8 +25,17 @@ impl Store {
     /// # Errors
     /// When a record cannot be read, before anything is taken away, or when the disk does not allow it.
     pub fn collect(&self) -> Result<Collected, StoreError> {
+        self.collect_but(&BTreeSet::new())
+    }
+
+    /// The same, but for these layers: an app may still run on them though its image has changed.
+    ///
+    /// # Errors
+    /// As [`Self::collect`].
+    pub fn collect_but(&self, in_use: &BTreeSet<Digest>) -> Result<Collected, StoreError> {
         let _changing = self.change();
         let (mut documents, mut layers) = (BTreeSet::new(), BTreeSet::new());
+        layers.extend(in_use.iter().map(|diff_id| OsString::from(diff_id.hex())));
         for image in self.images()? {
             documents.extend([image.manifest, image.config].map(|digest| OsString::from(digest.hex())));
             layers.extend(image.layers.iter().map(|diff_id| OsString::from(diff_id.hex())));

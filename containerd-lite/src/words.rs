@@ -1,0 +1,16 @@
+//! Errors as one line.
+
+use std::error::Error;
+
+/// The error and its causes, for people.
+#[must_use]
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,273 @@
+/* The only program of the image under test: says what it sees and what it is refused, one "name=value" a line, or behaves badly on demand.
+   In C, and static: it makes system calls by their numbers, with arguments that no library would let through. */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *outcome(long result) { return result < 0 ? strerrorname_np(errno) : "done"; }
+
+static void say(const char *name, long result) { printf("%s=%s\n", name, outcome(result)); }
+
+static void call(const char *name, long number, long a, long b, long c, long d)
+{
+    errno = 0;
+    say(name, syscall(number, a, b, c, d, 0L, 0L));
+}
+
+static void open_to(const char *name, const char *path, int flags)
+{
+    errno = 0;
+    int fd = open(path, flags | O_CLOEXEC, 0644);
+    say(name, fd);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Opens for writing, and writes: some files are refused only then. */
+static void write_to(const char *name, const char *path, const char *text)
+{
+    errno = 0;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    say(name, fd < 0 ? -1 : write(fd, text, strlen(text)));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void list(const char *name, const char *path)
+{
+    DIR *folder = opendir(path);
+    printf("%s=", name);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (entry->d_name[0] != '.')
+            printf("%s ", entry->d_name);
+    printf("\n");
+    if (folder)
+        closedir(folder);
+}
+
+static void facts(void)
+{
+    char line[512];
+    FILE *status = fopen("/proc/self/status", "re");
+    while (status && fgets(line, sizeof line, status))
+        if (!strncmp(line, "Cap", 3) || !strncmp(line, "NoNewPrivs", 10) || !strncmp(line, "Seccomp:", 8) || !strncmp(line, "Uid", 3)
+            || !strncmp(line, "Gid", 3) || !strncmp(line, "Groups", 6)) {
+            for (char *c = line; *c; c++)
+                if (*c == '\t')
+                    *c = ' ';
+            line[strcspn(line, ":")] = '=';
+            fputs(line, stdout);
+        }
+    if (status)
+        fclose(status);
+    char ids[128] = "";
+    int map = open("/proc/self/uid_map", O_RDONLY);
+    ssize_t length = read(map, ids, sizeof ids - 1);
+    close(map);
+    printf("uid_map=%.*s", (int)(length > 0 ? length : 1), length > 0 ? ids : "\n");
+    list("pids", "/proc");
+    list("dev", "/dev");
+    list("sys", "/sys");
+    list("fds", "/proc/self/fd");
+    list("root", "/");
+    gethostname(line, sizeof line);
+    printf("host=%s\n", line);
+    printf("home=%s\n", getenv("HOME"));
+    printf("pid=%d\n", getpid());
+    struct statvfs tmp;
+    if (!statvfs("/tmp", &tmp))
+        printf("tmp_bytes=%llu\n", (unsigned long long)tmp.f_blocks * tmp.f_frsize);
+    open_to("write_root", "/new", O_WRONLY | O_CREAT);
+    open_to("write_tmp", "/tmp/new", O_WRONLY | O_CREAT);
+    open_to("write_volume", "/data/new", O_WRONLY | O_CREAT);
+    open_to("write_volume_ro", "/fixed/new", O_WRONLY | O_CREAT);
+    struct sockaddr_in low = {.sin_family = AF_INET, .sin_port = htons(80)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    say("port_80", bind(listener, (struct sockaddr *)&low, sizeof low));
+}
+
+static void calls(void)
+{
+    call("mount", SYS_mount, (long)"none", (long)"/tmp", (long)"tmpfs", 0);
+    call("umount", SYS_umount2, (long)"/tmp", 2, 0, 0);
+    call("fsopen", SYS_fsopen, (long)"tmpfs", 0, 0, 0);
+    call("open_tree", SYS_open_tree, -100, (long)"/", 1, 0);
+    call("pivot_root", SYS_pivot_root, (long)"/", (long)"/", 0, 0);
+    call("chroot", SYS_chroot, (long)"/", 0, 0, 0);
+    call("unshare_user", SYS_unshare, 0x10000000, 0, 0, 0);
+    call("setns", SYS_setns, 0, 0, 0, 0);
+    call("clone_user", SYS_clone, 0x10000000 | SIGCHLD, 0, 0, 0);
+    call("clone_net", SYS_clone, 0x40000000 | SIGCHLD, 0, 0, 0);
+    call("clone3", SYS_clone3, 0, 0, 0, 0);
+    call("bpf", SYS_bpf, 0, 0, 0, 0);
+    call("keyctl", SYS_keyctl, 0, -3, 0, 0);
+    call("add_key", SYS_add_key, (long)"user", (long)"k", (long)"v", 1);
+    call("ptrace", SYS_ptrace, 0, 0, 0, 0);
+    call("process_vm_readv", SYS_process_vm_readv, 1, 0, 0, 0);
+    call("pidfd_getfd", SYS_pidfd_getfd, 0, 0, 0, 0);
+    call("io_uring_setup", SYS_io_uring_setup, 1, 0, 0, 0);
+    call("userfaultfd", SYS_userfaultfd, 0, 0, 0, 0);
+    call("perf_event_open", SYS_perf_event_open, 0, 0, -1, -1);
+    call("open_by_handle_at", SYS_open_by_handle_at, 0, 0, 0, 0);
+    call("init_module", SYS_init_module, 0, 0, 0, 0);
+    call("kexec_load", SYS_kexec_load, 0, 0, 0, 0);
+    call("reboot", SYS_reboot, 0, 0, 0, 0);
+    call("sethostname", SYS_sethostname, (long)"x", 1, 0, 0);
+    call("settimeofday", SYS_settimeofday, 0, 0, 0, 0);
+    call("syslog", SYS_syslog, 10, 0, 0, 0);
+    call("swapon", SYS_swapon, (long)"/tmp", 0, 0, 0);
+    call("unknown", 999, 0, 0, 0, 0);
+    call("socket_packet", SYS_socket, AF_PACKET, SOCK_RAW, 0, 0);
+    call("socket_alg", SYS_socket, 38, SOCK_SEQPACKET, 0, 0);
+    call("socket_vsock", SYS_socket, 40, SOCK_STREAM, 0, 0);
+    call("socket_ax25", SYS_socket, 3, SOCK_STREAM, 0, 0);
+    call("socket_raw", SYS_socket, AF_INET, SOCK_RAW, 1, 0);
+    call("socket_audit", SYS_socket, AF_NETLINK, SOCK_RAW, 9, 0);
+    call("socket_route", SYS_socket, AF_NETLINK, SOCK_RAW, 0, 0);
+    call("socket_ping", SYS_socket, AF_INET, SOCK_DGRAM, 1, 0);
+    call("socketpair_inet", SYS_socketpair, AF_INET, SOCK_STREAM, 0, 0);
+    call("personality_no_random", SYS_personality, 0x40000, 0, 0, 0);
+    call("personality_query", SYS_personality, 0xffffffff, 0, 0, 0);
+}
+
+static int child_that_changes_root(void)
+{
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_TRUNC);
+}
+
+/* Each a known way out, down to the step that has to fail. */
+static void escapes(void)
+{
+    write_to("core_pattern", "/proc/sys/kernel/core_pattern", "|/tmp/x");
+    write_to("modprobe", "/proc/sys/kernel/modprobe", "/tmp/x");
+    write_to("sysrq", "/proc/sysrq-trigger", "b");
+    write_to("uevent_helper", "/sys/kernel/uevent_helper", "/tmp/x");
+    open_to("release_agent", "/sys/fs/cgroup/release_agent", O_WRONLY);
+    write_to("cgroup_procs", "/sys/fs/cgroup/cgroup.procs", "1");
+    write_to("cgroup_memory", "/sys/fs/cgroup/memory.max", "max");
+    write_to("cgroup_pids", "/sys/fs/cgroup/pids.max", "max");
+    say("cgroup_child", mkdir("/sys/fs/cgroup/child", 0755));
+    say("init_exe", child_that_changes_root());
+    open_to("init_program", "/.hearth/init", O_WRONLY);
+    say("init_replace", unlink("/.hearth/init"));
+    open_to("pid1_exe", "/proc/1/exe", O_RDONLY);
+    open_to("pid1_memory", "/proc/1/mem", O_RDWR);
+    open_to("pid1_end_file", "/proc/1/fd/0", O_WRONLY);
+    open_to("pid1_root", "/proc/1/root/etc/hosts", O_RDONLY);
+    say("mknod_disk", mknod("/tmp/disk", S_IFBLK | 0600, makedev(254, 0)));
+    say("mknod_mem", mknod("/tmp/mem", S_IFCHR | 0600, makedev(1, 1)));
+    say("mknod_dev", mknod("/dev/disk", S_IFBLK | 0600, makedev(254, 0)));
+    say("mknod_volume", mknod("/data/disk", S_IFBLK | 0600, makedev(254, 0)));
+    char byte;
+    int kcore = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
+    printf("kcore=%s\n", read(kcore, &byte, 1) == 0 ? "empty" : strerrorname_np(errno));
+    open_to("kmsg", "/dev/kmsg", O_RDONLY);
+    open_to("box_data", "/data/../../data/state", O_RDONLY);
+    /* What a symbolic link in a volume shows is the container's own. */
+    unlink("/data/link");
+    say("link_in_volume", symlink("/../../../../run/hearth", "/data/link"));
+    open_to("through_link", "/data/link/services.json", O_RDONLY);
+    open_to("planted_link", "/planted/services.json", O_RDONLY);
+    say("chown_beyond", chown("/tmp", 70000, 0));
+    say("setuid_beyond", setuid(70000));
+    say("kill_box", kill(-1, 0) == 0 ? 0 : -1);
+    struct stat outside;
+    say("cwd_outside", stat("../../../../../../run/hearth", &outside));
+}
+
+static void eat(void)
+{
+    for (;;) {
+        char *block = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block != MAP_FAILED)
+            memset(block, 1, 1 << 20);
+    }
+}
+
+static void breed(void)
+{
+    int children = 0;
+    for (; children < 1000; children++) {
+        pid_t child = fork();
+        if (child == 0)
+            for (;;)
+                pause();
+        if (child < 0)
+            break;
+    }
+    printf("children=%d\nfork=%s\n", children, strerrorname_np(errno));
+}
+
+static void fill(const char *path)
+{
+    static char block[1 << 16];
+    long total = 0, written;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    while ((written = write(fd, block, sizeof block)) > 0)
+        total += written;
+    printf("filled=%ld\nfill=%s\n", total, strerrorname_np(errno));
+}
+
+static void on_quit(int signal)
+{
+    (void)signal;
+    static const char text[] = "asked to stop\n";
+    if (write(1, text, sizeof text - 1) < 0)
+        _exit(1);
+    _exit(42);
+}
+
+int main(int count, char **words)
+{
+    setvbuf(stdout, 0, _IOLBF, 0);
+    const char *what = count > 1 ? words[1] : "facts";
+    if (!strcmp(what, "facts"))
+        facts();
+    else if (!strcmp(what, "calls"))
+        calls();
+    else if (!strcmp(what, "escapes"))
+        escapes();
+    else if (!strcmp(what, "eat"))
+        eat();
+    else if (!strcmp(what, "breed"))
+        breed();
+    else if (!strcmp(what, "fill"))
+        fill(words[2]);
+    else if (!strcmp(what, "exit"))
+        return atoi(words[2]);
+    else if (!strcmp(what, "die"))
+        raise(atoi(words[2]));
+    else if (!strcmp(what, "orphan")) {
+        /* Two that nobody waits for: one that has ended, one that goes on. */
+        if (fork() == 0 && fork() == 0)
+            for (;;)
+                pause();
+        puts("left behind");
+    } else if (!strcmp(what, "wait") || !strcmp(what, "stubborn")) {
+        signal(SIGQUIT, what[0] == 'w' ? on_quit : SIG_IGN);
+        puts("waiting");
+        for (;;)
+            pause();
+    } else
+        return 99;
+    return 0;
+}
