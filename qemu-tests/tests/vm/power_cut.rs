@@ -28,9 +28,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Power cuts at random moments, unless more are asked for.
-const CUTS: u32 = 20;
-/// Flushes of the first boot after which the power goes, unless more are asked for; those of the set-up are all tried.
-const FIRST_BOOT_FLUSHES: u32 = 16;
+const CUTS: u32 = 5;
+/// Flushes after which the power goes, of the first boot and of the set-up each, unless more are asked for.
+const FLUSHES: u32 = 4;
 /// The latest cut after set-up: hostd and the kernel may still write.
 const AFTERWARDS: Duration = Duration::from_secs(3);
 /// The kernel writes nothing back by itself because of its age: on a busy computer half a minute goes by before the set-up
@@ -202,7 +202,7 @@ fn the_box_survives_any_flush_being_the_last() {
             recording.acknowledged
         );
         println!("flush points {points:?}, set-up from {} to {}", recording.asked, recording.acknowledged);
-        for point in chosen(points, recording.asked)? {
+        for point in chosen(points, recording.asked, recording.acknowledged)? {
             println!("cut after entry {point}");
             let place = folder.join(format!("flush-{point}"));
             fs::create_dir_all(&place)?;
@@ -222,15 +222,19 @@ fn the_box_survives_any_flush_being_the_last() {
     });
 }
 
-/// All points of the set-up, and some of the first boot, which has many more.
-fn chosen(mut points: Vec<u64>, asked: u64) -> Result<Vec<u64>> {
+/// Some of the first boot, and some of the set-up: among these always the last before its acknowledgement, and the first that must have it.
+fn chosen(mut points: Vec<u64>, asked: u64, acknowledged: u64) -> Result<Vec<u64>> {
     let mut of_set_up = points.split_off(points.partition_point(|point| *point <= asked));
-    let (mut random, wanted) = (Random::from_environment()?, cuts(FIRST_BOOT_FLUSHES)?);
-    while points.len() > usize::try_from(wanted)? {
-        points.remove(random.next_below(points.len()));
+    let edge = of_set_up.partition_point(|point| *point < acknowledged);
+    let edges: Vec<u64> = of_set_up.iter().copied().skip(edge.saturating_sub(1)).take(2).collect();
+    of_set_up.retain(|point| !edges.contains(point));
+    let (mut random, wanted) = (Random::from_environment()?, usize::try_from(cuts(FLUSHES)?)?);
+    for points in [&mut points, &mut of_set_up] {
+        while points.len() > wanted {
+            points.remove(random.next_below(points.len()));
+        }
     }
-    points.append(&mut of_set_up);
-    Ok(points)
+    Ok([points, of_set_up, edges].concat())
 }
 
 fn boot_rebuilt(folder: &Path, artifacts: &Artifacts, disk: &Path) -> Result<bool> {

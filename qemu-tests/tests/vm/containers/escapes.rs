@@ -20,7 +20,7 @@ const WAYS: [(&str, &str); 30] = [
     ("cgroup_memory", "EACCES"),
     ("cgroup_pids", "EACCES"),
     ("cgroup_child", "EROFS"),
-    ("init_program", "EACCES"),
+    ("init_program", "EROFS"),
     ("init_replace", "EBUSY"),
     ("init_exe", "ETXTBSY"),
     ("pid1_exe", "EACCES"),
