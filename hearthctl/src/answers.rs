@@ -1,5 +1,9 @@
 //! Answers of the box, as far as they are shown. Members that are not known here are left alone: the box may be newer.
 
+mod apps;
+
+pub use apps::*;
+
 use model::network::app_policy::Grant;
 use model::network::report::AppReport;
 use model::network::report::FirewallReport;

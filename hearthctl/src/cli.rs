@@ -1,5 +1,9 @@
 //! The command line.
 
+mod apps;
+
+pub use apps::*;
+
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
@@ -18,6 +22,7 @@ use std::path::PathBuf;
     after_help = "Examples:
   hearthctl login https://hearth.local     trust your box and log in, once
   hearthctl status                         is all well?
+  hearthctl app install nginx:1.29         an app, once you agreed to what it asks for
   hearthctl network rules --counters       what the firewall lets through and stops
   hearthctl network policy --explain app:notes lan
   hearthctl storage recovery-key           a key on paper, for when the box breaks
@@ -63,6 +68,13 @@ pub enum Command {
         /// What to do with it; without, how it is.
         #[command(subcommand)]
         part: Option<Storage>,
+    },
+    /// Apps: what there is, installing, updating and removing them
+    #[command(args_conflicts_with_subcommands = true)]
+    App {
+        /// What to do; without, which there are.
+        #[command(subcommand)]
+        part: Option<App>,
     },
     /// Your vault: private files that only you can open
     #[command(args_conflicts_with_subcommands = true)]

@@ -1,5 +1,6 @@
 //! The HTTP API, over TLS that only the household's certificate vouches for.
 
+use crate::answers::AppRemark;
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
@@ -92,7 +93,7 @@ pub enum ClientError {
     #[error("you are logged out: the session was not used for seven days, or was ended elsewhere")]
     LoggedOut,
     /// The box said no.
-    #[error("the box says: {message}{}", field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default())]
+    #[error("the box says: {message}{}{}", field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default(), listed(refusals))]
     Refused {
         /// For programs.
         code: String,
@@ -100,6 +101,8 @@ pub enum ClientError {
         message: String,
         /// What is at fault.
         field: Option<String>,
+        /// Everything for which an app is refused, each with its place.
+        refusals: Vec<AppRemark>,
     },
     /// The answer is none of the API's.
     #[error("understand the answer of {url}{path} (status {status})")]
@@ -132,6 +135,16 @@ struct ErrorDetail {
     code: String,
     message: String,
     field: Option<String>,
+    #[serde(default)]
+    refusals: Vec<AppRemark>,
+}
+
+/// Below each other; the message has the words of a single one, and no places.
+fn listed(refusals: &[AppRemark]) -> String {
+    if refusals.iter().all(|remark| remark.place.is_empty()) && refusals.len() < 2 {
+        return String::new();
+    }
+    refusals.iter().map(|remark| format!("\n- {}", crate::show::remark(remark))).collect()
 }
 
 /// Looks every name up as one address, when there is one.
@@ -276,8 +289,8 @@ impl Client {
         }
         match serde_json::from_str::<ErrorBody>(&text) {
             Ok(ErrorBody { error }) if error.code == "not_logged_in" => Err(ClientError::LoggedOut),
-            Ok(ErrorBody { error: ErrorDetail { code, message, field } }) => {
-                Err(ClientError::Refused { code, message, field })
+            Ok(ErrorBody { error: ErrorDetail { code, message, field, refusals } }) => {
+                Err(ClientError::Refused { code, message, field, refusals })
             }
             Err(_syntax) => Err(self.strange(path, status)),
         }

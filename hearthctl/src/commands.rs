@@ -1,5 +1,6 @@
 //! Carrying out one command.
 
+mod app;
 mod backup;
 mod failure;
 mod login;
@@ -66,6 +67,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Network { part: Some(Network::Policy { explain: Some(ends) }) } => {
             return explain(&mut desk, ends);
         }
+        Command::App { part } => app::carry_out(&mut desk, part.as_ref())?,
         Command::Backup { part } => backup::carry_out(&mut desk, part.as_ref())?,
         Command::Users { part } => users::carry_out(&mut desk, part.as_ref())?,
         Command::Vault { part } => vault::carry_out(&mut desk, part.as_ref())?,

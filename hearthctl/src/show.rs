@@ -9,6 +9,7 @@ use model::network::report::NameReport;
 use model::network::report::ResolverReport;
 use model::network::report::TimeReport;
 
+mod apps;
 mod backups;
 mod health;
 mod links;
@@ -19,6 +20,12 @@ mod table;
 mod users;
 mod vault;
 
+pub use apps::app;
+pub use apps::apps;
+pub use apps::inspection;
+pub use apps::operation;
+pub use apps::permissions;
+pub use apps::remark;
 pub use backups::backups;
 pub use health::health;
 pub use rules::Counters;

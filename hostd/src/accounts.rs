@@ -267,6 +267,13 @@ impl Accounts {
         }
     }
 
+    /// Whether somebody is still logged in with this. Unlike a request, that is no use of the session.
+    #[must_use]
+    pub fn has_session(&self, token: &TokenHash) -> bool {
+        let now = self.time.now(self.clock.as_ref());
+        self.memory().sessions.is_live(token, now)
+    }
+
     /// Ends when the disk does not confirm a change; never where nothing is kept.
     pub async fn storage_stopped(&self) {
         match &self.storage {

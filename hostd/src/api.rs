@@ -9,6 +9,7 @@
 //! [`OUTSIDE`] is 404: what nobody allowed is denied. Handlers that change something run to their end even when the client hangs up.
 
 mod account;
+mod apps;
 pub mod authorise;
 mod backups;
 pub mod body;
@@ -81,6 +82,8 @@ pub enum Input {
     Nothing,
     /// A JSON body.
     Json,
+    /// A JSON body that may hold a whole document of somebody else's.
+    LongJson,
     /// A DNS message as body.
     DnsMessage,
     /// A file, handed over while it arrives.
@@ -92,7 +95,7 @@ impl Input {
     const fn media_type(self) -> Option<&'static str> {
         match self {
             Self::Nothing => None,
-            Self::Json => Some("application/json"),
+            Self::Json | Self::LongJson => Some("application/json"),
             Self::DnsMessage => Some(network::dns::MEDIA_TYPE),
             Self::File => Some(vault::files::MEDIA_TYPE),
         }
@@ -157,7 +160,7 @@ where
             };
             match admitted.route.input {
                 Input::File => run_with_file(admitted.route, call, &parts.headers, incoming, visitor).await,
-                Input::Nothing | Input::Json | Input::DnsMessage => {
+                Input::Nothing | Input::Json | Input::LongJson | Input::DnsMessage => {
                     run_with_body(admitted.route, call, &parts.headers, incoming, visitor).await
                 }
             }
@@ -183,8 +186,13 @@ where
     B: Body<Data = Bytes> + Send + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    let takes_body = route.input != Input::Nothing;
-    match body::read(incoming, if takes_body { body::MAX_BYTES } else { 0 }).await {
+    let most = match route.input {
+        Input::Nothing | Input::File => 0,
+        Input::Json | Input::DnsMessage => body::MAX_BYTES,
+        Input::LongJson => body::MAX_LONG_BYTES,
+    };
+    let takes_body = most > 0;
+    match body::read(incoming, most).await {
         Err(error) if takes_body || error.closes() => {
             let close = error.closes();
             (Err(error), close)

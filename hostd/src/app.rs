@@ -8,6 +8,7 @@
 
 use crate::accounts::Accounts;
 use crate::api;
+use crate::apps::Apps;
 use crate::backups::Backups;
 use crate::bootstrap::Bootstrap;
 use crate::clock::Clock;
@@ -61,6 +62,8 @@ pub struct App {
     pub storaged: Storaged,
     /// Backups of the household.
     pub backups: Backups,
+    /// What is installed.
+    pub apps: Apps,
     /// The vaults of users.
     pub vaults: Arc<Vaults>,
     /// How long a vault stays open while its user asks for nothing.

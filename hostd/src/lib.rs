@@ -12,6 +12,7 @@
 //!        announce::follow   state and claim code to the box's screen
 //!        vaults             users who have gone: their vaults are locked
 //!        backups            a backup when it is due
+//!        apps               containerd-lite's view, the policy of apps to netd, a task for each app under way
 //!        upkeep             hourly: sessions and the passage of time to the store
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod accounts;
 pub mod announce;
 pub mod api;
 pub mod app;
+pub mod apps;
 pub mod backups;
 pub mod bootstrap;
 pub mod certificates;
@@ -42,6 +44,7 @@ pub mod web;
 use crate::accounts::Accounts;
 use crate::accounts::claim::RandomError;
 use crate::app::App;
+use crate::apps::Apps;
 use crate::backups::Backups;
 use crate::bootstrap::Bootstrap;
 use crate::certificates::Certificates;
@@ -240,8 +243,15 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
         folder,
     );
     backups.load().await;
-    let (view, network) = watch::channel(NetworkView::default());
     let (connection, netd) = watch::channel(None);
+    let netd = Netd::new(netd);
+    let apps = Apps::new(opened.storage.clone(), netd.clone(), settings.app_patience);
+    apps.load().await;
+    if accounts.is_set_up() {
+        let users: Vec<_> = accounts.users().into_iter().map(|(name, _role)| name).collect();
+        apps.remove_orphans(&users).await;
+    }
+    let (view, network) = watch::channel(NetworkView::default());
     let app = Arc::new(App {
         accounts,
         authority,
@@ -249,9 +259,10 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
         host: Arc::new(machine),
         clock,
         network,
-        netd: Netd::new(netd),
+        netd,
         storaged,
         backups,
+        apps,
         vaults,
         vault_idle: settings.vault_idle,
         boot,
@@ -278,6 +289,8 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
     let storaged = app.storaged.clone();
     tasks.spawn(async move { storaged::follow(&settings.storage_socket, storaged).await });
     tasks.spawn(app.backups.clone().follow());
+    let apps = app.apps.clone();
+    tasks.spawn(async move { apps.follow(&settings.containers_socket).await });
     tasks.spawn(keep_up(Arc::clone(&app)));
     tasks.spawn(protect_data(Arc::clone(&app)));
     tasks.spawn(lock_unused(Arc::clone(&app)));
@@ -301,6 +314,7 @@ impl Running {
         self.servers.shutdown().await;
         self.tasks.shutdown().await;
         self.app.backups.stop().await;
+        self.app.apps.stop().await;
         self.app.vaults.lock_absent(|_user| false).await;
         if let Err(error) = self.app.accounts.upkeep(true).await {
             tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");

@@ -16,12 +16,14 @@
 //! | `private_archives` | id of the vault | `ArchiveRecord`: the key of its files in backups, wrapped |
 //! | `vaults_put_by` | id of the vault | [`VaultRecord`] of a vault that nobody could open any more when its user began anew |
 //! | `vaults_doomed` | id of a vault, or that, a slash and the number of a vault key | [`Doomed`]: directories that are to be destroyed |
+//! | `apps` | key of the app | `AppRecord`: whose it is, what runs, what is being done to it |
 //!
 //! Values are JSON. Everything is read once at start, and later reads come from memory; vaults are read when they are opened.
 //!
 //! This is schema 1. A change that older programs would misread is a step in [`migrations`]. Members have tables of their own because
 //! programs from before them read all sessions, and know no role but the owner's: they leave these alone.
 
+mod apps;
 mod archives;
 mod backups;
 mod members;

@@ -1,5 +1,6 @@
 //! What can be chosen on the command line. In the image nothing is: sockets come from init, folders are fixed.
 
+use crate::apps::Patience;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ pub struct Settings {
     pub net_socket: PathBuf,
     /// storaged's socket.
     pub storage_socket: PathBuf,
+    /// containerd-lite's socket.
+    pub containers_socket: PathBuf,
+    /// How long is waited for apps; not on the command line.
+    pub app_patience: Patience,
     /// How long storaged is waited for at the start; not on the command line.
     pub storage_patience: Duration,
     /// Folder in memory for what the next start has to know.
@@ -45,7 +50,7 @@ pub enum SettingsError {
     #[error(
         "{argument:?} is not known; known are --listen-http ADDRESS:PORT, --listen-https ADDRESS:PORT, \
          --state FOLDER, --bootstrap FILE, --console FOLDER, --net-socket PATH, \
-         --storage-socket PATH, --run FOLDER, --boot-report FILE and --vault-idle SECONDS"
+         --storage-socket PATH, --containers-socket PATH, --run FOLDER, --boot-report FILE and --vault-idle SECONDS"
     )]
     Unknown {
         /// As written.
@@ -85,6 +90,8 @@ impl Default for Settings {
             console: model::paths::CONSOLE.into(),
             net_socket: model::paths::NET_BUS_SOCKET.into(),
             storage_socket: model::paths::STORAGE_BUS_SOCKET.into(),
+            containers_socket: model::paths::CONTAINERS_BUS_SOCKET.into(),
+            app_patience: Patience::default(),
             storage_patience: STORAGE_PATIENCE,
             run: model::paths::HOSTD_RUN.into(),
             boot_report: model::paths::BOOT_REPORT.into(),
@@ -116,6 +123,9 @@ impl Settings {
                 Some("--console") => settings.console = value("--console")?.into(),
                 Some("--net-socket") => settings.net_socket = value("--net-socket")?.into(),
                 Some("--storage-socket") => settings.storage_socket = value("--storage-socket")?.into(),
+                Some("--containers-socket") => {
+                    settings.containers_socket = value("--containers-socket")?.into();
+                }
                 Some("--run") => settings.run = value("--run")?.into(),
                 Some("--boot-report") => settings.boot_report = value("--boot-report")?.into(),
                 Some("--vault-idle") => {

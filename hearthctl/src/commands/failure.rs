@@ -126,6 +126,47 @@ pub(crate) enum Failure {
         /// What the box says of it.
         problem: String,
     },
+    /// Something that was to be done to an app came to nothing.
+    #[error("{problem}")]
+    App {
+        /// What the box says of it.
+        problem: String,
+    },
+    /// An app cannot be had as it is.
+    #[error("install it:\n- {}", refusals.join("\n- "))]
+    AppRefused {
+        /// Why, each with its place.
+        refusals: Vec<String>,
+    },
+    /// Nobody is there to agree.
+    #[error("nobody is here to agree to what the app asks for")]
+    NobodyAgrees,
+    /// The person said no.
+    #[error("nothing was changed")]
+    NotAgreed,
+    /// Nobody said what becomes of the data.
+    #[error("nobody said what becomes of its data")]
+    DataUnsaid,
+    /// There is no such app.
+    #[error("there is no app {app:?} that you see")]
+    NoSuchApp {
+        /// As written.
+        app: String,
+    },
+    /// An app has no such permission.
+    #[error("it has no permission {name:?}")]
+    NoSuchPermission {
+        /// As written.
+        name: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// A variable without a value.
+    #[error("use {text:?} as a variable: write NAME=VALUE")]
+    Variable {
+        /// As written.
+        text: String,
+    },
     /// The key of the vault stays what it was.
     #[error("{problem}")]
     Rotation {
@@ -174,6 +215,12 @@ impl Failure {
                 return Some(format!("Unlock it first: hearthctl storage unlock {url}"));
             }
             Self::NotSetUp { .. } => "Open it in a browser and set it up first.",
+            Self::NobodyAgrees => "Look at it, then say that you agree: --yes",
+            Self::DataUnsaid => "Say it: --keep-data or --delete-data",
+            Self::NoSuchApp { .. } => "These there are: hearthctl app list",
+            Self::NoSuchPermission { known, .. } => {
+                return Some(format!("These it has: {}", known.join(", ")));
+            }
             Self::NoFirewall => "Its network service may be starting just now; try again in a moment.",
             Self::Client(_)
             | Self::Store(_)
@@ -188,6 +235,10 @@ impl Failure {
             | Self::Input { .. }
             | Self::Ask { .. }
             | Self::Backup { .. }
+            | Self::App { .. }
+            | Self::AppRefused { .. }
+            | Self::NotAgreed
+            | Self::Variable { .. }
             | Self::Rotation { .. }
             | Self::Print { .. } => return None,
         };

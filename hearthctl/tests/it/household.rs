@@ -2,6 +2,8 @@
 
 use hearthctl::client::Client;
 use hostd::app::App;
+use hostd::apps::Patience;
+use hostd::apps::fake::FakeContainerd;
 use hostd::net::fake::FakeNetd;
 use hostd::settings::Settings;
 use hostd::storaged::fake::FakeStoraged;
@@ -28,6 +30,7 @@ pub(crate) struct Household {
     pub(crate) app: Arc<App>,
     pub(crate) netd: Arc<FakeNetd>,
     pub(crate) storaged: Arc<FakeStoraged>,
+    pub(crate) containerd: Arc<FakeContainerd>,
     http: SocketAddr,
     https: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -56,6 +59,12 @@ impl Household {
             console: folder.path().join("console"),
             net_socket: folder.path().join("net.sock"),
             storage_socket: folder.path().join("storage.sock"),
+            containers_socket: folder.path().join("containers.sock"),
+            app_patience: Patience {
+                healthy_within: DEADLINE,
+                settled_for: Duration::from_millis(20),
+                again_after: Duration::from_millis(20),
+            },
             storage_patience: DEADLINE,
             run: folder.path().to_owned(),
             boot_report: folder.path().join("boot.json"),
@@ -74,11 +83,14 @@ impl Household {
         let (stop, stopped) = oneshot::channel();
         let (started, starts) = mpsc::channel();
         let (served, keys) = (Arc::clone(&netd), Arc::clone(&storaged));
+        let containerd = Arc::new(FakeContainerd::default());
+        let runs = Arc::clone(&containerd);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let _netd = served.serve(&settings.net_socket).unwrap();
                 let _storaged = keys.serve(&settings.storage_socket).unwrap();
+                let _containerd = runs.serve(&settings.containers_socket).unwrap();
                 let running = hostd::start(settings).await.unwrap();
                 started.send((running.http, running.https, Arc::clone(&running.app))).unwrap();
                 drop(stopped.await);
@@ -90,6 +102,7 @@ impl Household {
             app,
             netd,
             storaged,
+            containerd,
             http,
             https,
             stop: Some(stop),
@@ -97,6 +110,7 @@ impl Household {
             _folder: folder,
         };
         household.wait_until("hostd reaches netd", || household.app.netd.is_there());
+        household.wait_until("hostd reaches containerd-lite", || household.app.apps.problem().is_none());
         household.wait_until("hostd reaches storaged", || household.app.storaged.last_report().is_some());
         household
     }

@@ -1,6 +1,8 @@
 //! hearthctl as people meet it: real boxes on loop-back ports, and a terminal with a script.
 
 #[cfg(test)]
+mod app;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod household;

@@ -35,6 +35,9 @@ fn help_explains_with_examples() {
     compare("help-network-policy", &help(&["network", "policy"]));
     compare("help-network-settings-set", &help(&["network", "settings", "set"]));
     compare("help-factory-reset", &help(&["factory-reset"]));
+    compare("help-app", &help(&["app"]));
+    compare("help-app-install", &help(&["app", "install"]));
+    compare("help-app-permissions", &help(&["app", "permissions"]));
     compare("help-backup", &help(&["backup"]));
     compare("help-backup-kit", &help(&["backup", "kit"]));
     compare("help-storage", &help(&["storage"]));

@@ -153,6 +153,12 @@ impl Sessions {
         Some(entry.session.clone())
     }
 
+    /// Whether a session has not ended; that is no use of it.
+    #[must_use]
+    pub fn is_live(&self, token: &TokenHash, now: u64) -> bool {
+        self.entries.get(token).is_some_and(|entry| !ended(&entry.session, now))
+    }
+
     /// Ends a session.
     pub fn remove(&mut self, token: &TokenHash) {
         self.entries.remove(token);

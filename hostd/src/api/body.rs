@@ -14,6 +14,8 @@ use tokio::time::timeout;
 
 /// Longest body that is kept, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
+/// The same where a document is in it: 128 KiB of text, every other character of it escaped.
+pub const MAX_LONG_BYTES: usize = 256 * 1024;
 /// A longer one is read and thrown away up to here, so that its sender gets to the answer.
 const MAX_DISCARDED: usize = 8 * 1024 * 1024;
 /// How long a body may take.
@@ -47,14 +49,15 @@ where
         if total <= keep {
             kept.extend_from_slice(&data);
         } else if total > MAX_DISCARDED {
-            return Err(too_large());
+            return Err(too_large(keep));
         }
     }
-    if keep > 0 && total > keep { Err(too_large()) } else { Ok(kept.into()) }
+    if keep > 0 && total > keep { Err(too_large(keep)) } else { Ok(kept.into()) }
 }
 
-fn too_large() -> ApiError {
-    let message = "The request is larger than 64 KiB, the most the box takes.";
+fn too_large(most: usize) -> ApiError {
+    let most = most.max(MAX_BYTES) >> 10;
+    let message = format!("The request is larger than {most} KiB, the most the box takes.");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 

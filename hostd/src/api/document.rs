@@ -4,6 +4,7 @@
 use super::Call;
 use super::OUTSIDE;
 use super::account;
+use super::apps;
 use super::backups;
 use super::error::ApiError;
 use super::factory_reset;
@@ -84,12 +85,26 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         users::add,
         users::reset,
         users::remove,
+        apps::list_apps,
+        apps::inspect_app,
+        apps::install_app,
+        apps::events::watch_apps,
+        apps::show_app,
+        apps::start_app,
+        apps::stop_app,
+        apps::restart_app,
+        apps::update_app,
+        apps::rename_app,
+        apps::change_permissions,
+        apps::remove_app,
+        apps::show_app_log,
         backups::show_backups,
         backups::change_settings,
         backups::run,
         backups::drill,
         backups::kit,
     ),
+    components(schemas(apps::events::AppService)),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]
 pub struct ApiDocument;

@@ -3,6 +3,7 @@
 use crate::accounts::Refusal;
 use crate::accounts::members::MAX_USERS;
 use crate::accounts::password::HashError;
+use crate::apps::source::Remark;
 use crate::net::AskError;
 use crate::storaged::KeysError;
 use crate::web::Reply;
@@ -46,13 +47,18 @@ pub struct ErrorDetail {
     /// Claim codes that may still be tried before a new one is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     tries_left: Option<u8>,
+    /// Everything for which an app is refused, each with its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    refusals: Vec<Remark>,
 }
 
 impl ApiError {
     /// An error with a code and a sentence.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let detail = ErrorDetail { code, message: message.into(), field: None, tries_left: None };
+        let detail =
+            ErrorDetail { code, message: message.into(), field: None, tries_left: None, refusals: vec![] };
         Self { status, detail, retry_after: None, allow: None }
     }
 
@@ -61,6 +67,18 @@ impl ApiError {
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", message);
         error.detail.field = Some(field.into());
+        error
+    }
+
+    /// An app cannot be had as it is; everything for which not.
+    #[must_use]
+    pub fn app_refused(status: StatusCode, refusals: Vec<Remark>) -> Self {
+        let message = match refusals.as_slice() {
+            [only] => sentence(&only.words),
+            several => format!("The app cannot be taken as it is, for {} reasons.", several.len()),
+        };
+        let mut error = Self::new(status, "app_refused", message);
+        error.detail.refusals = refusals;
         error
     }
 
@@ -127,6 +145,15 @@ impl ApiError {
     pub fn keys_unavailable() -> Self {
         let message = "The box's service for encrypted data does not answer just now. Try again in a moment.";
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", message);
+        error.retry_after = Some(Duration::from_secs(5));
+        error
+    }
+
+    /// containerd-lite does not answer.
+    #[must_use]
+    pub fn apps_unavailable() -> Self {
+        let message = "The box's app service does not answer just now. It is started again by itself, and apps that run go on; try again in a moment.";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "apps_unavailable", message);
         error.retry_after = Some(Duration::from_secs(5));
         error
     }

@@ -3,6 +3,7 @@
 use super::Input;
 use super::Route;
 use super::account;
+use super::apps;
 use super::authorise::Access;
 use super::backups;
 use super::document;
@@ -320,6 +321,97 @@ pub static ROUTES: &[Route] = &[
         access: Access::Owner,
         input: Input::Json,
         handler: |call| Box::pin(users::remove(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/apps",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::list_apps(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/apps",
+        access: Access::LoggedIn,
+        input: Input::LongJson,
+        handler: |call| Box::pin(apps::install_app(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/apps/inspect",
+        access: Access::LoggedIn,
+        input: Input::LongJson,
+        handler: |call| Box::pin(apps::inspect_app(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/apps/events",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::events::watch_apps(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/apps/{name}",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::show_app(call)),
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/apps/{name}",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::remove_app(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/apps/{name}/start",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::start_app(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/apps/{name}/stop",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::stop_app(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/apps/{name}/restart",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::restart_app(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/apps/{name}/update",
+        access: Access::LoggedIn,
+        input: Input::LongJson,
+        handler: |call| Box::pin(apps::update_app(call)),
+    },
+    Route {
+        method: Method::PUT,
+        path: "/apps/{name}/id",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(apps::rename_app(call)),
+    },
+    Route {
+        method: Method::PUT,
+        path: "/apps/{name}/permissions",
+        access: Access::LoggedIn,
+        input: Input::Json,
+        handler: |call| Box::pin(apps::change_permissions(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/apps/{name}/logs",
+        access: Access::LoggedIn,
+        input: Input::Nothing,
+        handler: |call| Box::pin(apps::show_app_log(call)),
     },
     Route {
         method: Method::GET,

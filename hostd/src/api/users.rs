@@ -14,6 +14,7 @@ use crate::web::empty_reply;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde::Serialize;
+use std::error::Error;
 
 /// Everybody who may log in.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -104,7 +105,7 @@ pub(crate) async fn list(call: Call) -> Result<Reply, ApiError> {
 )]
 pub(crate) async fn add(call: Call) -> Result<Reply, ApiError> {
     let request: NewUser = call.json()?;
-    let invalid = |why: &dyn std::error::Error| ApiError::field("name", sentence(&why.to_string()));
+    let invalid = |why: &dyn Error| ApiError::field("name", sentence(&why.to_string()));
     let name = UserName::try_from(request.name).map_err(|why| invalid(&why))?;
     let new = typed_new_password(request.new, "new")?;
     check_password(&call, request.password).await?;
@@ -143,7 +144,7 @@ pub(crate) async fn reset(call: Call) -> Result<Reply, ApiError> {
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
-/// Lets a member go: their sessions end, and their vault is destroyed with everything in it.
+/// Lets a member go: their sessions end, their vault is destroyed with everything in it, and their apps go with their data.
 #[utoipa::path(
     post,
     path = "/users/{name}/remove",
@@ -166,7 +167,12 @@ pub(crate) async fn reset(call: Call) -> Result<Reply, ApiError> {
 pub(crate) async fn remove(call: Call) -> Result<Reply, ApiError> {
     let request: UserRemoval = call.json()?;
     check_password(&call, request.password).await?;
-    call.app.vaults.remove_member(&call.app.accounts, &member(&call)?).await?;
+    let name = member(&call)?;
+    call.app.vaults.remove_member(&call.app.accounts, &name).await?;
+    // They have gone all the same: what is left of their apps goes at the next start.
+    if let Err(error) = call.app.apps.remove_all_of(&name).await {
+        tracing::error!(error = &error as &dyn Error, "the apps of somebody who has gone are left");
+    }
     tracing::warn!(from = %call.from, "the owner has let a member go, and their vault is destroyed");
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }

@@ -48,15 +48,19 @@ struct Memory {
     clients: Vec<IpAddr>,
     report: Option<NetworkReport>,
     trial: Option<(NetworkSettings, u32)>,
+    policies: Vec<AppPolicy>,
+    refuses_policies: bool,
+    shows_example: bool,
     is_stopping: bool,
 }
 
 impl FakeNetd {
-    /// One with a lively home network: links, apps, rules with counters.
+    /// One with a lively home network: links, apps, rules with counters. It goes on to show these apps, whatever it is told.
     #[must_use]
     pub fn lively() -> Arc<Self> {
         let netd = Self::default();
         netd.memory().report = Some(example::report());
+        netd.memory().shows_example = true;
         netd.status.send_replace(Arc::new(example::status()));
         Arc::new(netd)
     }
@@ -74,6 +78,16 @@ impl FakeNetd {
     /// Everybody who asked for a name over HTTPS.
     pub fn clients(&self) -> Vec<IpAddr> {
         self.memory().clients.clone()
+    }
+
+    /// Every policy of apps it was told, the first first.
+    pub fn policies(&self) -> Vec<AppPolicy> {
+        self.memory().policies.clone()
+    }
+
+    /// Whether it refuses every policy from now on.
+    pub fn refuse_policies(&self, refuses: bool) {
+        self.memory().refuses_policies = refuses;
     }
 
     /// Replaces what it shows of its links.
@@ -228,7 +242,15 @@ impl Net1Backend for FakeNetd {
     }
 
     async fn set_app_policy(&self, policy: AppPolicy) -> Result<(), Net1Error> {
-        self.status.send_modify(|status| Arc::make_mut(status).app_policy = policy);
+        let mut memory = self.memory();
+        if memory.refuses_policies {
+            return Err(Net1Error::Refused("a test wants it so".to_owned()));
+        }
+        memory.policies.push(policy.clone());
+        if !memory.shows_example {
+            drop(memory);
+            self.status.send_modify(|status| Arc::make_mut(status).app_policy = policy);
+        }
         Ok(())
     }
 

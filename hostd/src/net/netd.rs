@@ -4,6 +4,7 @@ use hostapi::net1::Net1Error;
 use hostapi::net1::Net1Proxy;
 use hostapi::net1::StrangeAnswer;
 use hostapi::net1::read_answer;
+use model::network::app_policy::AppPolicy;
 use model::network::endpoint::Endpoint;
 use model::network::explanation::Explanation;
 use model::network::report::NetworkReport;
@@ -64,6 +65,20 @@ impl Netd {
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.0.borrow().is_some()
+    }
+
+    /// The connection, and whenever there is another.
+    #[must_use]
+    pub fn connection(&self) -> watch::Receiver<Option<Net1Proxy<'static>>> {
+        self.0.clone()
+    }
+
+    /// Brings a policy of apps into force, all of it or nothing; connections that it no longer allows are cut.
+    pub async fn set_app_policy(&self, policy: &AppPolicy) -> Result<(), AskError> {
+        let refused = |source| AskError::Refused { what: "take the policy of apps", source };
+        let text = serde_json::to_string(policy)
+            .map_err(|error| refused(Net1Error::InvalidDocument(error.to_string())))?;
+        self.proxy()?.set_app_policy(&text).await.map_err(refused)
     }
 
     /// How the network is now.

@@ -1,4 +1,4 @@
-//! What an answer carries: made whole before it is sent, or read from a private file while it is sent.
+//! What an answer carries: made whole before it is sent, read from a private file while it is sent, or told as it happens.
 
 use http_body_util::Full;
 use hyper::body::Body;
@@ -22,6 +22,8 @@ pub enum ReplyBody {
     Whole(Full<Bytes>),
     /// In pieces.
     Pieces(Pieces),
+    /// Of no known length: as long as the sender lives and is read.
+    Open(mpsc::Receiver<Bytes>),
 }
 
 /// Pieces of a body whose length is known; it breaks off when they end early.
@@ -65,6 +67,9 @@ impl Body for ReplyBody {
                 let frame = ready!(Pin::new(whole).poll_frame(context));
                 Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
             }
+            Self::Open(pieces) => {
+                Poll::Ready(ready!(pieces.poll_recv(context)).map(|piece| Ok(Frame::data(piece))))
+            }
             Self::Pieces(body) => Poll::Ready(match ready!(body.pieces.poll_recv(context)) {
                 Some(Ok(piece)) => {
                     body.left = body.left.saturating_sub(piece.len() as u64);
@@ -81,6 +86,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(whole) => whole.size_hint(),
             Self::Pieces(body) => SizeHint::with_exact(body.left),
+            Self::Open(_) => SizeHint::default(),
         }
     }
 
@@ -88,6 +94,7 @@ impl Body for ReplyBody {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
             Self::Pieces(body) => body.left == 0,
+            Self::Open(_) => false,
         }
     }
 }
@@ -96,6 +103,17 @@ impl Body for ReplyBody {
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn an_open_body_ends_with_its_sender() {
+        let (sender, pieces) = mpsc::channel(1);
+        let mut body = ReplyBody::Open(pieces);
+        assert_eq!(body.size_hint().exact(), None);
+        sender.send(Bytes::from_static(b"a")).await.unwrap();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+        drop(sender);
+        assert!(body.frame().await.is_none());
+    }
 
     #[tokio::test]
     async fn a_body_in_pieces_is_whole_or_an_error() {

@@ -5,6 +5,9 @@ use hostd::accounts::Accounts;
 use hostd::accounts::Loaded;
 use hostd::accounts::Storage;
 use hostd::app::App;
+use hostd::apps::Apps;
+use hostd::apps::Patience;
+use hostd::apps::fake::FakeContainerd;
 use hostd::backups::Backups;
 use hostd::bootstrap::Bootstrap;
 use hostd::clock::ManualClock;
@@ -125,10 +128,13 @@ impl Router {
         let storaged = Storaged::default();
         let private = folder.path().join("backups");
         let vaults = Arc::new(Vaults::new(storage.clone(), accounts.hasher(), users, directories.clone()));
+        let netd = Netd::new(netd);
+        let apps = Apps::new(storage.clone(), netd.clone(), app_patience());
         let backups =
             Backups::new(storage, storaged.clone(), Arc::clone(&vaults), clock.clone(), &authority, private);
         let app = App {
             backups,
+            apps,
             vaults,
             vault_idle: IDLE,
             accounts,
@@ -137,7 +143,7 @@ impl Router {
             host: host.clone(),
             clock: clock.clone(),
             network: receiver,
-            netd: Netd::new(netd),
+            netd,
             storaged,
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
@@ -187,6 +193,16 @@ impl Router {
         let storaged = self.app.storaged.clone();
         tasks.spawn(async move { storaged.hold(proxy).await });
         wait_until("storaged is there", async || self.app.storaged.report().await.is_ok()).await;
+        tasks
+    }
+
+    /// Connects a containerd-lite, as [`Apps::follow`] would; it is there for as long as the result lives.
+    pub(crate) async fn attach_containerd(&self, fake: &Arc<FakeContainerd>) -> JoinSet<()> {
+        let (proxy, mut tasks) = fake.connect().await;
+        let apps = self.app.apps.clone();
+        tasks.spawn(async move { apps.containerd().hold(proxy).await });
+        tasks.spawn(self.app.apps.clone().follow_connected());
+        wait_until("containerd-lite is there", async || self.app.apps.problem().is_none()).await;
         tasks
     }
 
@@ -254,6 +270,15 @@ pub(crate) fn login_body(password: &str) -> String {
     format!(r#"{{"name":"anna","password":"{password}"}}"#)
 }
 
+/// Apps prove themselves at once, and what waits is tried again soon; what has to become healthy may take its time.
+pub(crate) fn app_patience() -> Patience {
+    Patience {
+        healthy_within: DEADLINE,
+        settled_for: Duration::from_millis(20),
+        again_after: Duration::from_millis(20),
+    }
+}
+
 /// Settings for a server on free loop-back ports, and a storaged that opens its store as long as the test runs.
 pub(crate) fn settings(folder: &Path) -> Settings {
     let settings = settings_without_storaged(folder);
@@ -274,6 +299,8 @@ pub(crate) fn settings_without_storaged(folder: &Path) -> Settings {
         console: folder.join("console"),
         net_socket: folder.join("net.sock"),
         storage_socket: folder.join("storage.sock"),
+        containers_socket: folder.join("containers.sock"),
+        app_patience: app_patience(),
         storage_patience: DEADLINE,
         run: folder.to_owned(),
         boot_report: folder.join("boot.json"),

@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod accounts_api;
 #[cfg(test)]
+mod apps;
+#[cfg(test)]
+mod apps_api;
+#[cfg(test)]
+mod apps_flow;
+#[cfg(test)]
 mod backups_api;
 #[cfg(test)]
 mod harness;
