@@ -7,11 +7,13 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::io::Read;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::SendBody;
 use ureq::config::Config;
 use ureq::http::Request;
 use ureq::http::Response;
@@ -214,6 +216,28 @@ impl Client {
         let sent = request.body(bytes).map(|request| self.agent.run(request));
         let answer = sent.map_err(|source| ClientError::Question { url: self.url.clone(), source })?;
         self.read(path, answer.map_err(|error| self.no_answer(error))?).map(|_empty| ())
+    }
+
+    /// Sends a long file, however long that takes, and gives the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub fn send_long(
+        &self,
+        method: &str,
+        path: &str,
+        length: u64,
+        file: &mut dyn Read,
+    ) -> Result<Value, ClientError> {
+        let request = self.request(method, path);
+        let request =
+            request.header("content-type", "application/octet-stream").header("content-length", length);
+        let request = request
+            .body(SendBody::from_reader(file))
+            .map_err(|source| ClientError::Question { url: self.url.clone(), source })?;
+        let request = self.agent.configure_request(request).timeout_global(None).build();
+        self.read(path, self.agent.run(request).map_err(|error| self.no_answer(error))?)
     }
 
     /// The answer to `GET /api/v1<path>` as bytes.

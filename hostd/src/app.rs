@@ -74,6 +74,8 @@ pub struct App {
     pub recovered: Option<String>,
     /// That an older copy stands in the place of the store.
     pub rollback: Option<Rollback>,
+    /// Folder on the disk for files that arrive.
+    pub uploads: PathBuf,
     /// Folder in memory for what the next start has to know.
     pub run: PathBuf,
     /// What the bootstrap file says.

@@ -12,6 +12,7 @@
 //! store has one record for each app. A record is kept before what it says is done: a cut is finished or undone at the next start.
 //! Where containerd-lite is away, what is under way waits for it, and everything else of hostd works.
 
+pub mod arriving;
 pub mod containerd;
 pub mod convert;
 pub mod error;

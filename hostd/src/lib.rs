@@ -268,6 +268,7 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
         boot,
         recovered: opened.recovered,
         rollback: opened.rollback,
+        uploads: settings.state.clone(),
         run: settings.run.clone(),
         bootstrap,
         bootstrap_problem,

@@ -172,15 +172,37 @@ impl Images {
                 }
                 ControlFlow::Continue(())
             };
-            pull::pull(&images.store, &name, &images.registries, &watch)
+            if name.is_brought() {
+                return images.at_hand(&name);
+            }
+            match pull::pull(&images.store, &name, &images.registries, &watch) {
+                Ok(record) => PullState::Done { manifest: record.manifest.to_string() },
+                Err(error) => failed(&error),
+            }
         });
-        match pulled.await {
-            Ok(Ok(record)) => PullState::Done { manifest: record.manifest.to_string() },
-            Ok(Err(error)) => failed(&error),
-            Err(_broke) => PullState::Failed {
-                reason: "disk".to_owned(),
-                words: "the pull broke off by a mistake in this program".to_owned(),
+        pulled.await.unwrap_or_else(|_broke| PullState::Failed {
+            reason: "disk".to_owned(),
+            words: "the pull broke off by a mistake in this program".to_owned(),
+        })
+    }
+
+    /// An image that somebody brought to the box, by its name or by its digest. Blocks.
+    fn at_hand(&self, name: &Reference) -> PullState {
+        let found = self.store.find(name).and_then(|found| {
+            let Some(digest) = name.digest().filter(|_| found.is_none()) else { return Ok(found) };
+            let is_it = |image: &Record| {
+                image.manifest == digest && image.name.is_brought() && image.name.repository() == name.repository()
+            };
+            let image = self.store.images()?.into_iter().find(is_it);
+            image.map(|image| self.store.name_also(&image, name)).transpose()
+        });
+        match found {
+            Ok(Some(image)) => PullState::Done { manifest: image.manifest.to_string() },
+            Ok(None) => PullState::Failed {
+                reason: "missing".to_owned(),
+                words: format!("nobody has brought the image {name} to this box: send it its file"),
             },
+            Err(error) => PullState::Failed { reason: "disk".to_owned(), words: chain(&error) },
         }
     }
 

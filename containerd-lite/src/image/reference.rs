@@ -17,6 +17,8 @@ const MAX_TAG: usize = 128;
 const MAX_TEXT: usize = MAX_NAME + 1 + MAX_TAG + 1 + 71;
 /// The registry of names without one.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
+/// What stands in the place of the registry for images that come from files. Nobody is ever asked for these.
+const BROUGHT: &str = "localhost";
 
 /// A name of an image, complete.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,6 +55,12 @@ impl Reference {
     #[must_use]
     pub fn registry(&self) -> &str {
         &self.registry
+    }
+
+    /// Whether it names an image that somebody brought to the box, and that no registry has.
+    #[must_use]
+    pub fn is_brought(&self) -> bool {
+        self.registry == BROUGHT
     }
 
     /// The name within the registry.

@@ -198,6 +198,18 @@ impl Store {
         layers
     }
 
+    /// Gives an image one more name.
+    ///
+    /// # Errors
+    /// When the disk does not allow it.
+    pub fn name_also(&self, image: &Record, name: &Reference) -> Result<Record, StoreError> {
+        let _changing = self.change();
+        let mut named = image.clone();
+        named.name = name.clone();
+        self.keep(&named, &[], &[])?;
+        Ok(named)
+    }
+
     /// Forgets an image. What only it had stays until the next collection.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use clap::Args;
 use clap::Subcommand;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// What can be done with apps.
 #[derive(Debug, Subcommand)]
@@ -16,6 +17,17 @@ pub enum App {
     },
     /// Install an app, once you have agreed to what it asks for
     Install(Install),
+    /// Bring an image to the box from a file, where no registry has it or the box reaches none
+    #[command(after_help = "Examples:
+  docker save notes:2 -o notes.tar && hearthctl app bring notes.tar --name notes:2
+  hearthctl app install localhost/notes:2")]
+    Bring {
+        /// An archive of docker save, or of an OCI layout; not compressed as a whole
+        file: PathBuf,
+        /// What the image is called on the box: localhost/NAME; without, as the file
+        #[arg(long, value_name = "NAME[:TAG]")]
+        name: Option<String>,
+    },
     /// Start an app, from now on and after each restart of the box
     Start {
         /// Its ID, or its key

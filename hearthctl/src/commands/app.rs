@@ -16,9 +16,12 @@ use crate::cli::Way;
 use crate::client::Client;
 use crate::client::ClientError;
 use crate::show;
+use crate::terminal::Terminal;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use std::fs::File;
+use std::io;
 use std::io::Read;
 use std::path::Path;
 use std::thread;
@@ -38,6 +41,7 @@ pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&App>) -> Result<(), F
             show_app(desk, &client, answer, show::app)
         }
         Some(App::Install(wish)) => install(desk, &client, wish),
+        Some(App::Bring { file, name }) => bring(desk, &client, file, name.as_deref()),
         Some(App::Update(wish)) => update(desk, &client, wish),
         Some(App::Start { app }) => run(desk, &client, app, "start"),
         Some(App::Stop { app }) => run(desk, &client, app, "stop"),
@@ -99,6 +103,42 @@ fn install(desk: &mut Desk<'_>, client: &Client, wish: &Install) -> Result<(), F
     }
     let begun = client.send("POST", "/apps", Some(&Value::from(body).to_string()))?;
     follow(desk, client, &begun, &wish.way)
+}
+
+fn bring(desk: &mut Desk<'_>, client: &Client, path: &Path, name: Option<&str>) -> Result<(), Failure> {
+    let unreadable = |source| Failure::Input { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let name = name.or_else(|| path.file_stem()?.to_str()).unwrap_or_default();
+    let mut sent = Sent { file, done: 0, length, told: 0, terminal: &mut *desk.terminal };
+    let answer = client.send_long("POST", &format!("/apps/images?name={}", encode(name)), length, &mut sent)?;
+    desk.answer(&answer, || {
+        let name = answer["name"].as_str().unwrap_or_default();
+        Ok(format!("The box has it. To install it:\n  hearthctl app install {name}\n"))
+    })
+}
+
+/// A file on its way, which tells how far it is.
+struct Sent<'a> {
+    file: File,
+    done: u64,
+    length: u64,
+    /// Tenths that were told.
+    told: u64,
+    terminal: &'a mut dyn Terminal,
+}
+
+impl Read for Sent<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.done = self.done.saturating_add(read as u64);
+        let tenths = self.done.saturating_mul(10) / self.length.max(1);
+        if tenths > self.told {
+            self.told = tenths;
+            self.terminal.complain(&format!("{} % of {} MiB sent", tenths * 10, self.length >> 20));
+        }
+        Ok(read)
+    }
 }
 
 fn update(desk: &mut Desk<'_>, client: &Client, wish: &Update) -> Result<(), Failure> {
@@ -318,7 +358,7 @@ fn source(desk: &mut Desk<'_>, what: &str, compose: &Compose) -> Result<Value, F
 
 fn read(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
     read.map(|_length| text).map_err(|source| Failure::Input { path: path.to_owned(), source })
 }
 

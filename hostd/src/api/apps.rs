@@ -4,6 +4,7 @@
 //! not see is, for them, not there. What takes long is begun here and told by [`events`].
 
 pub(super) mod events;
+pub(super) mod images;
 mod refused;
 
 use super::Call;

@@ -8,6 +8,7 @@ use hyper::body::Body;
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use std::error::Error;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -82,7 +83,8 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     };
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        if error.inner().is_data() {
+        // Two members where one of several is wanted count as a mistake of the text, which it is not.
+        if error.inner().is_data() || serde_json::from_slice::<IgnoredAny>(body).is_ok() {
             unfit(&error.path().to_string(), &error.inner().to_string())
         } else {
             malformed(error.inner())

@@ -86,6 +86,7 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         users::reset,
         users::remove,
         apps::list_apps,
+        apps::images::bring_image,
         apps::inspect_app,
         apps::install_app,
         apps::events::watch_apps,

@@ -338,6 +338,13 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::POST,
+        path: "/apps/images",
+        access: Access::Owner,
+        input: Input::File,
+        handler: |call| Box::pin(apps::images::bring_image(call)),
+    },
+    Route {
+        method: Method::POST,
         path: "/apps/inspect",
         access: Access::LoggedIn,
         input: Input::LongJson,

@@ -17,6 +17,7 @@ use model::containers::PullReport;
 use model::network::names::AppKey;
 use serde::de::DeserializeOwned;
 use std::error::Error;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -286,6 +287,18 @@ impl Containerd {
     pub async fn image(&self, name: &str) -> Result<Option<ImageReport>, ContainerdError> {
         let images: Vec<ImageReport> = ask("list images", self.proxy()?.images()).await?;
         Ok(images.into_iter().find(|image| image.name == name))
+    }
+
+    /// Takes an image out of the archive in a file.
+    ///
+    /// # Errors
+    ///
+    /// When containerd-lite is away, or refuses the image.
+    pub async fn import(&self, name: &str, archive: OwnedFd) -> Result<ImageReport, ContainerdError> {
+        let what = "take an image out of a file";
+        let answer = self.proxy()?.import_image(name, archive.into()).await;
+        let text = answer.map_err(|source| ContainerdError::Refused { what, source })?;
+        read_answer(&text).map_err(|source| ContainerdError::Strange { what, source })
     }
 
     /// Forgets an image that no app uses any more, and what only it had.

@@ -381,3 +381,21 @@ async fn events_tell_what_is_there_what_changes_and_end_with_the_session() {
     let ended = async { while hers.body.frame().await.is_some() {} };
     tokio::time::timeout(DEADLINE, ended).await.expect("a stream ends with its session");
 }
+
+#[tokio::test]
+async fn an_image_that_is_brought_can_be_installed_and_a_broken_one_is_refused() {
+    let home = Home::new().await;
+    let berta = home.member("berta").await;
+    let bring = async |cookie: &str, name: &str, text: &str| {
+        let headers = [("cookie", cookie), ("content-type", "application/octet-stream")];
+        home.router.send("POST", &format!("/api/v1/apps/images?name={name}"), text, &headers).await
+    };
+    assert_eq!(bring(&berta, "notes:2", "layers").await.error().0, 403, "images are the household's");
+    assert_eq!(bring(&home.anna, "No", "layers").await.error(), (422, "invalid_field".to_owned(), Some("name".to_owned())));
+    assert_eq!(bring(&home.anna, "notes:2", "broken").await.error(), (409, "app_refused".to_owned(), None));
+    let brought = bring(&home.anna, "notes:2", "layers").await;
+    assert_eq!((brought.status, faults(&brought.json(), "ImageView")), (201, vec![]));
+    assert_eq!(brought.json()["name"], "localhost/notes:2");
+    let key = home.install(&home.anna, image("localhost/notes:2")).await;
+    assert_eq!(home.app(&home.anna, &key).await["version"], "2.0.0");
+}

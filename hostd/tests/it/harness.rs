@@ -148,6 +148,7 @@ impl Router {
             boot: hostd::host::Host::boot_report(host.as_ref()).unwrap(),
             recovered: None,
             rollback: None,
+            uploads: std::env::temp_dir(),
             run: std::env::temp_dir(),
             bootstrap: Bootstrap::default(),
             bootstrap_problem: None,

@@ -250,7 +250,8 @@ async fn a_member_may_what_concerns_nobody_else() {
                 assert!(!matches!(answer.status, 401 | 403), "{path}: {answer:?}");
             }
             Access::LoggedIn => {
-                let own = ["/session", "/account/", "/vault"];
+                // Whose apps are whose is told apart by each of them (`apps_api`).
+                let own = ["/session", "/account/", "/vault", "/apps"];
                 assert!(
                     own.iter().any(|own| route.path.starts_with(own)),
                     "{path} changes what is not theirs"

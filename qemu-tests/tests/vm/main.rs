@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod app_networks;
 #[cfg(test)]
+mod apps;
+#[cfg(test)]
 mod backup_cuts;
 #[cfg(test)]
 mod backups;

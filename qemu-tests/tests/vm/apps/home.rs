@@ -1,0 +1,175 @@
+//! A household that installs an app, whose images are made here.
+
+use crate::household::expect;
+use crate::household::text;
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use qemu_tests::Vm;
+use qemu_tests::web;
+use qemu_tests::web::Response;
+use qemu_tests::web::Web;
+use serde_json::Value;
+use serde_json::json;
+use sha2::Digest;
+use sha2::Sha256;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+/// Port of the box at which devices at home reach the app.
+pub(super) const PORT: u16 = 8090;
+const APPS: &str = "/api/v1/apps";
+
+/// The app's manifest, with this version of it.
+pub(super) fn manifest(version: u32) -> Value {
+    let text = json!({
+        "format": 1, "id": "visits", "title": "Visits", "version": format!("{version}.0.0"), "scope": "system",
+        "containers": { "web": {
+            "image": format!("localhost/visits:{version}"),
+            "volumes": [{ "name": "data", "target": "/data" }],
+            "health": { "http": { "port": 80, "path": "/health" }, "interval_seconds": 2 },
+            "stop": { "grace_seconds": 2 },
+        } },
+        "display": { "port": 80 },
+        "permissions": { "inbound": [{ "port": format!("tcp/{PORT}"), "app_port": 80, "reason": "Guests" }] },
+    });
+    json!({ "manifest": text.to_string() })
+}
+
+/// Brings the image of a version to the box.
+pub(super) fn bring(folder: &Path, web: &Web, version: u32) -> Result<()> {
+    let program = folder.join(format!("visits-{version}"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/apps/visits.c");
+    let made = Command::new("gcc")
+        .args(["-static", "-O1", "-Wall", "-Wextra", "-Werror", &format!("-DVERSION={version}"), "-o"])
+        .arg(&program)
+        .arg(source)
+        .output()
+        .context("cannot run gcc")?;
+    ensure!(made.status.success(), "the app does not compile: {}", String::from_utf8_lossy(&made.stderr));
+    let archive = archive(&fs::read(&program)?)?;
+    let headers = [("Content-Type", "application/octet-stream")];
+    let path = format!("{APPS}/images?name=visits:{version}");
+    expect(&web.send("POST", &path, &headers, Some(&archive))?, 201)
+}
+
+/// As `docker save` writes it: one layer with the program.
+fn archive(program: &[u8]) -> Result<Vec<u8>> {
+    let layer = tar(&[("visits", program, 0o755)])?;
+    let config = json!({
+        "architecture": "amd64", "os": "linux",
+        "config": { "Entrypoint": ["/visits"], "Volumes": { "/data": {} }, "ExposedPorts": { "80/tcp": {} } },
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))] },
+    })
+    .to_string();
+    let name = format!("{}.json", hex(config.as_bytes()));
+    let list = json!([{ "Config": name, "RepoTags": ["visits:1"], "Layers": ["layer.tar"] }]).to_string();
+    tar(&[
+        (&name, config.as_bytes(), 0o644),
+        ("layer.tar", &layer, 0o644),
+        ("manifest.json", list.as_bytes(), 0o644),
+    ])
+}
+
+fn tar(files: &[(&str, &[u8], u32)]) -> Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(u64::try_from(bytes.len())?);
+        header.set_mode(*mode);
+        archive.append_data(&mut header, name, *bytes)?;
+    }
+    Ok(archive.into_inner()?)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Begins to install a version; the app's key.
+pub(super) fn install(web: &mut Web, version: u32) -> Result<String> {
+    let source = manifest(version);
+    let shown = inspect(web, &json!({ "source": source }))?;
+    let begun = web.post(APPS, &json!({ "source": source, "shown": shown }))?;
+    expect(&begun, 202)?;
+    text(&begun.json()?, "key")
+}
+
+/// Begins to update the app to a version.
+pub(super) fn update(web: &mut Web, key: &str, version: u32) -> Result<()> {
+    let source = manifest(version);
+    let shown = inspect(web, &json!({ "source": source, "update": key }))?;
+    let begun = web.post(&format!("{APPS}/{key}/update"), &json!({ "source": source, "shown": shown }))?;
+    expect(&begun, 202)
+}
+
+fn inspect(web: &mut Web, wish: &Value) -> Result<String> {
+    let inspected = web.post(&format!("{APPS}/inspect"), wish)?;
+    expect(&inspected, 200)?;
+    let inspected = inspected.json()?;
+    ensure!(inspected["refusals"] == json!([]), "{inspected}");
+    text(&inspected, "shown")
+}
+
+/// Has something done to the app.
+pub(super) fn tell(web: &mut Web, key: &str, what: &str) -> Result<()> {
+    let told = web.post(&format!("{APPS}/{key}/{what}"), &json!({}))?;
+    ensure!((200..300).contains(&told.status), "{what}: {} {}", told.status, told.text());
+    Ok(())
+}
+
+/// How the app is.
+pub(super) fn app(web: &Web, key: &str) -> Result<Value> {
+    let answer = web.get(&format!("{APPS}/{key}"))?;
+    expect(&answer, 200)?;
+    answer.json()
+}
+
+/// Waits until nothing is being done to the app and it is so.
+pub(super) fn wait_for(vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
+    vm.wait_until(&format!("the app to be {state}"), || {
+        let answer = web.get(&format!("{APPS}/{key}"))?;
+        if answer.status == 404 {
+            anyhow::bail!("it is gone: {}", web.get(APPS)?.text());
+        }
+        let app = answer.json()?;
+        Ok((app["operation"].is_null() && app["state"] == state).then_some(app))
+    })
+}
+
+/// What the app says to a visitor at its port of the box; none while nobody answers there.
+pub(super) fn visit(vm: &mut Vm, path: &str) -> Result<Option<String>> {
+    let port = vm.forwarded(PORT)?;
+    let Ok(mut stream) = web::connect(port) else { return Ok(None) };
+    let asked = format!("GET {path} HTTP/1.1\r\nHost: hearth.local\r\nConnection: close\r\n\r\n");
+    if stream.write_all(asked.as_bytes()).is_err() {
+        return Ok(None);
+    }
+    Ok(web::read_response(&mut stream).ok().map(|answer: Response| answer.text()))
+}
+
+/// Visits it until it answers this.
+pub(super) fn expect_visit(vm: &mut Vm, wanted: &str) -> Result<()> {
+    let mut said = None;
+    for _ in 0..TRIES {
+        said = visit(vm, "/health")?;
+        if said.is_some() {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    ensure!(said.is_some(), "nobody answers at the app's port");
+    let said = visit(vm, "/")?;
+    ensure!(said.as_deref() == Some(wanted), "{said:?}, and not {wanted:?}");
+    Ok(())
+}
+
+/// Whether nobody answers at the app's port.
+pub(super) fn is_unreachable(vm: &mut Vm) -> Result<bool> {
+    Ok(visit(vm, "/health")?.is_none())
+}
+
+const TRIES: u32 = 120;
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
