@@ -35,6 +35,7 @@ pub(crate) const MACHINE: &[HostPackage] = &[
     package("qemu-utils", "makes disk overlays"),
     package("ovmf", "UEFI firmware for the machine"),
     package("swtpm", "software TPM for the machine"),
+    package("swtpm-tools", "makes it"),
     package("nbdkit", "a disk for the machine that fails"),
 ];
 

@@ -27,6 +27,9 @@ pub(crate) struct TestArguments {
     /// Only these stages
     #[arg(long, value_enum)]
     only: Vec<Stage>,
+    /// Also what takes hours: the fuzzer, and the machines of the profile `long`
+    #[arg(long)]
+    long: bool,
     /// Passed on to nextest, such as a part of a test's name
     #[arg(last = true)]
     filter: Vec<String>,
@@ -59,19 +62,23 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
     host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::TEST])?;
     ensure_nextest()?;
     let mut done = Vec::new();
-    for stage in
-        STAGES.into_iter().filter(|stage| arguments.only.is_empty() || arguments.only.contains(stage))
-    {
+    let is_wanted = |stage: &Stage| match stage {
+        Stage::Fuzz if arguments.only.is_empty() => arguments.long,
+        stage => arguments.only.is_empty() || arguments.only.contains(stage),
+    };
+    // Somebody who names tests means those.
+    let machines = if arguments.long || !arguments.filter.is_empty() { "long" } else { "vm" };
+    for stage in STAGES.into_iter().filter(is_wanted) {
         let begun = Instant::now();
         say(&format!("stage {stage:?}"));
-        run_stage(stage, &arguments.filter).with_context(|| format!("stage {stage:?} failed"))?;
+        run_stage(stage, &arguments.filter, machines).with_context(|| format!("stage {stage:?} failed"))?;
         done.push(format!("{stage:?} {} s", begun.elapsed().as_secs()));
     }
     say(&format!("all stages passed: {}", done.join(", ")));
     Ok(())
 }
 
-fn run_stage(stage: Stage, filter: &[String]) -> Result<()> {
+fn run_stage(stage: Stage, filter: &[String], machines: &str) -> Result<()> {
     match stage {
         Stage::Lint => lint::lint(),
         Stage::Console => console::test(),
@@ -87,7 +94,7 @@ fn run_stage(stage: Stage, filter: &[String]) -> Result<()> {
         Stage::Vm => {
             artifacts::image(&ImageArguments::default())?;
             programs::build_agent()?;
-            nextest("vm", filter)
+            nextest(machines, filter)
         }
     }
 }

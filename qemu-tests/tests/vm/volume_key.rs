@@ -37,8 +37,8 @@ use std::time::Duration;
 use std::time::Instant;
 use vault::RecoveryCode;
 
-/// Some 500 MiB beside the image: a change of the key takes long enough to fall into, and not longer.
-const DISK: u64 = 1 << 30;
+/// Some 200 MiB beside the image: a change of the key takes long enough to fall into, and not longer.
+const DISK: u64 = 3 << 28;
 /// Power cuts, unless more are asked for.
 const CUTS: u32 = 2;
 /// Until everything is encrypted anew, under emulation.
