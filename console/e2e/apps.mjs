@@ -87,7 +87,7 @@ export const APP_SITUATIONS = {
     await page.getByLabel("Name of the app").fill("Wiki");
     const next = page.getByRole("button", { name: "Look at what it asks for" });
     await next.click();
-    await page.getByText("The variable SECRET_KEY has no value; give it one.").waitFor();
+    await page.getByText("The file leaves SECRET_KEY open.").waitFor();
     const settings = page.getByLabel("Settings that the file leaves open");
     await waitUntil("the missing setting is there to fill in", async () => (await settings.inputValue()) === "SECRET_KEY=");
     await look("install-compose");

@@ -86,7 +86,7 @@ export class Apps {
     const had = new Set(before?.made.asks.map(({ words }) => words));
     const asks = before ? made.asks.filter(({ words }) => !had.has(words)) : made.asks;
     const body = { title: made.title, description: made.description, author: made.author, license: made.license, version: made.version, id, scope: made.scope, images: made.images, asks, notes, refusals };
-    const shown = createHash("sha256").update(JSON.stringify([body, wish])).digest("hex");
+    const shown = createHash("sha256").update(JSON.stringify([body, wish.source, wish.update, wish.data_of, wish.id])).digest("hex");
     return { made, before, body: { ...body, shown } };
   }
 

@@ -36,8 +36,8 @@ export function usageFacts(container: AppContainer, percent: number | undefined)
   if (!usage) return [];
   return [
     { name: "Processor", value: percent === undefined ? "Measuring…" : `${percent} % of a core` },
-    { name: "Memory", value: `${formatBytes(usage.memory_bytes)}, at most ${formatBytes(usage.memory_peak_bytes)}` },
-    { name: "Tasks", value: String(usage.tasks) },
+    { name: "Memory", value: `${formatBytes(usage.memory_bytes)}, most so far ${formatBytes(usage.memory_peak_bytes)}` },
+    { name: "Processes", value: String(usage.tasks) },
     { name: "Disk", value: `${formatBytes(usage.read_bytes)} read, ${formatBytes(usage.written_bytes)} written` },
   ];
 }

@@ -94,25 +94,48 @@ export function kindOfFile(name: string, text: string): "manifest" | "compose" {
   return text.trimStart().startsWith("{") ? "manifest" : "compose";
 }
 
-/** Of several variables without a value the box tells each; these are lines to fill in. */
-export function missingVariables(remarks: Remark[], typed: string): string[] {
+/** Variables that the box found without a value. */
+function missingVariables(remarks: Remark[], typed: string): string[] {
   const { values } = readVariables(typed);
-  const names = remarks.map(({ words }) => /^the variable ([A-Za-z_][A-Za-z0-9_]*) has no value/.exec(words)?.[1]);
+  const names = remarks.map(variableIn);
   return [...new Set(names.filter((name): name is string => name !== undefined && !(name in values)))];
+}
+
+function variableIn({ words }: Remark): string | undefined {
+  return /^the variable ([A-Za-z_][A-Za-z0-9_]*) has no value/.exec(words)?.[1];
+}
+
+/** The settings with lines to fill in. */
+export function withLines(typed: string, names: string[]): string {
+  const lines = names.map((name) => `${name}=`);
+  return [...(typed.trim() === "" ? [] : [typed.trimEnd()]), ...lines].join("\n");
 }
 
 /** A remark in two parts: where it is about, and what it says. */
 export function remarkWords({ place, line, words }: Remark): { where: string; words: string } {
   const at = line == null ? "" : `Line ${line}`;
-  return { where: [at, place].filter((part) => part !== "").join(", "), words: sentence(words) };
+  // A JSON pointer: only people who write programs read those.
+  const named = place.startsWith("/") ? place.slice(1).split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")).join(" › ") : place;
+  return { where: [at, named].filter((part) => part !== "").join(", "), words: sentence(words) };
 }
 
-/** What to tell when something could not be looked at; with refusals there is a list beside it. */
-export function inspectTrouble(error: unknown): Trouble<Member> & { refusals: Remark[] } {
-  if (error instanceof ApiError && error.refusals.length > 0) {
-    return { message: "The box cannot take this as it is. Nothing was installed. What stands against it:", refusals: error.refusals };
+/** Why something could not be looked at. */
+export interface LookTrouble extends Trouble<Member> {
+  /** What stands against it, to be listed. */
+  refusals: Remark[];
+  /** Settings that it needs and nobody gave; then the trouble is at that field. */
+  missing: string[];
+}
+
+export function lookTrouble(error: unknown, typed: string): LookTrouble {
+  const all = error instanceof ApiError ? error.refusals : [];
+  const missing = missingVariables(all, typed);
+  const refusals = all.filter((remark) => variableIn(remark) === undefined);
+  if (missing.length > 0) {
+    return { field: "variables", message: `The file leaves ${missing.join(", ")} open. Type what it is to be behind each “=”.`, refusals, missing };
   }
-  return { message: appTrouble(error), refusals: [] };
+  if (all.length > 0) return { message: "The box cannot take this as it is. Nothing was installed.", refusals: all, missing };
+  return { message: appTrouble(error), refusals, missing };
 }
 
 /** Short names, which are also part of addresses. */

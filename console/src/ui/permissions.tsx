@@ -7,11 +7,13 @@ interface Props {
   /** Whether it gets a permission. */
   has: (name: string) => boolean;
   disabled?: boolean;
+  /** Whether what matters most is pointed out: before the decision. */
+  warns?: boolean;
   onToggle: (name: string) => void;
 }
 
 /** What an app may, each with a switch. */
-export function PermissionSwitches({ choices, has, disabled = false, onToggle }: Props) {
+export function PermissionSwitches({ choices, has, disabled = false, warns = false, onToggle }: Props) {
   return (
     <ul class="plain asks">
       {choices.map((ask) => (
@@ -20,13 +22,13 @@ export function PermissionSwitches({ choices, has, disabled = false, onToggle }:
             <div>
               <p class="switch-label">{ask.words}</p>
               <p class="quiet">
-                <Why ask={ask} />
+                <Why ask={ask} warns={warns} />
               </p>
             </div>
           )}
           {ask.parts.map(({ name, words }) => (
             <Switch key={name} label={words} on={has(name)} disabled={disabled} onToggle={() => onToggle(name)}>
-              {ask.parts.length === 1 ? <Why ask={ask} /> : null}
+              {ask.parts.length === 1 ? <Why ask={ask} warns={warns} /> : null}
             </Switch>
           ))}
         </li>
@@ -38,13 +40,13 @@ export function PermissionSwitches({ choices, has, disabled = false, onToggle }:
 /** What an app asks for, without a choice. */
 export function AskList({ asks }: { asks: Shown[] }) {
   return (
-    <ul class="plain asks">
+    <ul class="advice">
       {asks.map((ask) => (
         <li key={ask.words}>
-          <p class={ask.weight === "low" ? undefined : "switch-label"}>{ask.words}</p>
+          {ask.words}
           {ask.reason ? (
-            <p class="quiet">
-              <Why ask={ask} />
+            <p class="quiet said">
+              <Why ask={ask} warns={false} />
             </p>
           ) : null}
         </li>
@@ -54,8 +56,8 @@ export function AskList({ asks }: { asks: Shown[] }) {
 }
 
 /** The app's own words, told apart from the box's. */
-function Why({ ask: { reason, weight } }: { ask: Shown }): ComponentChildren {
-  const word = weightWord(weight);
+function Why({ ask: { reason, weight }, warns }: { ask: Shown; warns: boolean }): ComponentChildren {
+  const word = warns ? weightWord(weight) : undefined;
   return (
     <>
       {word ? <strong class="ask-weight">{word}. </strong> : null}

@@ -9,8 +9,8 @@ export function Remarks({ remarks }: { remarks: Remark[] }) {
         const { where, words } = remarkWords(remark);
         return (
           <li key={index}>
+            {where ? <span class="remark-place">{where}: </span> : null}
             {words}
-            {where ? <span class="remark-place"> {where}</span> : null}
           </li>
         );
       })}

@@ -40,7 +40,9 @@ export function PermissionsCard({ app, again }: { app: AppView; again: () => Pro
         <p>It has no access to anything but its own data.</p>
       ) : (
         <>
-          {app.may_manage ? <p class="quiet">What you switch off ends at once.</p> : null}
+          {app.may_manage ? (
+            <p class="quiet">{isSettled(app) ? "What you switch off ends at once." : "You can change this once what is being done to the app has ended."}</p>
+          ) : null}
           <PermissionSwitches choices={choices} has={(name) => granted.includes(name)} disabled={cannot} onToggle={(name) => void toggle(name)} />
         </>
       )}

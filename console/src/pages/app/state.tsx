@@ -23,6 +23,7 @@ export function StateCard({ app, before, now, again }: Props) {
   const { word, tone } = appState(app.state);
   const advice = stateAdvice(app.state);
   const uses = totalWords(before, now);
+  const addresses = ["removed", "installing"].includes(app.state) ? [] : reachedAt(app.granted, location.hostname);
   const possible = app.may_manage && app.operation === null ? runs(app.state) : [];
 
   async function begin(ask: () => Promise<void>) {
@@ -57,19 +58,17 @@ export function StateCard({ app, before, now, again }: Props) {
       ) : null}
       {advice ? <p>{advice}</p> : null}
       <Reasons title="Why" reasons={app.reasons} />
-      <dl class="rows ends">
-        <div class="row">
-          <dt>Name here</dt>
-          <dd>{app.id}</dd>
-        </div>
-        {uses ? (
-          <div class="row">
-            <dt>Uses</dt>
-            <dd>{uses}</dd>
-          </div>
-        ) : null}
-        <Addresses app={app} />
-      </dl>
+      {uses || addresses.length > 0 ? (
+        <dl class="rows ends">
+          {uses ? (
+            <div class="row">
+              <dt>Uses</dt>
+              <dd>{uses}</dd>
+            </div>
+          ) : null}
+          {addresses.length > 0 ? <Addresses addresses={addresses} /> : null}
+        </dl>
+      ) : null}
       {trouble ? (
         <Notice kind="bad" urgent>
           <p>{trouble}</p>
@@ -103,9 +102,7 @@ export function StateCard({ app, before, now, again }: Props) {
 }
 
 /** Where devices at home reach it. */
-function Addresses({ app: { granted, state } }: { app: AppView }) {
-  const addresses = state === "removed" ? [] : reachedAt(granted, location.hostname);
-  if (addresses.length === 0) return null;
+function Addresses({ addresses }: { addresses: ReturnType<typeof reachedAt> }) {
   return (
     <div class="row">
       <dt>Reached at</dt>

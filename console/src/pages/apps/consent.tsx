@@ -77,6 +77,7 @@ export function Consent({ looked, onLooked, onBack, onInstalled }: Props) {
             choices={choices}
             has={(name) => !withheld.includes(name)}
             disabled={busy}
+            warns
             onToggle={(name) => setWithheld((old) => switched(old, name))}
           />
         </>

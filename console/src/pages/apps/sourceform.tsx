@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { AppSource, Remark } from "../../api/apps";
 import type { Problems } from "../../logic/account";
-import { draftProblems, inspectTrouble, kindOfFile, missingVariables, sourceOf, type Draft, type Kind, type Member } from "../../logic/install";
+import { draftProblems, kindOfFile, lookTrouble, sourceOf, withLines, type Draft, type Kind, type Member } from "../../logic/install";
 import { AskForm } from "../../ui/askform";
 import { Choice } from "../../ui/choice";
 import { Field } from "../../ui/field";
@@ -47,15 +47,21 @@ export function SourceForm({ draft, setDraft, look, onLeave, takesFocus = false 
         return look(sourceOf(draft));
       }}
       explain={(error) => {
-        const { refusals: found, ...trouble } = inspectTrouble(error);
+        const { refusals: found, missing, ...trouble } = lookTrouble(error, draft.variables);
         setRefusals(found);
-        const missing = missingVariables(found, draft.variables);
         if (missing.length > 0) setDraft((old) => ({ ...old, variables: withLines(old.variables, missing) }));
         return trouble;
       }}
       onDone={() => undefined}
     >
-      {refusals.length > 0 ? <Remarks remarks={refusals} /> : null}
+      {refusals.length > 0 ? (
+        <div class="aside">
+          <p>
+            <strong>What stands against it:</strong>
+          </p>
+          <Remarks remarks={refusals} />
+        </div>
+      ) : null}
       <Choice label="What do you have?" value={draft.kind} options={KINDS} onValue={(kind) => edit({ kind: kind as Kind }, "text")} />
       {draft.kind === "image" ? (
         <Field
@@ -80,11 +86,6 @@ export function SourceForm({ draft, setDraft, look, onLeave, takesFocus = false 
       {draft.kind === "compose" ? <ComposeFields draft={draft} problems={problems} edit={edit} /> : null}
     </AskForm>
   );
-}
-
-function withLines(text: string, names: string[]): string {
-  const lines = names.map((name) => `${name}=`);
-  return [...(text.trim() === "" ? [] : [text.trimEnd()]), ...lines].join("\n");
 }
 
 interface FileProps {
