@@ -25,6 +25,9 @@ const PHOTOS = {
 const NOTES = { format: 1, title: "Notes", version: "1.0.0", containers: { app: { image: "ghcr.io/example/notes:1.0.0" } } };
 const COMPOSE = "services:\n  web:\n    image: ghcr.io/example/wiki:3\n    container_name: wiki\n    environment:\n      SECRET: ${SECRET_KEY}\n";
 
+/** A page may ask for an app at the very moment when that goes. */
+const ONE_APP = /^\/api\/v1\/apps\/[0-9a-f]{32}(\/logs)?$/;
+
 export const APP_SITUATIONS = {
   async "apps: one is installed from its file, without all that it asks for"({ box, visitor, page, look }) {
     box.owner = OWNER;
@@ -106,6 +109,7 @@ export const APP_SITUATIONS = {
     await name.fill("Our wiki");
     await page.keyboard.press("Enter");
     await page.getByText("our-wiki", { exact: true }).waitFor();
+    visitor.expect(404, ONE_APP);
     box.apps.failure = "it was not healthy within 180 seconds: web: ended with code 1. The last that web said: no such table / giving up";
     await page.getByRole("button", { name: "Install", exact: true }).click();
     await heading(page, "Wiki was not installed");
@@ -116,8 +120,9 @@ export const APP_SITUATIONS = {
     await look("apps-failed");
   },
 
-  async "apps: an image alone, called off, and one that may not be installed"({ box, page, look }) {
+  async "apps: an image alone, called off"({ box, visitor, page, look }) {
     box.owner = OWNER;
+    visitor.expect(404, ONE_APP);
     await visit(page);
     await page.getByRole("button", { name: "Install an app" }).click();
     await page.getByLabel("What do you have?").selectOption("image");
@@ -198,8 +203,9 @@ export const APP_SITUATIONS = {
     await look("app-taken-back");
   },
 
-  async "apps: one is removed, its data taken up again, and deleted"({ box, page, look }) {
+  async "apps: one is removed, its data taken up again, and deleted"({ box, visitor, page, look }) {
     box.owner = OWNER;
+    visitor.expect(404, ONE_APP);
     const { key } = box.apps.add(NOTES);
     await visit(page);
     await page.getByRole("button", { name: "Notes" }).click();

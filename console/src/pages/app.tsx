@@ -44,11 +44,20 @@ async function askFor(key: string): Promise<Known> {
 
 /** One app: how it is, what it may, and all that can be done to it. */
 export function AppPage({ app: key, onBack, onLoggedOut, onInstall }: Props) {
-  const ask = useCallback(() => askFor(key), [key]);
-  const after = useCallback((known: Known, event: AppEvent): Known => {
-    if (event.kind === "gone" && event.ending.key === key) return { kind: "gone", ending: event.ending };
-    return known.kind === "there" ? { ...known, app: appAfter(known.app, event) } : known;
+  /** Nobody asks for an app that is gone. */
+  const gone = useRef<Known | undefined>(undefined);
+  const ask = useCallback(async () => {
+    const known = gone.current ?? (await askFor(key));
+    if (known.kind === "gone") gone.current = known;
+    return known;
   }, [key]);
+  const after = useCallback(
+    (known: Known, event: AppEvent): Known => {
+      if (event.kind === "gone" && event.ending.key === key) return (gone.current = { kind: "gone", ending: event.ending });
+      return known.kind === "there" ? { ...known, app: appAfter(known.app, event) } : known;
+    },
+    [key],
+  );
   const poll = useLive(ask, REFRESH_MS, after);
   useLoggedOut(poll, onLoggedOut);
   const { done, turn, tell } = useDone(poll.data);
