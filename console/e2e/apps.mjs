@@ -71,7 +71,10 @@ export const APP_SITUATIONS = {
     go();
     await page.getByText("Photos is installed.").waitFor();
     await page.getByText("hearth.local:8480").waitFor();
-    await page.getByText(/% of a core/).first().waitFor();
+    await page
+      .getByText(/% of a core/)
+      .first()
+      .waitFor();
     await page.getByText("listening on port 8080").waitFor();
     await look("app");
     await page.goBack();
@@ -86,7 +89,9 @@ export const APP_SITUATIONS = {
     await page.getByRole("button", { name: "Install an app" }).click();
     visitor.expect(422, "/api/v1/apps/inspect");
     visitor.expect(409, "/api/v1/apps/inspect");
-    await page.getByLabel("File of the app").setInputFiles({ name: "docker-compose.yml", mimeType: "application/yaml", buffer: Buffer.from(COMPOSE) });
+    await page
+      .getByLabel("File of the app")
+      .setInputFiles({ name: "docker-compose.yml", mimeType: "application/yaml", buffer: Buffer.from(COMPOSE) });
     await page.getByLabel("Name of the app").fill("Wiki");
     const next = page.getByRole("button", { name: "Look at what it asks for" });
     await next.click();
@@ -154,6 +159,7 @@ export const APP_SITUATIONS = {
     await tabTo(page, page.getByRole("button", { name: "Stop" }));
     await page.keyboard.press("Enter");
     await page.getByText("Stopped", { exact: true }).first().waitFor();
+    await waitUntil("the other button has the focus", () => hasFocus(page.getByRole("button", { name: "Start" })));
     await look("app-stopped");
     await page.getByRole("button", { name: "Start" }).click();
     await page.getByText("Running", { exact: true }).first().waitFor();
@@ -162,7 +168,12 @@ export const APP_SITUATIONS = {
     await waitUntil("the permission is taken away", () => !app.granted.includes("lan"));
     await waitUntil("the switch is off", async () => (await television.getAttribute("aria-checked")) === "false");
     box.apps.run(app, "unhealthy", ["web: its check fails: no answer on port 80"]);
-    app.containers[0] = { ...app.containers[0], reason: "its check fails: no answer on port 80", restarts: 3, last_end: "wanted more memory than it may have" };
+    app.containers[0] = {
+      ...app.containers[0],
+      reason: "its check fails: no answer on port 80",
+      restarts: 3,
+      last_end: "wanted more memory than it may have",
+    };
     await page.getByText("Not well").first().waitFor();
     await page.getByText(/started again 3 times/).waitFor();
     await look("app-unwell");
@@ -197,9 +208,15 @@ export const APP_SITUATIONS = {
     await page.getByRole("switch", { name: "May reach every computer on the Internet" }).waitFor();
     await page.getByRole("button", { name: "Fetch it anew…" }).click();
     await page.getByText("It asks for nothing beyond what it has.").waitFor();
+    await waitUntil("what is new has the focus", () => hasFocus(page.getByText(/^Version 2.2.0 again/)));
+    await page.getByRole("button", { name: "Not now" }).click();
+    await waitUntil("the focus is back", () => hasFocus(page.getByRole("button", { name: "From a newer file…" })));
+    await page.getByRole("button", { name: "Fetch it anew…" }).click();
+    await page.getByText("It asks for nothing beyond what it has.").waitFor();
     box.apps.failure = "it was not healthy within 180 seconds: web: its check fails. The last that web said: cannot read the database of 2.1.0";
     await page.getByRole("button", { name: "Update", exact: true }).click();
     await page.getByText("The last change came to nothing. Version 2.2.0 runs as before.").waitFor();
+    if ((await page.getByText("Photos is updated").count()) > 0) throw new Error("an earlier update is still told of");
     await look("app-taken-back");
   },
 

@@ -111,7 +111,9 @@ export function App() {
             />
           );
         case "account":
-          return <AccountPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} onFiles={() => show({ page: "files" })} />;
+          return (
+            <AccountPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} onFiles={() => show({ page: "files" })} />
+          );
         case "home":
           return (
             <HomePage

@@ -35,7 +35,20 @@ export class Apps {
   }
 
   #record(made, { owner, id, key = randomBytes(16).toString("hex") }) {
-    return { key, id, owner, made, state: "installing", reasons: [], operation: null, problem: null, granted: [], containers: [], startedAt: Date.now(), log: [] };
+    return {
+      key,
+      id,
+      owner,
+      made,
+      state: "installing",
+      reasons: [],
+      operation: null,
+      problem: null,
+      granted: [],
+      containers: [],
+      startedAt: Date.now(),
+      log: [],
+    };
   }
 
   seenBy({ name }) {
@@ -58,13 +71,18 @@ export class Apps {
   installed(user, key) {
     const record = this.managed(user, key);
     if (record.operation) throw new Refusal(409, "app_busy", "Something is being done to this app already. Wait until it has ended.");
-    if (record.state === "removed") throw new Refusal(409, "app_removed", "This app was removed, and only its data is left. Install it again to use that.");
+    if (record.state === "removed")
+      throw new Refusal(409, "app_removed", "This app was removed, and only its data is left. Install it again to use that.");
     return record;
   }
 
   list(user) {
     const seen = ({ owner }) => owner === undefined || owner === user.name;
-    return { problem: this.problem, apps: this.seenBy(user).map(summary), ended: this.ended.filter(seen).map(({ owner: _owner, ...ending }) => ending) };
+    return {
+      problem: this.problem,
+      apps: this.seenBy(user).map(summary),
+      ended: this.ended.filter(seen).map(({ owner: _owner, ...ending }) => ending),
+    };
   }
 
   whole(user, record) {
@@ -80,13 +98,29 @@ export class Apps {
     if (read.refusals) throw refused(422, read.refusals);
     const { made, notes } = read;
     const refusals = [];
-    if (made.scope === "system" && user.role !== "owner") refusals.push(remark("", "it is for the whole household, and only the owner of the box installs such apps"));
-    if (wish.data_of !== undefined && this.managed(user, wish.data_of).state !== "removed") throw new Refusal(404, "no_such_app", "There is no such app. Load the list again.");
+    if (made.scope === "system" && user.role !== "owner")
+      refusals.push(remark("", "it is for the whole household, and only the owner of the box installs such apps"));
+    if (wish.data_of !== undefined && this.managed(user, wish.data_of).state !== "removed")
+      throw new Refusal(404, "no_such_app", "There is no such app. Load the list again.");
     const id = before?.id ?? this.#freeId(wish, made.id);
     const had = new Set(before?.made.asks.map(({ words }) => words));
     const asks = before ? made.asks.filter(({ words }) => !had.has(words)) : made.asks;
-    const body = { title: made.title, description: made.description, author: made.author, license: made.license, version: made.version, id, scope: made.scope, images: made.images, asks, notes, refusals };
-    const shown = createHash("sha256").update(JSON.stringify([body, wish.source, wish.update, wish.data_of, wish.id])).digest("hex");
+    const body = {
+      title: made.title,
+      description: made.description,
+      author: made.author,
+      license: made.license,
+      version: made.version,
+      id,
+      scope: made.scope,
+      images: made.images,
+      asks,
+      notes,
+      refusals,
+    };
+    const shown = createHash("sha256")
+      .update(JSON.stringify([body, wish.source, wish.update, wish.data_of, wish.id]))
+      .digest("hex");
     return { made, before, body: { ...body, shown } };
   }
 
@@ -102,13 +136,20 @@ export class Apps {
   }
 
   checkId(id, key) {
-    if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(id)) throw new Refusal(422, "invalid_field", "An ID has 1 to 63 of a-z, 0-9 and -, a letter first.", { field: "id" });
-    if (this.records.some((each) => each.id === id && each.key !== key)) throw new Refusal(409, "id_taken", "Another app of this box has that ID. Choose another one.");
+    if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(id))
+      throw new Refusal(422, "invalid_field", "An ID has 1 to 63 of a-z, 0-9 and -, a letter first.", { field: "id" });
+    if (this.records.some((each) => each.id === id && each.key !== key))
+      throw new Refusal(409, "id_taken", "Another app of this box has that ID. Choose another one.");
   }
 
   agreed(user, wish, shown) {
     const inspected = this.inspect(user, wish);
-    if (inspected.body.shown !== shown) throw new Refusal(409, "not_what_was_shown", "This is not what was shown: the app or your other apps have changed since. Look at it once more.");
+    if (inspected.body.shown !== shown)
+      throw new Refusal(
+        409,
+        "not_what_was_shown",
+        "This is not what was shown: the app or your other apps have changed since. Look at it once more.",
+      );
     if (inspected.body.refusals.length > 0) throw refused(409, inspected.body.refusals);
     return inspected;
   }
@@ -170,7 +211,10 @@ export class Apps {
   #callOff(record, what) {
     record.calledOff = false;
     record.operation = null;
-    if (what === "update") return this.run(record, "running");
+    if (what === "update") {
+      record.problem = "it was called off";
+      return this.run(record, "running");
+    }
     return this.#gone(record, "it was called off");
   }
 
@@ -296,14 +340,16 @@ export function appHandlers(box) {
       const user = box.user(request);
       const record = apps.installed(user, key);
       const { granted: wished } = await read(request, ["granted"]);
-      if (!wished.every((name) => granted(record.made.asks).includes(name))) throw new Refusal(422, "invalid_field", "The app does not ask for that.", { field: "granted" });
+      if (!wished.every((name) => granted(record.made.asks).includes(name)))
+        throw new Refusal(422, "invalid_field", "The app does not ask for that.", { field: "granted" });
       record.granted = wished;
       return ok(apps.whole(user, record));
     },
     "GET /apps/{name}/logs": (request, query, key) => {
       const record = apps.managed(box.user(request), key);
       const name = query.get("container");
-      if (!record.containers.some((container) => container.name === name)) throw new Refusal(404, "no_such_container", "This app has no such container.");
+      if (!record.containers.some((container) => container.name === name))
+        throw new Refusal(404, "no_such_container", "This app has no such container.");
       const from = Number(query.get("from") ?? 0);
       return ok({ lines: record.log.filter(({ number }) => number >= from), next: record.log.length });
     },
@@ -330,7 +376,14 @@ function partsOf({ parts }, state) {
 function using({ state }, { startedAt }) {
   if (state !== "running" && state !== "unhealthy") return {};
   const seconds = (Date.now() - startedAt) / 1000;
-  const usage = { cpu_us: Math.round(seconds * 34_000), memory_bytes: 96_400_000, memory_peak_bytes: 131_000_000, tasks: 14, read_bytes: 48_200_000, written_bytes: 2_310_000 };
+  const usage = {
+    cpu_us: Math.round(seconds * 34_000),
+    memory_bytes: 96_400_000,
+    memory_peak_bytes: 131_000_000,
+    tasks: 14,
+    read_bytes: 48_200_000,
+    written_bytes: 2_310_000,
+  };
   return { seconds_up: Math.floor(seconds), usage };
 }
 

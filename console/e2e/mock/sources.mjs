@@ -11,8 +11,19 @@ export function readSource(source) {
   const name = source.image;
   if (!/^[a-z0-9][a-z0-9./:_@-]*$/.test(name)) return { refusals: [remark("", `“${name}” is no name of an image`)] };
   const [, short, tag] = /([^/:@]+)(?::([^/@]+))?$/.exec(name);
-  const made = { title: short, version: tag && /^\d+\.\d+\.\d+$/.test(tag) ? tag : "0.0.0", id: short, scope: "user", images: [name], parts: ["app"], asks: [memory(512)] };
-  return { made: { description: null, author: null, license: null, ...made }, notes: [remark("", "Nothing but the name of the image is known: it is given no access to anything")] };
+  const made = {
+    title: short,
+    version: tag && /^\d+\.\d+\.\d+$/.test(tag) ? tag : "0.0.0",
+    id: short,
+    scope: "user",
+    images: [name],
+    parts: ["app"],
+    asks: [memory(512)],
+  };
+  return {
+    made: { description: null, author: null, license: null, ...made },
+    notes: [remark("", "Nothing but the name of the image is known: it is given no access to anything")],
+  };
 }
 
 function readManifest(text) {
@@ -29,7 +40,18 @@ function readManifest(text) {
   if (refusals.length > 0) return { refusals };
   const { title, description = null, author = null, license = null, version, scope = "user", containers } = manifest;
   const id = manifest.id ?? idOf(title);
-  const made = { title, description, author, license, version, id, scope, images: Object.values(containers).map(({ image }) => image), parts: Object.keys(containers), asks: asksOf(manifest) };
+  const made = {
+    title,
+    description,
+    author,
+    license,
+    version,
+    id,
+    scope,
+    images: Object.values(containers).map(({ image }) => image),
+    parts: Object.keys(containers),
+    asks: asksOf(manifest),
+  };
   return { made, notes: [] };
 }
 
@@ -46,7 +68,12 @@ function asksOf({ permissions = {}, scope, containers }) {
   }
   for (const { names, reason } of domains) {
     const words = names.map((name) => name.replace(/^\*\./, "everything below ")).join(", ");
-    ask("medium", `May reach ${words} on the Internet`, names.map((name) => `domain:${name}`), reason);
+    ask(
+      "medium",
+      `May reach ${words} on the Internet`,
+      names.map((name) => `domain:${name}`),
+      reason,
+    );
   }
   const folders = new Set(Object.values(containers).flatMap(({ volumes = [] }) => volumes.map(({ name }) => name)));
   if (folders.size > 0) ask("low", `Keeps data in ${folders.size} folder${folders.size === 1 ? "" : "s"}`, []);
@@ -78,12 +105,22 @@ function readCompose({ text, title = "Imported app", version = "1.0.0", variable
   if (parts.length === 0) refusals.push(remark("services", "there are none"));
   if (refusals.length > 0) return { refusals };
   const asks = [
-    { weight: "high", words: "May reach every computer on the Internet", reason: "docker-compose.yml does not say otherwise", permissions: ["internet"] },
+    {
+      weight: "high",
+      words: "May reach every computer on the Internet",
+      reason: "docker-compose.yml does not say otherwise",
+      permissions: ["internet"],
+    },
     memory(512 * parts.length),
   ];
   return { made: { title, description: null, author: null, license: null, version, id: idOf(title), scope: "user", images, parts, asks }, notes };
 }
 
 function idOf(title) {
-  return title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+|-+$/g, "") || "app";
+  return (
+    title
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^[^a-z]+|-+$/g, "") || "app"
+  );
 }

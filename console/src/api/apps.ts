@@ -85,16 +85,7 @@ export interface AppUsage {
   written_bytes: number;
 }
 
-export type ContainerStatus =
-  | "stopped"
-  | "waiting"
-  | "starting"
-  | "running"
-  | "unhealthy"
-  | "backing_off"
-  | "stopping"
-  | "completed"
-  | "failed";
+export type ContainerStatus = "stopped" | "waiting" | "starting" | "running" | "unhealthy" | "backing_off" | "stopping" | "completed" | "failed";
 
 export interface AppContainer {
   name: string;
@@ -132,9 +123,7 @@ export interface Remark {
 
 /** What an app is made of. */
 export type AppSource =
-  | { manifest: string }
-  | { compose: { text: string; title?: string; version?: string; variables: Record<string, string> } }
-  | { image: string };
+  { manifest: string } | { compose: { text: string; title?: string; version?: string; variables: Record<string, string> } } | { image: string };
 
 export interface InspectRequest {
   source?: AppSource;

@@ -36,7 +36,20 @@ const APP: AppSummary = {
 const PULLING: AppOperation = { what: "install", step: "pulling", done_bytes: 42_000_000, total_bytes: 84_000_000, blocked: null };
 const LIST: AppList = { problem: null, apps: [APP], ended: [] };
 
-const STATES: AppStatus[] = ["installing", "updating", "removing", "removed", "stopped", "starting", "running", "unhealthy", "failed", "stopping", "unknown", "missing"];
+const STATES: AppStatus[] = [
+  "installing",
+  "updating",
+  "removing",
+  "removed",
+  "stopped",
+  "starting",
+  "running",
+  "unhealthy",
+  "failed",
+  "stopping",
+  "unknown",
+  "missing",
+];
 
 describe("states", () => {
   it("have words, and only what runs well is good", () => {
@@ -163,12 +176,18 @@ describe("news", () => {
   it("of another app leave one alone", () => {
     expect(appAfter(APP, { kind: "app", app: OTHER })).toBe(APP);
     expect(appAfter(APP, { kind: "service", problem: null })).toBe(APP);
-    expect(appAfter({ ...APP, granted: ["lan"] }, { kind: "app", app: { ...APP, state: "failed" } })).toMatchObject({ state: "failed", granted: ["lan"] });
+    expect(appAfter({ ...APP, granted: ["lan"] }, { kind: "app", app: { ...APP, state: "failed" } })).toMatchObject({
+      state: "failed",
+      granted: ["lan"],
+    });
   });
 });
 
 describe("the home page", () => {
-  const of = (...states: AppStatus[]): AppList => ({ ...LIST, apps: states.map((state, index) => ({ ...APP, key: `${index}`, title: `App ${index}`, state })) });
+  const of = (...states: AppStatus[]): AppList => ({
+    ...LIST,
+    apps: states.map((state, index) => ({ ...APP, key: `${index}`, title: `App ${index}`, state })),
+  });
 
   it.each([
     [of(), "off", "None yet", /only what you allow/],
@@ -202,7 +221,9 @@ describe("refusals", () => {
   it("are told in the box's words, with all its reasons", () => {
     const remarks = ["one thing", "another thing"].map((words) => ({ place: "", line: null, words }));
     expect(appTrouble(new ApiError(409, "app_busy", "Wait."))).toBe("Wait.");
-    expect(appTrouble(new ApiError(409, "app_refused", "For 2 reasons.", undefined, undefined, undefined, remarks))).toBe("For 2 reasons. One thing. Another thing.");
+    expect(appTrouble(new ApiError(409, "app_refused", "For 2 reasons.", undefined, undefined, undefined, remarks))).toBe(
+      "For 2 reasons. One thing. Another thing.",
+    );
     expect(appTrouble(new Unreachable())).toMatch(/perhaps/);
   });
 });

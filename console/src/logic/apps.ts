@@ -1,7 +1,18 @@
 /** Apps in plain words, and how news changes what is known of them. Pure. */
 
 import { ApiError } from "../api/client";
-import type { AppEnding, AppEvent, AppList, AppOperation, AppScope, AppStatus, AppStep, AppSummary, ContainerStatus, AppContainer } from "../api/apps";
+import type {
+  AppEnding,
+  AppEvent,
+  AppList,
+  AppOperation,
+  AppScope,
+  AppStatus,
+  AppStep,
+  AppSummary,
+  ContainerStatus,
+  AppContainer,
+} from "../api/apps";
 import { formatBytes, formatDuration } from "./format";
 import type { Tone } from "./words";
 
@@ -207,16 +218,26 @@ export function appsSummary({ problem, apps }: AppList): Verdict & { sentence: s
   const count = counted(there.length);
   if (problem !== null) return { word: "Not known just now", tone: "off", sentence: sentence(problem) };
   if (there.length === 0) {
-    return { word: "None yet", tone: "off", sentence: "Calendars, photos, notes and more can run here, on your own box. Each app gets only what you allow." };
+    return {
+      word: "None yet",
+      tone: "off",
+      sentence: "Calendars, photos, notes and more can run here, on your own box. Each app gets only what you allow.",
+    };
   }
   const named = (states: AppStatus[]) => there.filter(({ state }) => states.includes(state)).map(({ title }) => title);
   const unwell = named(["unhealthy", "failed", "missing"]);
-  if (unwell.length > 0) return { word: "Look at them", tone: "bad", sentence: `${listed(unwell)} ${unwell.length === 1 ? "does" : "do"} not work as it should.` };
+  if (unwell.length > 0)
+    return { word: "Look at them", tone: "bad", sentence: `${listed(unwell)} ${unwell.length === 1 ? "does" : "do"} not work as it should.` };
   const busy = there.filter(({ operation }) => operation !== null).map(({ title }) => title);
   if (busy.length > 0) return { word: "Something is being done", tone: "busy", sentence: `${listed(busy)}: on the way.` };
   const running = named(["running"]).length;
-  if (running === there.length) return { word: "All running", tone: "good", sentence: `${count}, and ${there.length === 1 ? "it runs" : "all of them run"}.` };
-  return { word: `${running} running`, tone: running > 0 ? "good" : "off", sentence: `${count}, of which ${running === 0 ? "none runs" : running === 1 ? "one runs" : `${running} run`} just now.` };
+  if (running === there.length)
+    return { word: "All running", tone: "good", sentence: `${count}, and ${there.length === 1 ? "it runs" : "all of them run"}.` };
+  return {
+    word: `${running} running`,
+    tone: running > 0 ? "good" : "off",
+    sentence: `${count}, of which ${running === 0 ? "none runs" : running === 1 ? "one runs" : `${running} run`} just now.`,
+  };
 }
 
 function counted(count: number): string {

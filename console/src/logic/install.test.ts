@@ -1,7 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { ApiError, Unreachable } from "../api/client";
 import type { Remark } from "../api/apps";
-import { draftProblems, EMPTY, idProblem, idTrouble, kindOfFile, lookTrouble, readVariables, remarkWords, sourceOf, withLines, type Draft } from "./install";
+import {
+  draftProblems,
+  EMPTY,
+  idProblem,
+  idTrouble,
+  kindOfFile,
+  lookTrouble,
+  readVariables,
+  remarkWords,
+  sourceOf,
+  withLines,
+  type Draft,
+} from "./install";
 
 const COMPOSE: Draft = { ...EMPTY, kind: "compose", compose: "services: {}" };
 

@@ -44,7 +44,8 @@ export function draftProblems(draft: Draft): Problems<Member> {
       Object.assign(problems, textProblem(draft.compose, MAX_COMPOSE));
       if ([...draft.title.trim()].length > MAX_TITLE) problems.title = `The name can have at most ${MAX_TITLE} characters.`;
       const version = draft.version.trim();
-      if (version !== "" && !/^\d+\.\d+\.\d+([-+].*)?$/.test(version)) problems.version = "A version has three numbers with dots between them, such as 1.4.0.";
+      if (version !== "" && !/^\d+\.\d+\.\d+([-+].*)?$/.test(version))
+        problems.version = "A version has three numbers with dots between them, such as 1.4.0.";
       const { problem } = readVariables(draft.variables);
       if (problem) problems.variables = problem;
       return problems;
@@ -115,7 +116,13 @@ export function withLines(typed: string, names: string[]): string {
 export function remarkWords({ place, line, words }: Remark): { where: string; words: string } {
   const at = line == null ? "" : `Line ${line}`;
   // A JSON pointer: only people who write programs read those.
-  const named = place.startsWith("/") ? place.slice(1).split("/").map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")).join(" › ") : place;
+  const named = place.startsWith("/")
+    ? place
+        .slice(1)
+        .split("/")
+        .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+        .join(" › ")
+    : place;
   return { where: [at, named].filter((part) => part !== "").join(", "), words: sentence(words) };
 }
 
@@ -150,7 +157,8 @@ export function idProblem(id: string): string | undefined {
 
 /** What to tell when a short name was refused. */
 export function idTrouble(error: unknown): Trouble<"id"> {
-  if (error instanceof ApiError && error.code === "id_taken") return { field: "id", message: "Another app on this box has that name. Choose another one." };
+  if (error instanceof ApiError && error.code === "id_taken")
+    return { field: "id", message: "Another app on this box has that name. Choose another one." };
   if (error instanceof ApiError && error.field === "id") return { field: "id", message: error.message };
   return { message: appTrouble(error) };
 }

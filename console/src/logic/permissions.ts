@@ -21,7 +21,8 @@ export interface Shown {
 }
 
 export function shownAsk({ words, reason, weight, permissions }: AppAsk): Shown {
-  const parts = permissions.length === 1 ? permissions.map((name) => ({ name, words })) : permissions.map((name) => ({ name, words: partWords(name) }));
+  const parts =
+    permissions.length === 1 ? permissions.map((name) => ({ name, words })) : permissions.map((name) => ({ name, words: partWords(name) }));
   return { words, weight, parts, ...(reason === null ? {} : { reason: ended(reason) }) };
 }
 

@@ -63,7 +63,8 @@ export function AppPage({ app: key, onBack, onLoggedOut, onInstall }: Props) {
   const { done, turn, tell } = useDone(poll.data);
   const { again } = poll;
   const known = poll.data;
-  const title = known?.kind === "there" ? known.app.title : known?.ending ? goneWords(known.ending).title : known ? "This app is no longer here" : "App";
+  const title =
+    known?.kind === "there" ? known.app.title : known?.ending ? goneWords(known.ending).title : known ? "This app is no longer here" : "App";
   const before = useBefore(known);
 
   return (
@@ -84,7 +85,7 @@ interface WholeProps {
   before: Look | undefined;
   now: Look;
   again: () => Promise<void>;
-  tell: (words: string) => void;
+  tell: (words?: string) => void;
   onInstall: (dataOf: string) => void;
 }
 
@@ -96,7 +97,7 @@ function Whole({ app, before, now, again, tell, onInstall }: WholeProps) {
       <div class="column">
         <StateCard {...{ app, before, now, again }} />
         {/* The page itself shows when that is gone. */}
-        {isLeft && manages ? <LeftCard apps={[app]} onInstall={onInstall} tell={again} /> : null}
+        {isLeft && manages ? <LeftCard title="Its data" apps={[app]} onInstall={onInstall} tell={again} /> : null}
         {app.containers.length > 0 ? <ContainersCard {...{ before, now }} /> : null}
         {manages && app.containers.length > 0 ? <LogCard app={app.key} names={app.containers.map(({ name }) => name)} /> : null}
       </div>
@@ -110,7 +111,7 @@ function Whole({ app, before, now, again, tell, onInstall }: WholeProps) {
           <>
             <UpdateCard {...{ app, tell }} />
             <RenameCard {...{ app, tell, again }} />
-            <RemoveCard {...{ app, again }} />
+            <RemoveCard {...{ app, again, tell }} />
           </>
         ) : null}
       </div>
@@ -140,11 +141,11 @@ function Gone({ ending, onBack }: { ending: AppEnding | undefined; onBack: () =>
 }
 
 /** What has come of something: told by a card, or seen when what was being done to the app has ended. */
-function useDone(known: Known | undefined): { done: string | undefined; turn: number; tell: (words: string) => void } {
+function useDone(known: Known | undefined): { done: string | undefined; turn: number; tell: (words?: string) => void } {
   const [done, setDone] = useState<string>();
   const [turn, setTurn] = useState(0);
   const was = useRef<AppView | undefined>(undefined);
-  const tell = useCallback((words: string) => {
+  const tell = useCallback((words?: string) => {
     setDone(words);
     setTurn((before) => before + 1);
     scrollTo(0, 0);
@@ -153,10 +154,8 @@ function useDone(known: Known | undefined): { done: string | undefined; turn: nu
   const isGone = known?.kind === "gone";
   useEffect(() => {
     if (app && was.current?.key === app.key) {
-      const words = endWords(was.current, app);
-      if (words !== undefined) setDone(words);
-      // What was told of the last thing is old once the next has begun.
-      else if (app.operation && !was.current.operation) setDone(undefined);
+      // What was told of the last thing is old once the next has begun, or come to nothing.
+      if ((app.operation === null) !== (was.current.operation === null)) setDone(endWords(was.current, app));
     }
     was.current = app;
   }, [app]);

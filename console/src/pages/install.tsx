@@ -43,7 +43,13 @@ export function InstallPage({ dataOf, onBack, onLoggedOut, onApp }: Props) {
   );
 
   return (
-    <AreaPage title={looked ? "What it may do" : "Install an app"} asking="Asking the box for its apps." back="Back to apps" {...{ poll, turn }} onHome={onBack}>
+    <AreaPage
+      title={looked ? "What it may do" : "Install an app"}
+      asking="Asking the box for its apps."
+      back="Back to apps"
+      {...{ poll, turn }}
+      onHome={onBack}
+    >
       {(list) => (
         <>
           <TakesUp list={list} dataOf={dataOf} />

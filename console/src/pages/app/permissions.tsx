@@ -41,7 +41,9 @@ export function PermissionsCard({ app, again }: { app: AppView; again: () => Pro
       ) : (
         <>
           {app.may_manage ? (
-            <p class="quiet">{isSettled(app) ? "What you switch off ends at once." : "You can change this once what is being done to the app has ended."}</p>
+            <p class="quiet">
+              {isSettled(app) ? "What you switch off ends at once." : "You can change this once what is being done to the app has ended."}
+            </p>
           ) : null}
           <PermissionSwitches choices={choices} has={(name) => granted.includes(name)} disabled={cannot} onToggle={(name) => void toggle(name)} />
         </>

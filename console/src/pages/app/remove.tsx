@@ -16,8 +16,15 @@ const TEXTS = {
   },
 };
 
+interface Props {
+  app: AppView;
+  again: () => Promise<void>;
+  /** Leads to the top of the page, where its progress is. */
+  tell: () => void;
+}
+
 /** Takes the app away, with or without its data. */
-export function RemoveCard({ app, again }: { app: AppView; again: () => Promise<void> }) {
+export function RemoveCard({ app, again, tell }: Props) {
   const [asked, setAsked] = useState<"keep" | "delete">();
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string>();
@@ -28,12 +35,14 @@ export function RemoveCard({ app, again }: { app: AppView; again: () => Promise<
     setTrouble(undefined);
     try {
       await api.removeApp(app.key, data);
+      setAsked(undefined);
+      tell();
     } catch (error) {
       setTrouble(appTrouble(error));
+      setAsked(undefined);
     }
     await again();
     setBusy(false);
-    setAsked(undefined);
   }
 
   return (

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type AppRun } from "../../api/client";
 import type { AppView } from "../../api/apps";
 import { appState, appTrouble, canCallOff, operationWords, problemTitle, runs, sentence, stateAdvice } from "../../logic/apps";
@@ -25,9 +25,17 @@ export function StateCard({ app, before, now, again }: Props) {
   const uses = totalWords(before, now);
   const addresses = ["removed", "installing"].includes(app.state) ? [] : reachedAt(app.granted, location.hostname);
   const possible = app.may_manage && app.operation === null ? runs(app.state) : [];
+  const acts = useRef<HTMLDivElement>(null);
+  const pressed = useRef(false);
+  useEffect(() => {
+    // What was pressed may be gone, as after stopping; without this the focus would start over at the page's top.
+    if (pressed.current && !busy && document.activeElement === document.body) acts.current?.querySelector("button")?.focus();
+    if (!busy) pressed.current = false;
+  }, [busy, app.state]);
 
   async function begin(ask: () => Promise<void>) {
     if (busy) return;
+    pressed.current = true;
     setBusy(true);
     setTrouble(undefined);
     try {
@@ -75,7 +83,7 @@ export function StateCard({ app, before, now, again }: Props) {
         </Notice>
       ) : null}
       {possible.length > 0 ? (
-        <div class="actions actions-start">
+        <div ref={acts} class="actions actions-start">
           {possible.map((run) => (
             <button
               key={run}

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, ApiError } from "../../api/client";
 import type { AppSource, AppView, Inspection } from "../../api/apps";
 import { appTrouble } from "../../logic/apps";
@@ -12,7 +12,8 @@ import { SourceForm } from "../apps/sourceform";
 
 interface Props {
   app: AppView;
-  tell: (words: string) => void;
+  /** Leads to the top of the page, where its progress is. */
+  tell: () => void;
 }
 
 /** What would take the app's place, and from what; without a source it is what the app was made of before. */
@@ -28,6 +29,17 @@ export function UpdateCard({ app, tell }: Props) {
   const [found, setFound] = useState<Found>();
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string>();
+  const left = useRef(false);
+  useEffect(() => {
+    // The button that was pressed to leave has gone; without this the focus would start over at the page's top.
+    if (left.current) opener.current?.focus();
+    left.current = false;
+  }, [found, opener]);
+
+  function leave() {
+    left.current = true;
+    setFound(undefined);
+  }
 
   async function look(source?: AppSource) {
     const inspection = await api.inspectApp({ update: app.key, ...(source ? { source } : {}) });
@@ -51,7 +63,7 @@ export function UpdateCard({ app, tell }: Props) {
   async function update({ inspection, source }: Found) {
     await api.updateApp(app.key, inspection.shown, source);
     setFound(undefined);
-    tell("The update has begun. If the new version does not work, the box brings back the one from before, with its data.");
+    tell();
   }
 
   return (
@@ -63,7 +75,7 @@ export function UpdateCard({ app, tell }: Props) {
         </Notice>
       ) : null}
       {found ? (
-        <WhatIsNew found={found} app={app} busy={busy} onLeave={() => setFound(undefined)} onUpdate={() => void attempt(() => update(found))} />
+        <WhatIsNew found={found} app={app} busy={busy} onLeave={leave} onUpdate={() => void attempt(() => update(found))} />
       ) : isOpen ? (
         <SourceForm {...{ draft, setDraft, look }} onLeave={close} takesFocus />
       ) : (
@@ -95,10 +107,14 @@ interface NewProps {
 function WhatIsNew({ found: { inspection, source }, app, busy, onLeave, onUpdate }: NewProps) {
   const { version, asks, refusals } = inspection;
   const cannot = busy || refusals.length > 0;
+  const first = useRef<HTMLParagraphElement>(null);
+  useEffect(() => first.current?.focus(), []);
   return (
     <>
-      <p>
-        {source ? `Version ${version} takes the place of ${app.version}.` : `Version ${app.version} again, with what its makers offer under that name now.`}
+      <p ref={first} class="read-first" tabIndex={-1}>
+        {source
+          ? `Version ${version} takes the place of ${app.version}.`
+          : `Version ${app.version} again, with what its makers offer under that name now.`}
       </p>
       <Refusals inspection={inspection} />
       {asks.length === 0 ? (
@@ -110,6 +126,7 @@ function WhatIsNew({ found: { inspection, source }, app, busy, onLeave, onUpdate
           <p class="quiet">With the update it gets this; you can switch it off afterwards. What you switched off before stays off.</p>
         </>
       )}
+      <p>The app stops for a while. If the new version does not work, the box brings back the one from before, with its data.</p>
       <Beside inspection={inspection} />
       {busy ? <Progress reason="Telling the box to update it." /> : null}
       <div class="actions">

@@ -6,13 +6,14 @@ import { ConfirmDialog } from "../../ui/dialog";
 import { Notice } from "../../ui/status";
 
 interface Props {
+  title?: string;
   apps: AppSummary[];
   onInstall: (dataOf: string) => void;
   tell: (words: string) => Promise<void>;
 }
 
 /** Apps that were removed and whose data was kept. */
-export function LeftCard({ apps, onInstall, tell }: Props) {
+export function LeftCard({ title = "Removed, data kept", apps, onInstall, tell }: Props) {
   const [doomed, setDoomed] = useState<AppSummary>();
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string>();
@@ -32,7 +33,7 @@ export function LeftCard({ apps, onInstall, tell }: Props) {
 
   return (
     <section class="card" aria-labelledby="left-title">
-      <h2 id="left-title">Removed, data kept</h2>
+      <h2 id="left-title">{title}</h2>
       {trouble ? (
         <Notice kind="bad" urgent>
           <p>{trouble}</p>
