@@ -139,7 +139,8 @@ export function lookTrouble(error: unknown, typed: string): LookTrouble {
   const missing = missingVariables(all, typed);
   const refusals = all.filter((remark) => variableIn(remark) === undefined);
   if (missing.length > 0) {
-    return { field: "variables", message: `The file leaves ${missing.join(", ")} open. Type what it is to be behind each “=”.`, refusals, missing };
+    const message = `The file leaves ${missing.join(", ")} open. Type what it is to be behind each “=”.`;
+    return { field: "variables", message, refusals, missing };
   }
   if (all.length > 0) return { message: "The box cannot take this as it is. Nothing was installed.", refusals: all, missing };
   return { message: appTrouble(error), refusals, missing };

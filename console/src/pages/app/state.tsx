@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type AppRun } from "../../api/client";
-import type { AppView } from "../../api/apps";
+import type { AppStatus, AppView } from "../../api/apps";
 import { appState, appTrouble, canCallOff, operationWords, problemTitle, runs, sentence, stateAdvice } from "../../logic/apps";
 import { totalWords, type Look } from "../../logic/appusage";
 import { reachedAt } from "../../logic/permissions";
@@ -26,16 +26,19 @@ export function StateCard({ app, before, now, again }: Props) {
   const addresses = ["removed", "installing"].includes(app.state) ? [] : reachedAt(app.granted, location.hostname);
   const possible = app.may_manage && app.operation === null ? runs(app.state) : [];
   const acts = useRef<HTMLDivElement>(null);
-  const pressed = useRef(false);
+  /** The state in which something was pressed. */
+  const pressed = useRef<AppStatus | undefined>(undefined);
   useEffect(() => {
+    if (busy || pressed.current === undefined) return;
     // What was pressed may be gone, as after stopping; without this the focus would start over at the page's top.
-    if (pressed.current && !busy && document.activeElement === document.body) acts.current?.querySelector("button")?.focus();
-    if (!busy) pressed.current = false;
+    const isLost = document.activeElement === document.body;
+    if (isLost) acts.current?.querySelector("button")?.focus();
+    if (isLost || pressed.current !== app.state) pressed.current = undefined;
   }, [busy, app.state]);
 
   async function begin(ask: () => Promise<void>) {
     if (busy) return;
-    pressed.current = true;
+    pressed.current = app.state;
     setBusy(true);
     setTrouble(undefined);
     try {
