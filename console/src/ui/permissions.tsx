@@ -43,7 +43,7 @@ export function AskList({ asks }: { asks: Shown[] }) {
     <ul class="advice">
       {asks.map((ask) => (
         <li key={ask.words}>
-          {ask.words}
+          {ask.weight === "high" ? <strong>{ask.words}</strong> : ask.words}
           {ask.reason ? (
             <p class="quiet said">
               <Why ask={ask} warns={false} />
