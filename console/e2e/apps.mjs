@@ -262,6 +262,7 @@ export const APP_SITUATIONS = {
     box.apps.add({ ...PHOTOS, scope: "system" });
     box.apps.add(NOTES, { owner: "Kim" });
     box.apps.add({ ...NOTES, title: "Diary" }, { owner: "Robin" });
+    box.apps.add({ ...NOTES, title: "Calendar", scope: "system" }, { state: "removed" });
     await page.goto(BASE);
     await page.getByLabel("Name").fill(KIM.name);
     await page.getByLabel("Password", { exact: true }).fill(KIM.password);
@@ -270,6 +271,7 @@ export const APP_SITUATIONS = {
     await page.getByRole("button", { name: "Show, install" }).click();
     await page.getByRole("button", { name: "Notes" }).waitFor();
     if ((await page.getByText("Diary").count()) > 0) throw new Error("a member sees somebody else's app");
+    if ((await page.getByText("Calendar").count()) > 0) throw new Error("a member is offered what the household's apps have left");
     await page.getByRole("button", { name: "Photos" }).click();
     await page.getByText(/the owner of the box looks after it/).waitFor();
     for (const name of ["Stop", "Rename…", "Remove with its data…"]) {

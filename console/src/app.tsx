@@ -85,6 +85,7 @@ export function App() {
         case "apps":
           return (
             <AppsPage
+              user={place.user}
               onLoggedOut={onLoggedOut}
               onHome={() => show({ page: "home" })}
               onApp={(key) => show({ page: "app", key })}

@@ -1,7 +1,9 @@
 import { useCallback, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { AppEnding, AppSummary } from "../api/apps";
+import type { User } from "../api/types";
 import { afterEvent, appState, goneWords, operationWords, scopeWords, sentence, sorted } from "../logic/apps";
+import { isOwner } from "../logic/people";
 import { AreaPage } from "../ui/areapage";
 import { useLive } from "../ui/live";
 import { useLoggedOut } from "../ui/poll";
@@ -11,6 +13,7 @@ import { LeftCard } from "./apps/left";
 const REFRESH_MS = 10_000;
 
 interface Props {
+  user: User;
   onHome: () => void;
   onLoggedOut: () => void;
   onApp: (key: string) => void;
@@ -18,7 +21,7 @@ interface Props {
 }
 
 /** The apps that there are, and the way to new ones. */
-export function AppsPage({ onHome, onLoggedOut, onApp, onInstall }: Props) {
+export function AppsPage({ user, onHome, onLoggedOut, onApp, onInstall }: Props) {
   const poll = useLive(api.apps, REFRESH_MS, afterEvent);
   useLoggedOut(poll, onLoggedOut);
   const [done, setDone] = useState<string>();
@@ -38,7 +41,9 @@ export function AppsPage({ onHome, onLoggedOut, onApp, onInstall }: Props) {
   return (
     <AreaPage title="Apps" asking="Asking the box for its apps." {...{ poll, done, turn, onHome }}>
       {({ problem, apps, ended }) => {
-        const { there, left } = sorted(apps);
+        const { there, left: all } = sorted(apps);
+        // What the household's apps have left is the owner's to decide.
+        const left = all.filter(({ scope }) => scope === "user" || isOwner(user));
         return (
           <>
             {problem === null ? null : (
@@ -76,11 +81,13 @@ function ThereCard({ apps, onApp }: { apps: AppSummary[]; onApp: (key: string) =
     <section class="card" aria-labelledby="there-title">
       <h2 id="there-title">Your apps</h2>
       {apps.length === 0 ? <p>There are none yet. What you install runs on this box, and gets only what you allow.</p> : null}
-      <ul class="rows">
-        {apps.map((app) => (
-          <AppRow key={app.key} app={app} onApp={() => onApp(app.key)} />
-        ))}
-      </ul>
+      {apps.length > 0 ? (
+        <ul class="rows">
+          {apps.map((app) => (
+            <AppRow key={app.key} app={app} onApp={() => onApp(app.key)} />
+          ))}
+        </ul>
+      ) : null}
     </section>
   );
 }

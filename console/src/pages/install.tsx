@@ -59,7 +59,10 @@ export function InstallPage({ dataOf, onBack, onLoggedOut, onApp }: Props) {
             ) : (
               <section class="card" aria-labelledby="source-title">
                 <h2 id="source-title">What do you want to install?</h2>
-                <p>Makers of apps offer a file that describes what the app consists of. Take only files of people whom you trust.</p>
+                <p>
+                  Makers of apps offer a file that describes what the app consists of: a hearth.json made for this box, or the more common
+                  docker-compose.yml. Take only files of people whom you trust.
+                </p>
                 <SourceForm {...{ draft, setDraft, look }} onLeave={onBack} />
               </section>
             )}

@@ -8,7 +8,7 @@ import { Field } from "../../ui/field";
 import { Remarks } from "../../ui/remarks";
 
 const KINDS = [
-  ["manifest", "A file made for this box: hearth.json"],
+  ["manifest", "A hearth.json"],
   ["compose", "A docker-compose.yml"],
   ["image", "The name of an image"],
 ] as const;
