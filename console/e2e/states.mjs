@@ -4,6 +4,7 @@ import { launch, tabTo, Visitor, waitUntil } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
 import { Box } from "./mock/box.mjs";
 import { serve } from "./mock/server.mjs";
+import { APP_SITUATIONS } from "./apps.mjs";
 import { BACKUP_SITUATIONS } from "./backups.mjs";
 import { FILES_SITUATIONS } from "./files.mjs";
 import { KEY_SITUATIONS } from "./keys.mjs";
@@ -20,6 +21,7 @@ export async function runStates({ certificates, executable, shots, only = /./ })
     NETWORK_SITUATIONS,
     STORAGE_SITUATIONS,
     KEY_SITUATIONS,
+    APP_SITUATIONS,
     BACKUP_SITUATIONS,
     RESTORE_SITUATIONS,
     FILES_SITUATIONS,
@@ -163,7 +165,7 @@ const SITUATIONS = {
   async "the session ends"({ box, visitor, page, look }) {
     box.owner = OWNER;
     await logIn(page);
-    for (const path of ["system", "network", "storage", "backups", "logs"]) visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage", "backups", "apps", "logs"]) visitor.expect(401, `/api/v1/${path}`);
     box.sessions.clear();
     await page.getByText(/You were logged out/).waitFor();
     await look("logged-out");

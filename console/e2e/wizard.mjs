@@ -238,7 +238,7 @@ class Walker {
   async logout() {
     const { page } = this;
     // The page may be asking at this very moment; that question is then answered after the logout.
-    for (const path of ["system", "network", "storage", "backups"]) this.visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage", "backups", "apps"]) this.visitor.expect(401, `/api/v1/${path}`);
     await page.getByRole("button", { name: "Log out" }).click();
     await this.heading("Log in");
     await page.getByText("You are logged out.").waitFor();

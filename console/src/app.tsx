@@ -4,9 +4,12 @@ import type { OlderCopy, Status, User } from "./api/types";
 import { isOwner } from "./logic/people";
 import { startPower, type Power } from "./logic/power";
 import { AccountPage } from "./pages/account";
+import { AppPage } from "./pages/app";
+import { AppsPage } from "./pages/apps";
 import { BackupsPage } from "./pages/backups";
 import { FilesPage } from "./pages/files";
 import { HomePage } from "./pages/home";
+import { InstallPage } from "./pages/install";
 import { LockedPage } from "./pages/locked";
 import { LoginPage } from "./pages/login";
 import { LogsPage } from "./pages/logs";
@@ -79,8 +82,39 @@ export function App() {
           return <PeoplePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "files":
           return <FilesPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "apps":
+          return (
+            <AppsPage
+              user={place.user}
+              onLoggedOut={onLoggedOut}
+              onHome={() => show({ page: "home" })}
+              onApp={(key) => show({ page: "app", key })}
+              onInstall={(dataOf) => show({ page: "install", ...(dataOf ? { dataOf } : {}) })}
+            />
+          );
+        case "app":
+          return (
+            <AppPage
+              key={shown.key}
+              app={shown.key}
+              onLoggedOut={onLoggedOut}
+              onBack={() => show({ page: "apps" })}
+              onInstall={(dataOf) => show({ page: "install", dataOf })}
+            />
+          );
+        case "install":
+          return (
+            <InstallPage
+              dataOf={shown.dataOf}
+              onLoggedOut={onLoggedOut}
+              onBack={() => show({ page: "apps" })}
+              onApp={(key) => show({ page: "app", key }, "instead")}
+            />
+          );
         case "account":
-          return <AccountPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} onFiles={() => show({ page: "files" })} />;
+          return (
+            <AccountPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} onFiles={() => show({ page: "files" })} />
+          );
         case "home":
           return (
             <HomePage
@@ -92,6 +126,7 @@ export function App() {
               onPeople={() => show({ page: "people" })}
               onBackups={() => show({ page: "backups" })}
               onFiles={() => show({ page: "files" })}
+              onApps={() => show({ page: "apps" })}
               onAccount={() => show({ page: "account" })}
               onPower={(kind) => setPlace({ kind: "power", power: startPower(kind) })}
             />

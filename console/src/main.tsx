@@ -11,6 +11,7 @@ import "./style/links.css";
 import "./style/storage.css";
 import "./style/files.css";
 import "./style/backups.css";
+import "./style/apps.css";
 
 const place = document.getElementById("app");
 if (place) render(<App />, place);

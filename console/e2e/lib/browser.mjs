@@ -58,7 +58,7 @@ export class Visitor {
     return visitor;
   }
 
-  /** The browser reports an answer of 400 and above as an error on its console; this one is part of the story. */
+  /** The browser reports an answer of 400 and above as an error on its console; this one is part of the story. `path`: a text or a pattern. */
   expect(status, path) {
     this.#expected.push({ status, path });
   }
@@ -96,7 +96,7 @@ export class Visitor {
     if (this.#mayLose && /Failed to load resource: net::/.test(text)) return true;
     const status = Number(/responded with a status of (\d+)/.exec(text)?.[1]);
     const path = url.startsWith("http") ? new URL(url).pathname : "";
-    return this.#expected.some((each) => each.status === status && each.path === path);
+    return this.#expected.some((each) => each.status === status && (each.path instanceof RegExp ? each.path.test(path) : each.path === path));
   }
 }
 

@@ -1,6 +1,7 @@
 // A box in memory: what the API answers and what a test may do to it.
 
 import { randomBytes } from "node:crypto";
+import { appHandlers, Apps } from "./apps.mjs";
 import { Backups, backupHandlers, restoreHandlers, Restoring } from "./backups.mjs";
 import { checkPassword, checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
 import { HomeNetwork } from "./network.mjs";
@@ -47,6 +48,7 @@ export class Box {
   data = new EncryptedData();
   vault = new Vault();
   backups = new Backups();
+  apps = new Apps();
   restoring = new Restoring();
   /** Whom a restored backup knows. */
   restoredOwner = undefined;
@@ -72,7 +74,7 @@ export class Box {
 
   /** The answer to one request, as `{status, body, headers}`. */
   async answer(request, path, query) {
-    const [, before, name, behind] = /^(\/vault\/files|\/users)\/([^/]+)(\/[a-z]+)?$/.exec(path) ?? [];
+    const [, before, name, behind] = /^(\/vault\/files|\/users|\/apps(?=\/[0-9a-f]{32}))\/([^/]+)(\/[a-z]+)?$/.exec(path) ?? [];
     const key = `${request.method} ${name === undefined ? path : `${before}/{name}${behind ?? ""}`}`;
     this.seen.push(key);
     const handler = this.#handlers[key];
@@ -83,6 +85,7 @@ export class Box {
   }
 
   #handlers = {
+    ...appHandlers(this),
     ...backupHandlers(this),
     ...restoreHandlers(this),
     ...peopleHandlers(this),

@@ -21,7 +21,7 @@ export async function readBody(request, shape) {
 }
 
 /** Reads the JSON body. */
-export async function readJson(request) {
+export async function readJson(request, most = MAX_BODY) {
   const type = (request.headers["content-type"] ?? "").split(";")[0].trim();
   if (type !== "application/json") {
     throw new Refusal(415, "wrong_content_type", "Send the body as application/json.");
@@ -30,7 +30,7 @@ export async function readJson(request) {
   let size = 0;
   for await (const chunk of request) {
     size += chunk.length;
-    if (size > MAX_BODY) throw new Refusal(413, "too_large", "The body may have at most 64 KiB.");
+    if (size > most) throw new Refusal(413, "too_large", `The body may have at most ${most / 1024} KiB.`);
     chunks.push(chunk);
   }
   try {

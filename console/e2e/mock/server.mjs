@@ -69,9 +69,10 @@ async function handle(box, request, response) {
   }
 }
 
-function send(response, { status, body, text, headers = {} }) {
+function send(response, { status, body, text, stream, headers = {} }) {
   response.writeHead(status, { ...HEADERS, "Cache-Control": "no-store", ...(body ? { "Content-Type": "application/json" } : {}), ...headers });
-  response.end(text ?? (body ? JSON.stringify(body) : undefined));
+  if (stream) return stream(response);
+  return response.end(text ?? (body ? JSON.stringify(body) : undefined));
 }
 
 function sendFile(path, response) {

@@ -5,6 +5,7 @@
  * arrived in time). Callers show both kinds and never see a raw `fetch` failure.
  */
 
+import type { AppList, AppLog, AppSource, AppSummary, AppView, InspectRequest, Inspection, InstallRequest, Remark } from "./apps";
 import type { Backups, BackupSettings, RecoveryKit, Restore, RestoreRequest } from "./backups";
 import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault } from "./types";
 
@@ -20,6 +21,8 @@ export class ApiError extends Error {
     readonly triesLeft?: number,
     /** Seconds to wait before the next try. */
     readonly retryAfter?: number,
+    /** Everything for which an app is refused. */
+    readonly refusals: Remark[] = [],
   ) {
     super(message);
   }
@@ -45,6 +48,12 @@ const KEYS_MS = 130_000;
 
 /** A disk that sleeps, or fails, takes its time to say how it is. */
 const DISK_MS = 40_000;
+
+/** Other services are asked in turn, and may be busy with a large app. */
+const APPS_MS = 40_000;
+
+/** What is done to an app as it is. */
+export type AppRun = "start" | "stop" | "restart";
 
 export const api = {
   status: () => call<Status>("GET", "/status"),
@@ -106,6 +115,21 @@ export const api = {
     call<RecoveryKit>("POST", "/backups/kit", { password, with_access: withAccess }, HASHING_MS),
   restore: (request: RestoreRequest) => call<Restore>("POST", "/setup/restore", request),
   restored: () => call<Restore>("GET", "/setup/restore"),
+  apps: () => call<AppList>("GET", "/apps"),
+  app: (key: string) => call<AppView>("GET", `/apps/${key}`),
+  inspectApp: (request: InspectRequest) => call<Inspection>("POST", "/apps/inspect", request),
+  installApp: (request: InstallRequest) => call<AppSummary>("POST", "/apps", request),
+  runApp: (key: string, run: AppRun) => call<void>("POST", `/apps/${key}/${run}`, undefined, APPS_MS),
+  /** Without a source: what it was made of before, with what its images are called now. */
+  updateApp: (key: string, shown: string, source?: AppSource) =>
+    call<AppSummary>("POST", `/apps/${key}/update`, { ...(source ? { source } : {}), shown }, APPS_MS),
+  renameApp: (key: string, id: string) => call<AppSummary>("PUT", `/apps/${key}/id`, { id }),
+  /** All that it has from now on. */
+  permitApp: (key: string, granted: string[]) => call<AppView>("PUT", `/apps/${key}/permissions`, { granted }, APPS_MS),
+  removeApp: (key: string, data: "keep" | "delete") => call<void>("DELETE", `/apps/${key}?data=${data}`),
+  /** Without a number the last lines. */
+  appLog: (key: string, container: string, from?: number) =>
+    call<AppLog>("GET", `/apps/${key}/logs?container=${encodeURIComponent(container)}${from === undefined ? "" : `&from=${from}`}`),
   logs: (unit: string) => call<{ lines: string[] }>("GET", `/logs?unit=${encodeURIComponent(unit)}`),
   reboot: () => call<void>("POST", "/system/reboot"),
   factoryReset: (hostname: string, password: string) => call<void>("POST", "/system/factory-reset", { hostname, password }, HASHING_MS),
@@ -184,6 +208,7 @@ async function refusal(answer: Response): Promise<ApiError> {
     typeof error?.["field"] === "string" ? error["field"] : undefined,
     typeof error?.["tries_left"] === "number" ? error["tries_left"] : undefined,
     Number.isFinite(retryAfter) ? retryAfter : undefined,
+    Array.isArray(error?.["refusals"]) ? (error["refusals"] as Remark[]) : [],
   );
 }
 

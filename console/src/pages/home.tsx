@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
+import type { AppList } from "../api/apps";
 import type { Backups } from "../api/backups";
 import type { Network, Status, StorageReport, System, User } from "../api/types";
 import { clockProblem, greeting } from "../logic/format";
@@ -12,6 +13,7 @@ import { usePoll } from "../ui/poll";
 import { Reasons } from "../ui/reasons";
 import { Notice, Progress, StatusWord } from "../ui/status";
 import { Trial } from "./network/trial";
+import { AppsCard } from "./appscard";
 import { BackupsCard } from "./backupscard";
 import { AccountCard, FilesCard, PeopleCard } from "./owncards";
 import { NetworkCard } from "./networkcard";
@@ -31,6 +33,7 @@ interface Props {
   onBackups: () => void;
   onPeople: () => void;
   onFiles: () => void;
+  onApps: () => void;
   onAccount: () => void;
   onPower: (kind: Power["kind"]) => void;
 }
@@ -38,6 +41,8 @@ interface Props {
 interface Box {
   status: Status;
   system: System;
+  /** Why they are not known, when the box cannot say. */
+  apps: AppList | ApiError;
   /** Nothing for a member, who does not look after it. */
   care: Care | undefined;
   /** When this was so, in milliseconds of this device's clock. */
@@ -64,8 +69,8 @@ async function askForOwner(): Promise<Box> {
 }
 
 async function askForMember(): Promise<Box> {
-  const [status, system] = await Promise.all([api.status(), api.system()]);
-  return { status, system, care: undefined, at: Date.now() };
+  const [status, system, apps] = await Promise.all([api.status(), api.system(), orAway(api.apps())]);
+  return { status, system, apps, care: undefined, at: Date.now() };
 }
 
 /** What a service does not tell is told in its own place; only a session that has ended concerns the whole page. */
@@ -152,7 +157,7 @@ export function HomePage({ user, onLoggedOut, ...pages }: Props) {
 
 type OverviewProps = Omit<Props, "onLoggedOut"> & { box: Box; lost: boolean };
 
-function Overview({ box: { status, system, care }, lost, user, ...pages }: OverviewProps) {
+function Overview({ box: { status, system, apps, care }, lost, user, ...pages }: OverviewProps) {
   const clock = clockProblem(system.time_unix, Date.now() / 1000);
   return (
     <>
@@ -182,6 +187,7 @@ function Overview({ box: { status, system, care }, lost, user, ...pages }: Overv
           ) : null}
         </div>
         <div class="column">
+          <AppsCard apps={apps} onApps={pages.onApps} />
           <FilesCard onFiles={pages.onFiles} />
           <AccountCard user={user} onAccount={pages.onAccount} />
           {care ? (

@@ -15,18 +15,20 @@ interface Props<T> {
   /** Counts what was done: the focus goes to the heading then. */
   turn?: number;
   onHome: () => void;
+  /** Where that leads, if not to the home page. */
+  back?: string;
   children: (known: T) => ComponentChildren;
 }
 
 /** Shell of a page of the home area that shows what the box answers. */
-export function AreaPage<T>({ title, poll, asking, done, turn, onHome, children }: Props<T>) {
+export function AreaPage<T>({ title, poll, asking, done, turn, onHome, back, children }: Props<T>) {
   useTitle(title);
   return (
     <div class="page">
       <header class="page-head">
         <Brand />
         <button type="button" class="button button-quiet button-small" onClick={onHome}>
-          Back to home
+          {back ?? "Back to home"}
         </button>
       </header>
       <main>
