@@ -1,7 +1,7 @@
 //! Folders of apps that last, and snapshots of them.
 //!
 //! ```text
-//!  <key>/volumes/<name>            belongs to the users of the image, moved up by IMAGE_IDS; 0700 for the first of them
+//!  <key>/volumes/<name>            belongs to the users of the image, moved up by IMAGE_IDS
 //!  <key>/snapshots/<name>/<name>   a copy of all volumes
 //!  <key>/staging/                  what is not finished, or not removed yet; emptied before anything is done
 //!  <key>/restoring                 a snapshot that is to become the volumes: whatever happens, it will
@@ -11,9 +11,10 @@
 //! the volumes are put aside, and it takes their place. [`Volumes::settle`] finishes what a cut left between those steps.
 
 pub mod copy;
+pub mod like;
 
-use crate::runtime::IMAGE_IDS;
 use copy::CopyError;
+use like::Like;
 use model::containers::PartName;
 use model::network::names::AppKey;
 use rustix::fs::Gid;
@@ -56,7 +57,7 @@ pub enum VolumeError {
 /// The folders of all apps.
 pub struct Volumes {
     root: PathBuf,
-    owner: Option<u32>,
+    has_owners: bool,
     reserve: u64,
     gate: Option<Gate>,
 }
@@ -71,13 +72,13 @@ impl Volumes {
     /// In a folder, with volumes of the users of images; so many bytes stay free on the disk when a snapshot is made.
     #[must_use]
     pub fn new(root: &Path, reserve: u64) -> Self {
-        Self { root: root.to_owned(), owner: Some(IMAGE_IDS), reserve, gate: None }
+        Self { root: root.to_owned(), has_owners: true, reserve, gate: None }
     }
 
     /// With volumes of whoever runs this, for tests without rights.
     #[must_use]
     pub fn own(root: &Path) -> Self {
-        Self { root: root.to_owned(), owner: None, reserve: 0, gate: None }
+        Self { root: root.to_owned(), has_owners: false, reserve: 0, gate: None }
     }
 
     /// On a disk whose every change is asked about before.
@@ -92,18 +93,18 @@ impl Volumes {
         self.app(app).join("volumes")
     }
 
-    /// Makes those of an app's volumes that are missing.
+    /// Makes those of an app's volumes that are missing, each for whom it is to belong to.
     ///
     /// # Errors
     /// When the disk does not allow it.
     pub fn ensure<'a>(
         &self,
         app: &AppKey,
-        names: impl IntoIterator<Item = &'a PartName>,
+        volumes: impl IntoIterator<Item = (&'a PartName, Like)>,
     ) -> Result<(), VolumeError> {
         self.settle(app)?;
         let folder = self.folder(app);
-        for name in names {
+        for (name, like) in volumes {
             let path = folder.join(name.as_str());
             if path.is_dir() {
                 continue;
@@ -113,10 +114,10 @@ impl Volumes {
             self.change("make", &path, || {
                 make_folder(&folder)?;
                 make_folder(&aside)?;
-                if let Some(owner) = self.owner {
-                    rustix::fs::chown(&aside, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)))?;
+                if self.has_owners {
+                    rustix::fs::chown(&aside, Some(Uid::from_raw(like.uid)), Some(Gid::from_raw(like.gid)))?;
                 }
-                rustix::fs::chmod(&aside, Mode::from_raw_mode(0o755))?;
+                rustix::fs::chmod(&aside, Mode::from_raw_mode(like.mode))?;
                 fs::rename(&aside, &path)?;
                 sync(&folder)
             })?;

@@ -164,10 +164,11 @@ impl Agent {
     pub fn run(&mut self, program: &str, arguments: &[&str], input: &str) -> Result<String> {
         let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
         let request = Request::Run { program: program.into(), arguments, input: input.to_owned() };
-        match self.ask(&request)? {
-            Answer::Ran { code: Some(0), output, .. } => Ok(output),
-            answer => bail!("{program} failed: {answer:?}"),
-        }
+        let answer = self.ask(&request)?;
+        let Answer::Ran { code: Some(0), output, .. } = answer else {
+            bail!("{program} failed: {answer:?}");
+        };
+        Ok(output)
     }
 
     /// Does something in the networks of the box.

@@ -62,9 +62,12 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
     host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::TEST])?;
     ensure_nextest()?;
     let mut done = Vec::new();
-    let is_wanted = |stage: &Stage| match stage {
-        Stage::Fuzz if arguments.only.is_empty() => arguments.long,
-        stage => arguments.only.is_empty() || arguments.only.contains(stage),
+    let is_wanted = |stage: &Stage| {
+        if arguments.only.is_empty() {
+            *stage != Stage::Fuzz || arguments.long
+        } else {
+            arguments.only.contains(stage)
+        }
     };
     // Somebody who names tests means those.
     let machines = if arguments.long || !arguments.filter.is_empty() { "long" } else { "vm" };

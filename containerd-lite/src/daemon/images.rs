@@ -191,7 +191,9 @@ impl Images {
         let found = self.store.find(name).and_then(|found| {
             let Some(digest) = name.digest().filter(|_| found.is_none()) else { return Ok(found) };
             let is_it = |image: &Record| {
-                image.manifest == digest && image.name.is_brought() && image.name.repository() == name.repository()
+                image.manifest == digest
+                    && image.name.is_brought()
+                    && image.name.repository() == name.repository()
             };
             let image = self.store.images()?.into_iter().find(is_it);
             image.map(|image| self.store.name_also(&image, name)).transpose()

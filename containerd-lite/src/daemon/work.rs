@@ -13,6 +13,7 @@ use crate::image::Digest;
 use crate::runtime::ContainerId;
 use crate::runtime::Running;
 use crate::runtime::RuntimeError;
+use crate::volumes::like::Like;
 use crate::words::chain;
 use model::containers::ContainerSpec;
 use model::containers::LogStream;
@@ -303,8 +304,9 @@ fn launch(
     };
     let start =
         container::start(&order.spec, &config, held.layers, &place).map_err(|error| useless(&error))?;
-    let names = order.spec.volumes.iter().map(|volume| &volume.name);
-    shared.volumes.ensure(&id.app, names).map_err(|error| may_help(&error))?;
+    let volumes = order.spec.volumes.iter();
+    let volumes = volumes.map(|volume| (&volume.name, Like::of_image(&start.layers, &volume.target)));
+    shared.volumes.ensure(&id.app, volumes).map_err(|error| may_help(&error))?;
     shared.logs.of(id, moment()).say("it is started".to_owned(), moment());
     match shared.runtime.start(id, &start) {
         Ok(running) => Ok((running, held.digests)),

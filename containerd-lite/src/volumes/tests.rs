@@ -37,7 +37,7 @@ fn content(volumes: &Volumes) -> BTreeMap<PathBuf, String> {
 }
 
 fn write(volumes: &Volumes, text: &str) {
-    volumes.ensure(&app(), [&name("db"), &name("files")]).unwrap();
+    volumes.ensure(&app(), [(&name("db"), Like::default()), (&name("files"), Like::default())]).unwrap();
     fs::write(volumes.folder(&app()).join("db/rows"), text).unwrap();
     fs::write(volumes.folder(&app()).join("files/list"), text).unwrap();
 }
@@ -52,7 +52,7 @@ fn volumes_are_made_once_and_keep_what_they_have() {
     let folder = tempfile::tempdir().unwrap();
     let volumes = Volumes::own(folder.path());
     write(&volumes, "one");
-    volumes.ensure(&app(), [&name("db"), &name("new")]).unwrap();
+    volumes.ensure(&app(), [(&name("db"), Like::default()), (&name("new"), Like::default())]).unwrap();
     assert!(is(&volumes, "one"));
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(volumes.folder(&app()).join("new")), 0o755);

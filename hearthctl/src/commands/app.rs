@@ -111,7 +111,8 @@ fn bring(desk: &mut Desk<'_>, client: &Client, path: &Path, name: Option<&str>) 
     let length = file.metadata().map_err(unreadable)?.len();
     let name = name.or_else(|| path.file_stem()?.to_str()).unwrap_or_default();
     let mut sent = Sent { file, done: 0, length, told: 0, terminal: &mut *desk.terminal };
-    let answer = client.send_long("POST", &format!("/apps/images?name={}", encode(name)), length, &mut sent)?;
+    let answer =
+        client.send_long("POST", &format!("/apps/images?name={}", encode(name)), length, &mut sent)?;
     desk.answer(&answer, || {
         let name = answer["name"].as_str().unwrap_or_default();
         Ok(format!("The box has it. To install it:\n  hearthctl app install {name}\n"))

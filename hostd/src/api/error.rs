@@ -22,7 +22,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    detail: ErrorDetail,
+    // Errors are small to hand on.
+    detail: Box<ErrorDetail>,
     retry_after: Option<Duration>,
     allow: Option<String>,
 }
@@ -59,7 +60,7 @@ impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let detail =
             ErrorDetail { code, message: message.into(), field: None, tries_left: None, refusals: vec![] };
-        Self { status, detail, retry_after: None, allow: None }
+        Self { status, detail: Box::new(detail), retry_after: None, allow: None }
     }
 
     /// A member of the request is at fault.
@@ -180,7 +181,7 @@ impl ApiError {
     /// The answer.
     #[must_use]
     pub fn into_reply(self) -> Reply {
-        let body = serde_json::to_vec(&ErrorBody { error: self.detail }).unwrap_or_default();
+        let body = serde_json::to_vec(&ErrorBody { error: *self.detail }).unwrap_or_default();
         let mut reply = reply(self.status, "application/json", body);
         if let Some(wait) = self.retry_after {
             // Rounded up: who comes back a moment early is refused again.

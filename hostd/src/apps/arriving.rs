@@ -70,9 +70,12 @@ impl Arriving {
             self.looked_at = self.written;
             self.look_for_room()?;
         }
-        self.file.write_all(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => ArrivalError::NoRoom,
-            _ => ArrivalError::Disk(error),
+        self.file.write_all(bytes).map_err(|error| {
+            if error.kind() == io::ErrorKind::StorageFull {
+                ArrivalError::NoRoom
+            } else {
+                ArrivalError::Disk(error)
+            }
         })
     }
 

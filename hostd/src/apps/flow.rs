@@ -39,7 +39,7 @@ pub enum Phase {
     /// Another version takes its place.
     Updating {
         /// What ran.
-        old: Edition,
+        old: Box<Edition>,
         /// What is to run.
         new: Edition,
         /// Whether it was to run before.
@@ -221,9 +221,9 @@ impl Phase {
         match self {
             Self::Installing { edition, .. }
             | Self::Installed { edition }
-            | Self::Updating { old: edition, .. }
             | Self::Removing { edition, .. }
             | Self::Removed { edition } => edition,
+            Self::Updating { old, .. } => old,
         }
     }
 
@@ -297,7 +297,7 @@ impl Phase {
         match self {
             Self::Installing { edition, takes_up, step } => after_install(edition, takes_up, step, outcome),
             Self::Updating { old, new, was_running, step } => {
-                Update { old, new, was_running }.after(step, outcome)
+                Update { old: *old, new, was_running }.after(step, outcome)
             }
             Self::Removing { edition, data, step } => after_remove(edition, data, step, outcome),
             Self::Installed { .. } | Self::Removed { .. } => Next::Phase(Box::new(self), None),
@@ -341,7 +341,7 @@ struct Update {
 impl Update {
     fn go(self, step: UpdateStep) -> Next {
         let Self { old, new, was_running } = self;
-        Next::Phase(Box::new(Phase::Updating { old, new, was_running, step }), None)
+        Next::Phase(Box::new(Phase::Updating { old: Box::new(old), new, was_running, step }), None)
     }
 
     fn back(self, why: String, step: BackStep) -> Next {

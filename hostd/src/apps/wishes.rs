@@ -181,7 +181,7 @@ impl Apps {
         let new = edition_of(&manifest, granted, &links, is_bare);
         let world = self.0.containerd.look().await.map_err(AppsError::Containerd)?;
         let was_running = world.app(key).is_none_or(|app| app.wanted == Wanted::Running);
-        let phase = Phase::Updating { old, new, was_running, step: UpdateStep::Pull };
+        let phase = Phase::Updating { old: Box::new(old), new, was_running, step: UpdateStep::Pull };
         let record = AppRecord { phase, problem: None, ..record };
         self.keep(record.clone()).await?;
         self.carry_on(record.key.clone());

@@ -391,7 +391,10 @@ async fn an_image_that_is_brought_can_be_installed_and_a_broken_one_is_refused()
         home.router.send("POST", &format!("/api/v1/apps/images?name={name}"), text, &headers).await
     };
     assert_eq!(bring(&berta, "notes:2", "layers").await.error().0, 403, "images are the household's");
-    assert_eq!(bring(&home.anna, "No", "layers").await.error(), (422, "invalid_field".to_owned(), Some("name".to_owned())));
+    assert_eq!(
+        bring(&home.anna, "No", "layers").await.error(),
+        (422, "invalid_field".to_owned(), Some("name".to_owned()))
+    );
     assert_eq!(bring(&home.anna, "notes:2", "broken").await.error(), (409, "app_refused".to_owned(), None));
     let brought = bring(&home.anna, "notes:2", "layers").await;
     assert_eq!((brought.status, faults(&brought.json(), "ImageView")), (201, vec![]));

@@ -44,10 +44,13 @@ fn an_app_is_installed_updated_with_a_way_back_and_removed() {
         expect_visit(&mut vm, "version=1 visits=1")?;
 
         tell(&mut web, &key, "restart")?;
+        vm.wait_until("the app to have begun anew", || {
+            let logs = web.get(&format!("/api/v1/apps/{key}/logs"))?;
+            expect(&logs, 200)?;
+            Ok((logs.text().matches("version 1 serves").count() == 2).then_some(()))
+        })?;
         wait_for(&vm, &web, &key, "running")?;
         expect_visit(&mut vm, "version=1 visits=2")?;
-        let logs = web.get(&format!("/api/v1/apps/{key}/logs"))?;
-        ensure!(logs.status == 200 && logs.text().contains("version 1 serves"), "{}", logs.text());
         the_daemon_may_die(&mut vm, &web, &key)?;
 
         // What was acknowledged to a visitor outlives a cut, and nobody has to start the app.

@@ -106,7 +106,8 @@ impl From<ArrivalError> for ApiError {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", sentence(&error.to_string()))
             }
             ArrivalError::NoRoom => {
-                let message = "The disk has no room for this image. Remove what is not needed, then try again.";
+                let message =
+                    "The disk has no room for this image. Remove what is not needed, then try again.";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", message)
             }
             error @ ArrivalError::Disk(_) => {

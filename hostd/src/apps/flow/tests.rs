@@ -139,7 +139,7 @@ fn without_trouble_each_operation_does_what_it_is_called() {
     assert_eq!(run(start, &mut world, &[]).0, Some(Phase::Installed { edition: pulled(&edition(1)) }));
     assert_eq!(world, installed(true));
     let update =
-        Phase::Updating { old: edition(1), new: edition(2), was_running: true, step: UpdateStep::Pull };
+        Phase::Updating { old: Box::new(edition(1)), new: edition(2), was_running: true, step: UpdateStep::Pull };
     assert_eq!(run(update, &mut world, &[]), (Some(Phase::Installed { edition: pulled(&edition(2)) }), None));
     assert_eq!(
         world,
@@ -156,7 +156,7 @@ fn a_version_that_does_not_prove_itself_goes_with_what_it_did_to_the_data() {
     let mut world = installed(true);
     let old = pulled(&edition(1));
     let update =
-        Phase::Updating { old: old.clone(), new: edition(2), was_running: true, step: UpdateStep::Pull };
+        Phase::Updating { old: Box::new(old.clone()), new: edition(2), was_running: true, step: UpdateStep::Pull };
     let fates: Vec<_> = goes.into_iter().chain([Fate::Goes, Fate::Fails]).collect();
     let (end, problem) = run(update, &mut world, fates.get(1..).unwrap());
     assert_eq!((end, problem.as_deref()), (Some(Phase::Installed { edition: old }), Some("it failed")));
@@ -188,7 +188,7 @@ proptest! {
     fn an_update_leaves_the_new_version_or_the_old_one_with_the_old_data(fates in fates(), was_running: bool) {
         let mut world = installed(was_running);
         let old = pulled(&edition(1));
-        let start = Phase::Updating { old: old.clone(), new: edition(2), was_running, step: UpdateStep::Pull };
+        let start = Phase::Updating { old: Box::new(old.clone()), new: edition(2), was_running, step: UpdateStep::Pull };
         let (end, problem) = run(start, &mut world, &fates);
         let Some(Phase::Installed { edition }) = end else { panic!("an update loses no app: {end:?}") };
         let which = mark(&edition);
