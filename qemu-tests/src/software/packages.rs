@@ -19,6 +19,7 @@ impl Packages {
     /// Makes the folder, when there is none.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let made = fs::create_dir_all(folder.join("archives/partial"))
+            .and_then(|()| fs::create_dir_all(folder.join("none/partial")))
             .and_then(|()| fs::write(folder.join("status"), ""));
         made.with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned() })
@@ -26,13 +27,14 @@ impl Packages {
 
     /// Fetches these packages and all that they need; the names of their files.
     pub(crate) fn fetch(&self, names: &[&str]) -> Result<BTreeSet<String>> {
-        let listing = self.apt("--print-uris", names)?;
+        // What was fetched before is not listed: it looks into a folder without any.
+        let listing = self.apt("--print-uris", "none", names)?;
         let files: BTreeSet<String> = listing.lines().filter_map(file_name).map(str::to_owned).collect();
         if files.is_empty() {
             bail!("the package manager finds nothing for {}", names.join(" "));
         }
         if self.files(&files).iter().any(|file| !file.is_file()) {
-            self.apt("--download-only", names)?;
+            self.apt("--download-only", "archives", names)?;
         }
         Ok(files)
     }
@@ -42,7 +44,7 @@ impl Packages {
         names.iter().map(|name| self.folder.join("archives").join(name)).collect()
     }
 
-    fn apt(&self, how: &str, names: &[&str]) -> Result<String> {
+    fn apt(&self, how: &str, archives: &str, names: &[&str]) -> Result<String> {
         let folder = self.folder.display();
         let mut command = Command::new("apt-get");
         command.env("LC_ALL", "C.UTF-8").args([
@@ -56,6 +58,7 @@ impl Packages {
             // Nothing is installed: everything that is needed is listed.
             format!("Dir::State::status={folder}/status"),
             format!("Dir::Cache={folder}"),
+            format!("Dir::Cache::archives={folder}/{archives}"),
             // Nothing but this folder is written, and whoever runs this owns it.
             "Debug::NoLocking=1".to_owned(),
             "APT::Sandbox::User=root".to_owned(),
