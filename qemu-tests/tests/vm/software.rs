@@ -118,9 +118,7 @@ fn start(world: &mut World, image: &Image) -> Result<Value> {
     let config = container::parse(&image.config).context("cannot read the configuration of an image")?;
     let limits = Limits::default();
     let mut volumes = Vec::new();
-    let place = PathBuf::from(VOLUMES)
-        .join(image.program.entrypoint[0].trim_matches('/'))
-        .join(image.program.packages[0]);
+    let place = PathBuf::from(VOLUMES).join(image.program.packages.concat());
     for (number, target) in config.volumes.iter().enumerate() {
         let name = format!("v{number}");
         world.tell(&json!({ "prepare": { "make": place.join(&name) } }))?;

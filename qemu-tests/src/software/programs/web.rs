@@ -249,7 +249,7 @@ pub(super) const TRANSMISSION: Program = Program {
     volumes: &["/config", "/downloads"],
     check: Check {
         port: 9091,
-        ask: b"GET /transmission/rpc HTTP/1.0\r\n\r\n",
+        ask: b"GET /transmission/rpc HTTP/1.0\r\nHost: localhost\r\n\r\n",
         answer: b"X-Transmission-Session-Id",
     },
     serves_as: OWN,
