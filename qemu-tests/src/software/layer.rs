@@ -41,6 +41,9 @@ pub(crate) fn base(to: impl Write, packages: &[PathBuf]) -> Result<()> {
     add_packages(&mut layer, packages)?;
     // What maintainer scripts would have made.
     folder(&mut layer, "tmp", 0, 0o1777)?;
+    folder(&mut layer, "run/lock", 0, 0o1777)?;
+    link(&mut layer, "var/run", "/run")?;
+    link(&mut layer, "var/lock", "/run/lock")?;
     link(&mut layer, "usr/bin/awk", "mawk")?;
     accounts(&mut layer, &[])?;
     layer.into_inner().map(|_| ()).context("cannot finish the layer")

@@ -196,7 +196,7 @@ allow_anonymous true
     ..NONE
 };
 
-/// Its public image is nobody from the start, and writes no pid file.
+/// Its public image is nobody from the start, and writes no pid file: it counts on a new volume that belongs to the owner of the image's folder.
 pub(super) const PROMETHEUS: Program = Program {
     name: "prometheus",
     packages: &["prometheus"],

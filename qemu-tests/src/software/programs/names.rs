@@ -42,6 +42,7 @@ remote-control:
     ..NONE
 };
 
+/// It counts on a new volume that belongs to the owner of the image's folder.
 pub(super) const BIND: Program = Program {
     name: "bind9",
     packages: &["bind9"],

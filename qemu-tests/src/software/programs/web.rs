@@ -33,12 +33,7 @@ pub(super) const NGINX: Program = Program {
 pub(super) const APACHE: Program = Program {
     name: "apache2",
     packages: &["apache2"],
-    folders: &[
-        ("run/apache2", 0, 0o755),
-        ("run/lock", 0, 0o1777),
-        ("run/lock/apache2", WEB, 0o755),
-        ("var/log/apache2", 0, 0o755),
-    ],
+    folders: &[("run/apache2", 0, 0o755), ("run/lock/apache2", WEB, 0o755), ("var/log/apache2", 0, 0o755)],
     files: &[
         ("etc/apache2/mods-enabled/mpm_event.load", Content::Link("../mods-available/mpm_event.load")),
         ("etc/apache2/mods-enabled/mpm_event.conf", Content::Link("../mods-available/mpm_event.conf")),
