@@ -30,6 +30,8 @@ const LEFT_OUT: [&str; 7] = [
 ];
 /// Folders that are links to those of `/usr`, on every Debian that was installed by an installer.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+/// Folders that installing makes links, and where they lead.
+const MOVED: [(&str, &str); 2] = [("var/run", "run"), ("var/lock", "run/lock")];
 
 /// The layer that all images share.
 pub(crate) fn base(to: impl Write, packages: &[PathBuf]) -> Result<()> {
@@ -42,8 +44,9 @@ pub(crate) fn base(to: impl Write, packages: &[PathBuf]) -> Result<()> {
     // What maintainer scripts would have made.
     folder(&mut layer, "tmp", 0, 0o1777)?;
     folder(&mut layer, "run/lock", 0, 0o1777)?;
-    link(&mut layer, "var/run", "/run")?;
-    link(&mut layer, "var/lock", "/run/lock")?;
+    for (name, target) in MOVED {
+        link(&mut layer, name, &format!("/{target}"))?;
+    }
     link(&mut layer, "usr/bin/awk", "mawk")?;
     accounts(&mut layer, &[])?;
     layer.into_inner().map(|_| ()).context("cannot finish the layer")
@@ -158,7 +161,13 @@ fn place(name: &str) -> Option<String> {
     if name.is_empty() || name == "." || (is_merged && rest.is_empty()) {
         return None;
     }
-    let place = if is_merged { format!("usr/{name}") } else { name.to_owned() };
+    let moved = MOVED.iter().find_map(|(from, to)| Some((name.strip_prefix(from)?, to)));
+    let place = match moved {
+        Some(("", _)) => return None,
+        Some((rest, to)) if rest.starts_with('/') => format!("{to}{rest}"),
+        Some(_) | None if is_merged => format!("usr/{name}"),
+        Some(_) | None => name.to_owned(),
+    };
     let is_in = |folder: &&str| place.starts_with(**folder) || format!("{place}/") == **folder;
     (!LEFT_OUT.iter().any(|folder| is_in(&folder))).then_some(place)
 }
@@ -206,6 +215,10 @@ mod tests {
             ("./usr/lib/x/", Some("usr/lib/x")),
             ("./library", Some("library")),
             ("./lib/", None),
+            ("./var/run/", None),
+            ("./var/run/x", Some("run/x")),
+            ("./var/lock/x", Some("run/lock/x")),
+            ("./var/runner", Some("var/runner")),
             ("./", None),
             ("./usr/share/doc/x/copyright", None),
             ("./usr/share/doc/", None),
