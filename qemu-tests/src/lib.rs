@@ -35,6 +35,7 @@ pub mod scenario;
 pub mod secure_boot;
 pub mod serial;
 pub mod slots;
+pub mod software;
 pub mod tpm;
 pub mod uki;
 pub mod usb_disk;

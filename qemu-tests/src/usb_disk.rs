@@ -21,7 +21,7 @@ const BYTES: u64 = 96 << 20;
 /// Of the name in the first sector of FAT32 (Microsoft FAT specification, `BS_VolLab`).
 const LABEL: u64 = 71;
 
-/// A disk without partitions, FAT32 from its first sector on.
+/// A disk without partitions, FAT32 from its first sector on unless it was made elsewhere.
 #[derive(Debug)]
 pub struct UsbDisk {
     path: PathBuf,
@@ -39,6 +39,12 @@ impl UsbDisk {
         let options = FormatVolumeOptions::new().fat_type(FatType::Fat32).volume_label(padded(label)?);
         fatfs::format_volume(&mut file, options).context("cannot format the disk")?;
         Ok(Self { path: path.to_owned() })
+    }
+
+    /// One that another tool made, with whatever is on it.
+    #[must_use]
+    pub fn made_elsewhere(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// Copies it under another name.

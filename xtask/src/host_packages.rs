@@ -61,6 +61,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("cryptsetup-bin", "makes and reads headers of encrypted partitions"),
     package("strace", "ends cryptsetup at each of its writes"),
     package("e2fsprogs", "judges the data partition"),
+    package("fakeroot", "keeps the owners of unpacked layers"),
     package("gdisk", "judges the partition table"),
     package("dosfstools", "judges the boot partition"),
     package("sbsigntool", "judges signatures"),

@@ -4,4 +4,4 @@ mod escapes;
 mod leftovers;
 mod life;
 mod probe;
-mod world;
+pub(crate) mod world;

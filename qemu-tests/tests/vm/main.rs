@@ -47,6 +47,8 @@ mod services;
 #[cfg(test)]
 mod setup;
 #[cfg(test)]
+mod software;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod unlock;

@@ -67,21 +67,26 @@ pub(crate) struct World {
 impl World {
     /// Boots a box, and brings it the programs and the image.
     pub(crate) fn boot(folder: &Path) -> Result<Self> {
-        let probe = compile(folder)?;
-        let artifacts = Artifacts::load()?;
-        let vm = VmBuilder::new(folder, &artifacts).inside(Inside::Agent).memory(768).start()?;
-        vm.wait_web()?;
-        let mut agent = vm.agent()?;
-        let driver = target().join("release/examples/containers");
-        let driver = fs::read(&driver).with_context(|| format!("cannot read {}", driver.display()))?;
-        agent.install(DRIVER, &driver)?;
-        agent.install(PROBE, &probe)?;
-        let mut world = Self { agent, _vm: vm };
+        let probe = compile(folder, "containers/probe.c")?;
+        let builder = VmBuilder::new(folder, &Artifacts::load()?).memory(768);
+        let mut world = Self::bring(builder)?;
+        world.agent.install(PROBE, &probe)?;
         world.make_image()?;
         for app in [APP, OTHER] {
             world.tell(&json!({ "network": app }))?;
         }
         Ok(world)
+    }
+
+    /// Boots such a box, and brings it what drives the runtime.
+    pub(crate) fn bring(builder: VmBuilder) -> Result<Self> {
+        let vm = builder.inside(Inside::Agent).start()?;
+        vm.wait_web()?;
+        let mut agent = vm.agent()?;
+        let driver = target().join("release/examples/containers");
+        let driver = fs::read(&driver).with_context(|| format!("cannot read {}", driver.display()))?;
+        agent.install(DRIVER, &driver)?;
+        Ok(Self { agent, _vm: vm })
     }
 
     /// One layer with the program, one with links that lead out, and three volumes; owned as the store owns layers.
@@ -179,16 +184,17 @@ pub(crate) fn with(mut start: Value, name: &str, value: Value) -> Value {
     start
 }
 
-/// The probe as a program; the C compiler is there because Rust links by it.
-fn compile(folder: &Path) -> Result<Vec<u8>> {
-    let program: PathBuf = folder.join("probe");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/containers/probe.c");
+/// A program of the tests' folder, static; the C compiler is there because Rust links by it.
+pub(crate) fn compile(folder: &Path, source: &str) -> Result<Vec<u8>> {
+    let program: PathBuf = folder.join("program");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm").join(source);
     let done = Command::new("gcc")
         .args(["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
-        .arg(source)
+        .arg(&source)
         .output()
         .context("cannot run gcc")?;
-    ensure!(done.status.success(), "the probe does not compile: {}", String::from_utf8_lossy(&done.stderr));
-    fs::read(&program).context("cannot read the probe")
+    let errors = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "{} does not compile: {errors}", source.display());
+    fs::read(&program).with_context(|| format!("cannot read what {} became", source.display()))
 }

@@ -1,0 +1,114 @@
+//! Server programs of Debian as images of containers: real software that nobody made for Hearth.
+//!
+//! Packages come through the machine's own package configuration and are verified by it. An image has two layers, a base that all share and the
+//! packages of its program with the few files that a Dockerfile would add; no maintainer script runs. The same inputs give the same bytes.
+//!
+//! ```text
+//! target/software/packages/    fetched packages
+//! target/software/<key>/oci/   an OCI layout with an image for each program
+//! target/software/<key>/disk   ext4: every layer unpacked, owned as the image store owns layers (docs/spec/images.md)
+//! ```
+//!
+//! The key is a digest of everything that goes in, so that a second run makes nothing anew.
+
+mod disk;
+mod layer;
+mod layout;
+mod packages;
+pub mod programs;
+
+use crate::artifacts::target;
+use anyhow::Context;
+use anyhow::Result;
+use image::digest::Sha256;
+use packages::Packages;
+use programs::BASE;
+use programs::PROGRAMS;
+use programs::Program;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Changes when images are put together in another way.
+const RECIPE: u32 = 1;
+
+/// An image that was made.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Its program.
+    pub program: &'static Program,
+    /// Its configuration, as the layout has it (OCI image specification 1.1, `config.md`).
+    pub config: Vec<u8>,
+    /// Folders of its layers on the disk, the lowest first.
+    pub layers: [String; 2],
+}
+
+/// All images.
+#[derive(Clone, Debug)]
+pub struct Software {
+    /// An OCI layout.
+    pub layout: PathBuf,
+    /// The disk with the layers.
+    pub disk: PathBuf,
+    /// In the order of [`PROGRAMS`].
+    pub images: Vec<Image>,
+}
+
+/// Makes the images of all programs, or finds those that were made.
+///
+/// # Errors
+/// When packages cannot be fetched or something cannot be written.
+pub fn make() -> Result<Software> {
+    make_in(&target().join("software"), PROGRAMS)
+}
+
+fn make_in(folder: &Path, programs: &'static [Program]) -> Result<Software> {
+    let packages = Packages::open(&folder.join("packages"))?;
+    let base = packages.fetch(BASE)?;
+    let mut wanted = Vec::new();
+    for program in programs {
+        let names: Vec<&str> = BASE.iter().chain(program.packages).copied().collect();
+        let all = packages.fetch(&names).with_context(|| format!("cannot fetch {}", program.name))?;
+        let own: BTreeSet<String> = all.difference(&base).cloned().collect();
+        wanted.push((program, own));
+    }
+    let inputs = format!("{RECIPE} {base:?} {wanted:?}");
+    let key: String = Sha256::of(inputs.as_bytes()).to_string().chars().take(16).collect();
+    let finished = folder.join(&key);
+    if !finished.is_dir() {
+        let staging = folder.join("staging");
+        if staging.exists() {
+            fs::remove_dir_all(&staging).context("cannot clear away what was not finished")?;
+        }
+        write(&staging, &packages, &base, &wanted)?;
+        fs::rename(&staging, &finished).context("cannot finish the images")?;
+    }
+    let images = programs.iter().map(|program| layout::image(&finished.join("oci"), program));
+    Ok(Software {
+        layout: finished.join("oci"),
+        disk: finished.join("disk"),
+        images: images.collect::<Result<_>>()?,
+    })
+}
+
+fn write(
+    staging: &Path,
+    packages: &Packages,
+    base: &BTreeSet<String>,
+    wanted: &[(&'static Program, BTreeSet<String>)],
+) -> Result<()> {
+    let layout = layout::Layout::begin(&staging.join("oci"))?;
+    let lowest = layout.layer(|to| layer::base(to, &packages.files(base)))?;
+    let mut layers = BTreeSet::from([lowest]);
+    let mut images = Vec::new();
+    for (program, own) in wanted {
+        let layer = layout
+            .layer(|to| layer::program(to, &packages.files(own), program))
+            .with_context(|| format!("cannot make the layer of {}", program.name))?;
+        layers.insert(layer);
+        images.push((*program, [lowest, layer]));
+    }
+    layout.finish(&images)?;
+    disk::make(staging, &layers)
+}
