@@ -55,6 +55,10 @@ mod tests {
     use super::*;
     use std::process::Command;
 
+    #[expect(
+        clippy::zombie_processes,
+        reason = "waited for below, by the call that the program itself makes"
+    )]
     fn of(script: &str) -> Ending {
         let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
         let pid = rustix::process::Pid::from_child(&child);

@@ -205,7 +205,7 @@ fn a_folder_that_goes_too_deep_or_has_no_room_is_refused_and_leaves_nothing() {
     assert!(matches!(refused, VolumeError::Copy(CopyError::TooDeep(_))), "{refused:?}");
     assert!(volumes.snapshots(&app()).unwrap().is_empty() && !folder.path().join("notes/staging").exists());
     fs::remove_dir_all(volumes.folder(&app()).join("db/d")).unwrap();
-    let full = Volumes { owner: None, ..Volumes::new(folder.path(), u64::MAX) };
+    let full = Volumes { has_owners: false, ..Volumes::new(folder.path(), u64::MAX) };
     let refused = full.snapshot(&app(), &name("x")).unwrap_err();
     assert!(matches!(refused, VolumeError::Copy(CopyError::NoRoom { .. })), "{refused:?}");
 }
@@ -215,12 +215,13 @@ fn a_folder_that_goes_too_deep_or_has_no_room_is_refused_and_leaves_nothing() {
 #[test]
 fn owners_are_kept_and_volumes_are_of_the_users_of_images() {
     let folder = tempfile::tempdir().unwrap();
-    let volumes = Volumes { owner: Some(7), ..Volumes::own(folder.path()) };
+    let volumes = Volumes { has_owners: true, ..Volumes::own(folder.path()) };
     write(&volumes, "one");
     let rows = volumes.folder(&app()).join("db/rows");
     std::os::unix::fs::chown(&rows, Some(8), Some(9)).unwrap();
     volumes.snapshot(&app(), &name("x")).unwrap();
     volumes.restore(&app(), &name("x")).unwrap();
+    let image = crate::runtime::IMAGE_IDS;
     let owner = |path: &Path| (fs::metadata(path).unwrap().uid(), fs::metadata(path).unwrap().gid());
-    assert_eq!((owner(&rows), owner(rows.parent().unwrap())), ((8, 9), (7, 7)));
+    assert_eq!((owner(&rows), owner(rows.parent().unwrap())), ((8, 9), (image, image)));
 }

@@ -58,7 +58,7 @@ async fn an_installation_that_fails_leaves_nothing_and_says_why() {
     assert!(
         home.ending(
             &home.anna,
-            &home.get(&home.anna, "/apps").await.json()["ended"][0]["key"].as_str().unwrap().to_owned()
+            home.get(&home.anna, "/apps").await.json()["ended"][0]["key"].as_str().unwrap()
         )
         .await
         .contains("said: line 1"),

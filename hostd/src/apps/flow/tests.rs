@@ -138,8 +138,12 @@ fn without_trouble_each_operation_does_what_it_is_called() {
     let start = Phase::Installing { edition: edition(1), takes_up: false, step: InstallStep::Pull };
     assert_eq!(run(start, &mut world, &[]).0, Some(Phase::Installed { edition: pulled(&edition(1)) }));
     assert_eq!(world, installed(true));
-    let update =
-        Phase::Updating { old: Box::new(edition(1)), new: edition(2), was_running: true, step: UpdateStep::Pull };
+    let update = Phase::Updating {
+        old: Box::new(edition(1)),
+        new: edition(2),
+        was_running: true,
+        step: UpdateStep::Pull,
+    };
     assert_eq!(run(update, &mut world, &[]), (Some(Phase::Installed { edition: pulled(&edition(2)) }), None));
     assert_eq!(
         world,
@@ -155,8 +159,12 @@ fn a_version_that_does_not_prove_itself_goes_with_what_it_did_to_the_data() {
     let goes = [Fate::Goes; 6];
     let mut world = installed(true);
     let old = pulled(&edition(1));
-    let update =
-        Phase::Updating { old: Box::new(old.clone()), new: edition(2), was_running: true, step: UpdateStep::Pull };
+    let update = Phase::Updating {
+        old: Box::new(old.clone()),
+        new: edition(2),
+        was_running: true,
+        step: UpdateStep::Pull,
+    };
     let fates: Vec<_> = goes.into_iter().chain([Fate::Goes, Fate::Fails]).collect();
     let (end, problem) = run(update, &mut world, fates.get(1..).unwrap());
     assert_eq!((end, problem.as_deref()), (Some(Phase::Installed { edition: old }), Some("it failed")));

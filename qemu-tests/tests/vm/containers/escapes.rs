@@ -48,7 +48,7 @@ fn no_known_way_leads_out_of_a_container() {
     scenario("containers-escapes", |folder| {
         let mut world = World::boot(folder)?;
         let before = world.agent.read("/proc/sys/kernel/core_pattern")?;
-        let heard = world.run(with(start(&["escapes"], ""), "scratch_bytes", json!(1 << 20)))?;
+        let heard = world.run(&with(start(&["escapes"], ""), "scratch_bytes", json!(1 << 20)))?;
         let wrong: Vec<String> = WAYS
             .iter()
             .filter_map(|(way, wanted)| expect(&heard, way, wanted).err())

@@ -50,13 +50,13 @@ fn starting_and_stopping_leaves_nothing_behind() {
             Err(_not_set) => ROUNDS,
         };
         let mut world = World::boot(folder)?;
-        world.run(start(&["exit", "0"], "web"))?;
+        world.run(&start(&["exit", "0"], "web"))?;
         let before = Traces::of(&mut world)?;
         // The daemon is one; its helper shows the same first letters.
         ensure!(before.processes == 1, "{before:?}");
         for round in 0..rounds {
             let words = [&["exit", "0"][..], &["orphan"], &["die", "9"]][usize::try_from(round)? % 3];
-            let heard = world.run(start(words, ["web", ""][usize::try_from(round)? % 2]))?;
+            let heard = world.run(&start(words, ["web", ""][usize::try_from(round)? % 2]))?;
             ensure!(!heard.end.is_null(), "round {round}: {heard:?}");
         }
         let after = Traces::of(&mut world)?;

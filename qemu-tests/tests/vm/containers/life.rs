@@ -31,27 +31,27 @@ fn ends_are_told(world: &mut World) -> Result<()> {
         (&["die", "11"], json!({ "signal": 11 })),
         (&["orphan"], json!({ "code": 0 })),
     ] {
-        let heard = world.run(start(words, "web"))?;
+        let heard = world.run(&start(words, "web"))?;
         ensure!(heard.end == end, "{words:?}: {heard:?}");
     }
-    let missing = world.run(with(start(&[], "web"), "words", json!(["/nothing"])))?;
+    let missing = world.run(&with(start(&[], "web"), "words", json!(["/nothing"])))?;
     ensure!(missing.end == json!({ "code": 127 }) && missing.stderr.contains("/nothing"), "{missing:?}");
     Ok(())
 }
 
 fn limits_hold(world: &mut World) -> Result<()> {
-    let eaten = world.run(start(&["eat"], "web"))?;
+    let eaten = world.run(&start(&["eat"], "web"))?;
     ensure!(eaten.end == json!("out_of_memory"), "{eaten:?}");
-    let bred = world.run(start(&["breed"], "web"))?;
+    let bred = world.run(&start(&["breed"], "web"))?;
     expect(&bred, "fork", "EAGAIN")?;
     // 32, but for the first process and the program itself.
     expect(&bred, "children", "30")?;
-    let filled = world.run(start(&["fill", "/tmp/x"], "web"))?;
+    let filled = world.run(&start(&["fill", "/tmp/x"], "web"))?;
     expect(&filled, "fill", "ENOSPC")?;
     expect(&filled, "filled", "1048576")?;
-    let layer = world.run(with(start(&["fill", "/x"], ""), "scratch_bytes", json!(2 << 20)))?;
+    let layer = world.run(&with(start(&["fill", "/x"], ""), "scratch_bytes", json!(2 << 20)))?;
     expect(&layer, "fill", "ENOSPC")?;
-    let memory = world.run(with(start(&["fill", "/dev/shm/x"], "web"), "scratch_bytes", json!(2 << 20)))?;
+    let memory = world.run(&with(start(&["fill", "/dev/shm/x"], "web"), "scratch_bytes", json!(2 << 20)))?;
     ensure!(memory.end == json!("out_of_memory"), "a file system in memory counts as memory: {memory:?}");
     Ok(())
 }
@@ -74,15 +74,15 @@ fn what_is_wrong_with_an_image_is_told(world: &mut World) -> Result<()> {
 }
 
 fn stopping(world: &mut World) -> Result<()> {
-    world.start(APP, start(&["wait"], "web"), "waiting")?;
+    world.start(APP, &start(&["wait"], "web"), "waiting")?;
     world.tell(&json!({ "stop": id(APP) }))?;
     let heard = world.wait(APP)?;
     ensure!(heard.end == json!({ "code": 42 }), "its stop signal did not reach it: {heard:?}");
-    world.start(APP, start(&["stubborn"], "web"), "waiting")?;
+    world.start(APP, &start(&["stubborn"], "web"), "waiting")?;
     world.tell(&json!({ "stop": id(APP) }))?;
     let heard = world.wait(APP)?;
     ensure!(heard.end == json!({ "signal": 9 }), "it outlived its grace: {heard:?}");
-    world.start(APP, start(&["stubborn"], ""), "waiting")?;
+    world.start(APP, &start(&["stubborn"], ""), "waiting")?;
     world.tell(&json!({ "kill": id(APP) }))?;
     let heard = world.wait(APP)?;
     ensure!(heard.end == json!("unknown"), "{heard:?}");
@@ -94,9 +94,9 @@ fn stopping(world: &mut World) -> Result<()> {
 
 /// Each call is another process of the runtime's user: what it knows of containers, it found.
 fn two_apps(world: &mut World) -> Result<()> {
-    world.start(APP, start(&["wait"], "web"), "waiting")?;
+    world.start(APP, &start(&["wait"], "web"), "waiting")?;
     let other = with(start(&["wait"], ""), "first_id", json!(FIRST_ID + 65_536));
-    world.start(OTHER, other, "waiting")?;
+    world.start(OTHER, &other, "waiting")?;
     ensure!(world.tell(&json!("list"))? == json!([id(APP), id(OTHER)]));
     let processes = world.agent.processes()?;
     let uids: Vec<u32> =

@@ -50,7 +50,7 @@ const REFUSED: [&str; 28] = [
 fn a_container_has_what_it_needs_and_nothing_of_the_box() {
     scenario("containers-probe", |folder| {
         let mut world = World::boot(folder)?;
-        let as_user = world.run(start(&["facts"], "web"))?;
+        let as_user = world.run(&start(&["facts"], "web"))?;
         check_facts(&as_user, "33", "34", NONE)?;
         ensure!(as_user.facts().get("Groups") == Some(&"40"), "{as_user:?}");
         ensure!(as_user.facts().get("home") == Some(&"/home/web"), "{as_user:?}");
@@ -58,7 +58,7 @@ fn a_container_has_what_it_needs_and_nothing_of_the_box() {
         // Its volumes belong to root of the image.
         expect(&as_user, "write_volume", "EACCES")?;
 
-        let as_root = world.run(start(&["facts"], ""))?;
+        let as_root = world.run(&start(&["facts"], ""))?;
         check_facts(&as_root, "0", "0", OF_ROOT)?;
         expect(&as_root, "write_root", "EROFS")?;
         expect(&as_root, "write_volume", "done")?;
@@ -66,16 +66,16 @@ fn a_container_has_what_it_needs_and_nothing_of_the_box() {
         let new = of_volume.iter().find(|entry| entry.path.ends_with("new"));
         ensure!(new.is_some_and(|entry| entry.uid == super::world::IMAGE_IDS), "{of_volume:?}");
 
-        let with_layer = world.run(with(start(&["facts"], ""), "scratch_bytes", json!(1 << 20)))?;
+        let with_layer = world.run(&with(start(&["facts"], ""), "scratch_bytes", json!(1 << 20)))?;
         expect(&with_layer, "write_root", "done")?;
-        let again = world.run(with(start(&["facts"], ""), "scratch_bytes", json!(1 << 20)))?;
+        let again = world.run(&with(start(&["facts"], ""), "scratch_bytes", json!(1 << 20)))?;
         ensure!(
             !again.facts().get("root").is_some_and(|root| root.contains("new")),
             "the layer stayed: {again:?}"
         );
 
         for user in ["", "web"] {
-            let calls = world.run(start(&["calls"], user))?;
+            let calls = world.run(&start(&["calls"], user))?;
             for call in REFUSED {
                 expect(&calls, call, "EPERM")?;
             }

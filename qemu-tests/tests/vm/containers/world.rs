@@ -123,7 +123,7 @@ impl World {
     }
 
     /// Runs a container to its end and removes it.
-    pub(crate) fn run(&mut self, start: Value) -> Result<Heard> {
+    pub(crate) fn run(&mut self, start: &Value) -> Result<Heard> {
         let id = id(APP);
         let answer = self.tell(&json!({ "run": { "id": id, "start": start, "seconds": SECONDS } }))?;
         if answer["end"].is_null() {
@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Starts a container that says this when it is on its way.
-    pub(crate) fn start(&mut self, app: &str, start: Value, until: &str) -> Result<Heard> {
+    pub(crate) fn start(&mut self, app: &str, start: &Value, until: &str) -> Result<Heard> {
         let ask = json!({ "start": { "id": id(app), "start": start, "until": until, "seconds": SECONDS } });
         let heard = Heard::of(&self.tell(&ask)?);
         ensure!(heard.end.is_null() && heard.stdout.contains(until), "it did not say {until:?}: {heard:?}");
