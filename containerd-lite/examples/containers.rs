@@ -7,7 +7,10 @@ use containerd_lite::runtime::ContainerId;
 use containerd_lite::runtime::Running;
 use containerd_lite::runtime::Runtime as _;
 use containerd_lite::runtime::Start;
+use containerd_lite::volumes::Volumes;
+use containerd_lite::volumes::like::Like;
 use model::containers::End;
+use model::containers::PartName;
 use model::network::names::AppKey;
 use rustix::event::PollFd;
 use rustix::event::PollFlags;
@@ -73,6 +76,8 @@ enum Step {
     Link(PathBuf, PathBuf),
     /// Gives everything below to this user and group.
     Own(PathBuf, u32),
+    /// Makes a new volume, for a place in the image of these layers.
+    Volume { root: PathBuf, app: AppKey, name: PartName, layers: Vec<PathBuf>, target: String },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -119,14 +124,19 @@ fn answer(launcher: &mut Launcher, ask: Ask) -> anyhow::Result<Value> {
     Ok(json!({}))
 }
 
-fn prepare(step: &Step) -> std::io::Result<()> {
-    match step {
+fn prepare(step: &Step) -> anyhow::Result<()> {
+    let done = match step {
+        Step::Volume { root, app, name, layers, target } => {
+            let like = Like::of_image(layers, target);
+            return Ok(Volumes::new(root, 0).ensure(app, [(name, like)])?);
+        }
         Step::Make(path) => fs::create_dir_all(path),
         Step::Copy(from, to) => fs::copy(from, to).map(|_| ()),
         Step::Write(path, text) => fs::write(path, text),
         Step::Link(target, path) => symlink(target, path),
         Step::Own(path, owner) => own(path, *owner),
-    }
+    };
+    done.with_context(|| format!("{step:?}"))
 }
 
 fn own(path: &Path, owner: u32) -> std::io::Result<()> {

@@ -350,19 +350,22 @@ impl Apps {
         self.0.netd.set_app_policy(&policy).await.map_err(AppsError::Netd)
     }
 
-    /// Tells netd the policy whenever it comes back, for as long as it runs.
+    /// Tells netd the policy whenever it comes back, for as long as it runs. As long as there was no app there is nothing to tell: netd opens
+    /// nothing by itself.
     async fn keep_policy(&self) {
         let mut connection = self.0.netd.connection();
+        let mut is_owed = false;
         loop {
+            is_owed |= !lock(&self.0.records).is_empty();
             let is_there = connection.borrow_and_update().is_some();
-            let told = if is_there { self.send_policy().await } else { Ok(()) };
+            let told = if is_there && is_owed { self.send_policy().await } else { Ok(()) };
             if let Err(error) = &told {
                 tracing::error!(error = error as &dyn Error, "netd did not take the policy of apps");
             }
             // All are cancel safe. Where netd is there and did not take it, it is told again; else when it comes back.
             tokio::select! {
                 changed = connection.changed() => if changed.is_err() { return },
-                () = self.0.untold.notified(), if told.is_ok() => {}
+                () = self.0.untold.notified(), if told.is_ok() => is_owed = true,
                 () = tokio::time::sleep(self.0.patience.again_after), if told.is_err() => {}
             }
         }

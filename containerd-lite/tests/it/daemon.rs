@@ -340,7 +340,13 @@ fn volumes_are_copied_and_restored_only_when_nothing_runs() {
     assert_eq!(fs::read_to_string(&rows).unwrap(), "one");
     let gone = home.ask(async |proxy| proxy.restore_volumes("notes", "before").await).unwrap_err();
     assert!(matches!(gone, Containers1Error::UnknownSnapshot(_)), "{gone:?}");
+    home.ask(async |proxy| proxy.snapshot_volumes("notes", "before").await).unwrap();
+    home.ask(async |proxy| proxy.start_app("notes").await).unwrap();
+    home.wait_for_state("notes", AppState::Running);
+    let refused = home.ask(async |proxy| proxy.restore_volumes("notes", "before").await).unwrap_err();
+    assert!(matches!(refused, Containers1Error::Running(_)), "{refused:?}");
     home.ask(async |proxy| proxy.remove_snapshot("notes", "before").await).unwrap();
+    assert!(!home.path("apps/notes/snapshots/before").exists());
 }
 
 #[test]

@@ -40,6 +40,8 @@ use tokio::time::Instant;
 const SNAPSHOT: &str = "before-update";
 /// What is waited for is looked at this often, should nobody tell that it changed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a container may have to be started again before it has proved itself; the pauses between grow (docs/spec/daemon-containers.md).
+const CRASHES: u32 = 4;
 /// Lines of a log that tell why an app did not become healthy.
 const TELLING_LINES: u32 = 5;
 /// Why an operation came to nothing that nobody wanted any more.
@@ -267,13 +269,18 @@ impl Apps {
                 }
                 Some(_) | None => None,
             };
-            let has_failed =
-                app.is_none_or(|app| app.state == AppState::Failed || app.wanted == Wanted::Stopped);
+            let ends_again = |app: &AppReport| app.containers.values().any(|one| one.restarts >= CRASHES);
+            let has_failed = app.is_none_or(|app| {
+                let is_over = app.state == AppState::Failed || app.wanted == Wanted::Stopped;
+                is_over || (healthy.is_none() && ends_again(app))
+            });
             if healthy.is_some_and(|(since, _)| now >= since + patience.settled_for) {
                 return Ok(());
             }
             if has_failed || (healthy.is_none() && now >= end) {
-                let why = if has_failed {
+                let why = if app.is_some_and(ends_again) {
+                    "it ends again and again".to_owned()
+                } else if has_failed {
                     "it does not run".to_owned()
                 } else {
                     format!("it was not healthy within {} seconds", window.as_secs())

@@ -131,13 +131,13 @@ fn start(world: &mut World, image: &Image) -> Result<Value> {
     let config = container::parse(&image.config).context("cannot read the configuration of an image")?;
     let limits = Limits::default();
     let mut volumes = Vec::new();
-    let place = PathBuf::from(VOLUMES).join(image.program.packages.concat());
+    let layers: Vec<PathBuf> = image.layers.iter().map(|layer| Path::new(LAYERS).join(layer)).collect();
+    let root = PathBuf::from(VOLUMES).join(image.program.packages.concat());
+    world.tell(&json!({ "prepare": { "make": root } }))?;
     for (number, target) in config.volumes.iter().enumerate() {
         let name = format!("v{number}");
-        world.tell(&json!({ "prepare": { "make": place.join(&name) } }))?;
-        world.tell(
-            &json!({ "prepare": { "own": [place.join(&name), containerd_lite::runtime::IMAGE_IDS] } }),
-        )?;
+        let volume = json!({ "root": root, "app": APP, "name": name, "layers": layers, "target": target });
+        world.tell(&json!({ "prepare": { "volume": volume } }))?;
         volumes.push(json!({ "name": name, "target": target }));
     }
     let spec: ContainerSpec = serde_json::from_value(json!({
@@ -159,11 +159,10 @@ fn start(world: &mut World, image: &Image) -> Result<Value> {
     let place = Place {
         name: &name,
         names: std::slice::from_ref(&name),
-        volumes: &place,
+        volumes: &root.join(APP).join("volumes"),
         first_id: FIRST_ID,
         attachment: &attachment,
     };
-    let layers = image.layers.iter().map(|layer| Path::new(LAYERS).join(layer)).collect();
     Ok(serde_json::to_value(container::start(&spec, &config, layers, &place)?)?)
 }
 

@@ -5,6 +5,7 @@ use super::Keeper;
 use crate::apps::App;
 use crate::daemon::uptime;
 use crate::daemon::work::VolumeJob;
+use crate::daemon::work::VolumeWork;
 use crate::image::Reference;
 use crate::state;
 use crate::state::Record;
@@ -202,7 +203,9 @@ impl Keeper {
 
     fn volumes(&mut self, key: &AppKey, job: VolumeJob) -> Result<(), Containers1Error> {
         let managed = self.lasting(key)?;
-        if !managed.app.is_at_rest() {
+        // What runs does not use its copies: one that is not needed any more may go at any time.
+        let is_apart = matches!(job.0, VolumeWork::RemoveSnapshot(_));
+        if !is_apart && !managed.app.is_at_rest() {
             return Err(Containers1Error::Running(format!("{key} runs, or is to run: stop it first")));
         }
         managed.worker.volumes(job);
