@@ -249,13 +249,15 @@ impl Router {
     }
 }
 
+/// Of a stream of events, which ends with its session only, the head.
 pub(crate) async fn answer_of(reply: Reply) -> Answer {
     let (parts, body) = reply.into_parts();
+    let endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
     let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap().to_owned();
     Answer {
         status: parts.status.as_u16(),
         headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-        body: body.collect().await.unwrap().to_bytes().to_vec(),
+        body: if endless { Vec::new() } else { body.collect().await.unwrap().to_bytes().to_vec() },
     }
 }
 
