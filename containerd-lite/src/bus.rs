@@ -22,6 +22,7 @@ use model::containers::ImageReport;
 use model::containers::LogPage;
 use model::containers::PartName;
 use model::containers::PullReport;
+use model::containers::Registries;
 use model::network::names::AppKey;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -148,8 +149,8 @@ impl Containers1Backend for Backend {
         .await
     }
 
-    async fn pull_image(&self, name: String) -> Result<(), Containers1Error> {
-        self.shared.images.pull(reference(&name)?).map_err(Containers1Error::Refused)
+    async fn pull_image(&self, name: String, registries: Registries) -> Result<(), Containers1Error> {
+        self.shared.images.pull(reference(&name)?, &registries).map_err(Containers1Error::Refused)
     }
 
     async fn pulls(&self) -> Result<Vec<PullReport>, Containers1Error> {

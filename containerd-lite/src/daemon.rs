@@ -19,7 +19,6 @@ pub(crate) mod work;
 use crate::bus;
 use crate::bus::Backend;
 use crate::image::Store;
-use crate::image::pull::Registries;
 use crate::logs::Logs;
 use crate::logs::Moment;
 use crate::runtime::Runtime;
@@ -94,8 +93,6 @@ pub struct Settings {
     pub volumes: Volumes,
     /// Images.
     pub store: Store,
-    /// Where images come from.
-    pub registries: Registries,
 }
 
 /// What all parts of the daemon use.
@@ -129,7 +126,7 @@ pub async fn run(
     settings: Settings,
     bus_socket: UnixListener,
 ) -> Result<(), DaemonError> {
-    let Settings { allowed, net_socket, state, notes, logs, volumes, store, registries } = settings;
+    let Settings { allowed, net_socket, state, notes, logs, volumes, store } = settings;
     let listener = tokio::net::UnixListener::from_std(bus_socket).map_err(DaemonError::Bus)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
@@ -139,7 +136,7 @@ pub async fn run(
     let changed = Changes(changed);
     let shared = Arc::new(Shared {
         runtime: Arc::new(runtime),
-        images: Arc::new(Images::new(store, registries, changed.clone())),
+        images: Arc::new(Images::new(store, changed.clone())),
         volumes,
         logs: Logs::new(&logs),
         net_socket,

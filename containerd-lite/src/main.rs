@@ -6,7 +6,6 @@ use containerd_lite::daemon::Settings;
 use containerd_lite::image::Limits;
 use containerd_lite::image::Platform;
 use containerd_lite::image::Store;
-use containerd_lite::image::pull::Registries;
 use containerd_lite::image::unpack::Confined;
 use containerd_lite::image::unpack::Owners;
 use containerd_lite::run::Launcher;
@@ -67,7 +66,6 @@ fn settings() -> anyhow::Result<Settings> {
         logs: paths::APP_LOGS.into(),
         volumes: Volumes::new(Path::new(paths::APPS), reserve),
         store,
-        registries: Registries::default(),
     })
 }
 

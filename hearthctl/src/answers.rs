@@ -452,6 +452,35 @@ pub struct User {
     pub role: String,
 }
 
+/// `GET /registries`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Registries {
+    /// By their names.
+    pub registries: Vec<Registry>,
+}
+
+/// What was said of a registry.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Registry {
+    /// The host, with a port perhaps.
+    pub name: String,
+    /// It is spoken to without encryption.
+    pub plain_http: bool,
+    /// The user that the box logs in as.
+    pub user: Option<String>,
+    /// Who is asked before it.
+    pub mirrors: Vec<RegistryMirror>,
+}
+
+/// Who is asked before a registry.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RegistryMirror {
+    /// The host, with a port perhaps.
+    pub host: String,
+    /// It is spoken to without encryption.
+    pub plain_http: bool,
+}
+
 /// How far the opening of files from a backup is.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Opening {

@@ -76,6 +76,15 @@ pub enum Command {
         #[command(subcommand)]
         part: Option<App>,
     },
+    /// Registries that images of apps come from: plain HTTP, logins, mirrors
+    ///
+    /// Of a registry that nothing is said about: HTTPS, public certificates, no login.
+    #[command(args_conflicts_with_subcommands = true)]
+    Registry {
+        /// What to say; without, what was said.
+        #[command(subcommand)]
+        part: Option<Registry>,
+    },
     /// Your vault: private files that only you can open
     #[command(args_conflicts_with_subcommands = true)]
     Vault {
@@ -267,6 +276,44 @@ pub enum Vault {
         /// Its name in the vault
         name: String,
     },
+}
+
+/// What can be said of registries.
+#[derive(Debug, Subcommand)]
+pub enum Registry {
+    /// Say something about a registry, in the place of what was said before
+    #[command(after_help = "Examples:
+  hearthctl registry set 192.168.1.9:5000 --plain
+  hearthctl registry set ghcr.io --user ada --password-stdin < token.txt
+  hearthctl registry set docker.io --mirror mirror.example.net")]
+    Set(RegistryWish),
+    /// Forget what was said about a registry
+    Forget {
+        /// Its name, as the names of images have it
+        name: String,
+    },
+}
+
+/// Something about a registry.
+#[derive(Args, Debug)]
+pub struct RegistryWish {
+    /// Its name, as the names of images have it: a host, with a port perhaps
+    pub name: String,
+    /// Speak to it without encryption; whoever is on the way may change what comes by a tag
+    #[arg(long, conflicts_with = "user")]
+    pub plain: bool,
+    /// Log in as this user; the password is asked for
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Read the password from the first line of standard input
+    #[arg(long, requires = "user")]
+    pub password_stdin: bool,
+    /// Ask this host first; may be given more than once
+    #[arg(long, value_name = "HOST")]
+    pub mirror: Vec<String>,
+    /// The same without encryption; these come after the others
+    #[arg(long, value_name = "HOST")]
+    pub plain_mirror: Vec<String>,
 }
 
 /// What can be done with the people who may log in.

@@ -4,6 +4,7 @@ mod app;
 mod backup;
 mod failure;
 mod login;
+mod registry;
 mod reset;
 mod storage;
 mod users;
@@ -69,6 +70,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         }
         Command::App { part } => app::carry_out(&mut desk, part.as_ref())?,
         Command::Backup { part } => backup::carry_out(&mut desk, part.as_ref())?,
+        Command::Registry { part } => registry::carry_out(&mut desk, part.as_ref())?,
         Command::Users { part } => users::carry_out(&mut desk, part.as_ref())?,
         Command::Vault { part } => vault::carry_out(&mut desk, part.as_ref())?,
         Command::Storage { part } => storage::carry_out(&mut desk, part.as_ref())?,

@@ -18,6 +18,7 @@ pub mod error;
 mod factory_reset;
 mod network;
 pub mod query;
+mod registries;
 mod restore;
 mod routes;
 mod session;

@@ -24,6 +24,7 @@ mod news;
 pub mod permission;
 pub mod policy;
 pub mod record;
+mod registries;
 pub mod source;
 pub mod view;
 mod wishes;
@@ -38,11 +39,13 @@ use crate::accounts::Storage;
 use crate::accounts::credentials::UserName;
 use crate::net::AskError;
 use crate::net::Netd;
+use crate::records::LoadError;
 use crate::records::Records;
 use crate::records::Role;
 use containerd::Containerd;
 use error::AppsError;
 use flow::Phase;
+use model::containers::Registries;
 use model::network::names::AppKey;
 use record::AppRecord;
 use record::Owner;
@@ -124,6 +127,7 @@ struct Inner {
     netd: Netd,
     patience: Patience,
     records: Mutex<BTreeMap<AppKey, AppRecord>>,
+    registries: Mutex<Registries>,
     /// What was kept cannot be read, in plain words.
     trouble: Mutex<Option<String>>,
     /// Held while records are being changed.
@@ -178,6 +182,7 @@ impl Apps {
             netd,
             patience,
             records: Mutex::default(),
+            registries: Mutex::default(),
             trouble: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             untold: Notify::new(),
@@ -194,12 +199,14 @@ impl Apps {
     /// Takes up what was kept.
     pub async fn load(&self) {
         let Ok(records) = self.store().cloned() else { return };
-        match tokio::task::spawn_blocking(move || records.apps_blocking()).await {
-            Ok(Ok(kept)) => {
+        let read = move || Ok((records.apps_blocking()?, records.registries_blocking()?));
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok((kept, registries))) => {
+                *lock(&self.0.registries) = registries;
                 *lock(&self.0.records) =
                     kept.into_iter().map(|record| (record.key.clone(), record)).collect();
             }
-            Ok(Err(error)) => self.cannot_load(&error),
+            Ok(Err::<_, LoadError>(error)) => self.cannot_load(&error),
             Err(error) => self.cannot_load(&error),
         }
     }
@@ -401,6 +408,7 @@ fn is_absence(error: &AppsError) -> bool {
         | AppsError::Keep(_)
         | AppsError::Key(_)
         | AppsError::Id(_)
+        | AppsError::InvalidRegistries(_)
         | AppsError::Policy(_)
         | AppsError::InvalidPolicy(_) => false,
     }

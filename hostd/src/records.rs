@@ -27,6 +27,7 @@ mod apps;
 mod archives;
 mod backups;
 mod members;
+mod registries;
 mod vaults;
 
 pub use backups::BackupKeyRecord;

@@ -94,6 +94,7 @@ pub struct VmBuilder {
     extras: BTreeSet<Extra>,
     ports: [u16; 2],
     further_ports: Vec<u16>,
+    outward: Vec<u16>,
     clock: Option<String>,
     tolerance: Tolerance,
     sink: Option<LineSink>,
@@ -120,6 +121,7 @@ impl VmBuilder {
             extras: BTreeSet::new(),
             ports: [0, 0],
             further_ports: Vec::new(),
+            outward: Vec::new(),
             clock: None,
             tolerance: Tolerance::Nothing,
             sink: None,
@@ -233,6 +235,13 @@ impl VmBuilder {
         self
     }
 
+    /// Lets the box reach a port of this machine's loopback, as the same port of [`crate::machine::OUTSIDE`].
+    #[must_use]
+    pub fn reaches(mut self, port: u16) -> Self {
+        self.outward.push(port);
+        self
+    }
+
     /// What the box's clock shows at the start, as `2000-01-01T00:00:00`.
     #[must_use]
     pub fn clock(self, clock: &str) -> Self {
@@ -288,6 +297,7 @@ impl VmBuilder {
             block_log: self.has(Extra::BlockLog).then(|| self.folder.join("writes.log")),
             nic: self.nic,
             forwards,
+            outward: self.outward.clone(),
             capture: self.has(Extra::Capture).then(|| self.folder.join("network.pcap")),
             packets: self
                 .has(Extra::Packets)

@@ -31,6 +31,7 @@ pub mod plain;
 pub mod probes;
 pub mod process;
 pub mod qmp;
+pub mod registry;
 pub mod scenario;
 pub mod secure_boot;
 pub mod serial;

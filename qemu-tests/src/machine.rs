@@ -56,6 +56,9 @@ pub struct Forward {
     pub guest: u16,
 }
 
+/// Where the box finds what a test serves on this machine's loopback.
+pub const OUTSIDE: &str = "10.0.2.100";
+
 /// A network card whose other end is the test itself, frame by frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PacketLink {
@@ -86,6 +89,8 @@ pub struct Machine {
     pub nic: Nic,
     /// Its forwards.
     pub forwards: Vec<Forward>,
+    /// Ports of [`OUTSIDE`] that lead to the same ports of this machine's loopback.
+    pub outward: Vec<u16>,
     /// Where the packets of the first network card are kept.
     pub capture: Option<PathBuf>,
     /// A second network card.
@@ -204,10 +209,13 @@ impl Machine {
     }
 
     fn push_network(&self, list: &mut Arguments) {
-        // restrict: the box reaches nothing but the forwards that reach it.
+        // restrict: the box reaches nothing but the forwards that reach it, and what a test serves.
         let mut user = "user,id=user,restrict=on".to_owned();
         for Forward { host, guest } in &self.forwards {
             user.push_str(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+        }
+        for port in &self.outward {
+            user.push_str(&format!(",guestfwd=tcp:{OUTSIDE}:{port}-cmd:socat - TCP:127.0.0.1:{port}"));
         }
         list.pair("-netdev", &user);
         let device = match self.nic {
@@ -286,6 +294,7 @@ mod tests {
             block_log: None,
             nic: Nic::Virtio,
             forwards: vec![Forward { host: 0, guest: 80 }, Forward { host: 8443, guest: 443 }],
+            outward: Vec::new(),
             capture: None,
             packets: None,
             packets_capture: None,
@@ -306,6 +315,9 @@ mod tests {
         let arguments = machine().arguments();
         let expected = "user,id=user,restrict=on,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:8443-:443";
         assert_eq!(values(&arguments, "-netdev"), [expected]);
+        let reaching = Machine { outward: vec![5000], ..machine() };
+        let way = format!("{expected},guestfwd=tcp:10.0.2.100:5000-cmd:socat - TCP:127.0.0.1:5000");
+        assert_eq!(values(&reaching.arguments(), "-netdev"), [way]);
         assert_eq!(values(&arguments, "-append"), ["a=1 b"]);
         assert_eq!(values(&arguments, "-smp"), ["1"]);
     }

@@ -23,6 +23,7 @@ use anyhow::Result;
 use image::digest::Sha256;
 use packages::Packages;
 use programs::BASE;
+use programs::GUESTBOOK;
 use programs::PROGRAMS;
 use programs::Program;
 use std::collections::BTreeSet;
@@ -47,8 +48,6 @@ pub struct Image {
 /// All images.
 #[derive(Clone, Debug)]
 pub struct Software {
-    /// An OCI layout.
-    pub layout: PathBuf,
     /// The disk with the layers.
     pub disk: PathBuf,
     /// In the order of [`PROGRAMS`].
@@ -60,10 +59,26 @@ pub struct Software {
 /// # Errors
 /// When packages cannot be fetched or something cannot be written.
 pub fn make() -> Result<Software> {
-    make_in(&target().join("software"), PROGRAMS)
+    let finished = make_in(&target().join("software"), PROGRAMS, disk::make)?;
+    let images = PROGRAMS.iter().map(|program| layout::image(&finished.join("oci"), program));
+    Ok(Software { disk: finished.join("disk"), images: images.collect::<Result<_>>()? })
 }
 
-fn make_in(folder: &Path, programs: &'static [Program]) -> Result<Software> {
+/// Makes the images of the guestbook, or finds those that were made: an OCI layout with an image by the name of each program.
+///
+/// # Errors
+/// As [`make`].
+pub fn guestbook() -> Result<PathBuf> {
+    let finished = make_in(&target().join("guestbook"), GUESTBOOK, |_staging, _layers| Ok(()))?;
+    Ok(finished.join("oci"))
+}
+
+/// Makes the images, and of their layers what else is wanted; the folder.
+fn make_in(
+    folder: &Path,
+    programs: &'static [Program],
+    also: impl FnOnce(&Path, &BTreeSet<Sha256>) -> Result<()>,
+) -> Result<PathBuf> {
     let packages = Packages::open(&folder.join("packages"))?;
     let base = packages.fetch(BASE)?;
     let mut wanted = Vec::new();
@@ -81,15 +96,11 @@ fn make_in(folder: &Path, programs: &'static [Program]) -> Result<Software> {
         if staging.exists() {
             fs::remove_dir_all(&staging).context("cannot clear away what was not finished")?;
         }
-        write(&staging, &packages, &base, &wanted)?;
+        let layers = write(&staging, &packages, &base, &wanted)?;
+        also(&staging, &layers)?;
         fs::rename(&staging, &finished).context("cannot finish the images")?;
     }
-    let images = programs.iter().map(|program| layout::image(&finished.join("oci"), program));
-    Ok(Software {
-        layout: finished.join("oci"),
-        disk: finished.join("disk"),
-        images: images.collect::<Result<_>>()?,
-    })
+    Ok(finished)
 }
 
 fn write(
@@ -97,7 +108,7 @@ fn write(
     packages: &Packages,
     base: &BTreeSet<String>,
     wanted: &[(&'static Program, BTreeSet<String>)],
-) -> Result<()> {
+) -> Result<BTreeSet<Sha256>> {
     let layout = layout::Layout::begin(&staging.join("oci"))?;
     let lowest = layout.layer(|to| layer::base(to, &packages.files(base)))?;
     let mut layers = BTreeSet::from([lowest]);
@@ -110,5 +121,5 @@ fn write(
         images.push((*program, [lowest, layer]));
     }
     layout.finish(&images)?;
-    disk::make(staging, &layers)
+    Ok(layers)
 }

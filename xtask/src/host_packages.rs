@@ -56,6 +56,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("knot-dnsutils", "judges the resolver over TLS (kdig)"),
     package("nftables", "counts what leaves the box"),
     package("iproute2", "network namespaces"),
+    package("socat", "leads the machine to that registry"),
     package("docker-registry", "a real registry for images"),
     package("skopeo", "fills that registry"),
     package("cryptsetup-bin", "makes and reads headers of encrypted partitions"),

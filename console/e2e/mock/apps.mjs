@@ -380,7 +380,9 @@ function using({ state }, { startedAt }) {
     cpu_us: Math.round(seconds * 34_000),
     memory_bytes: 96_400_000,
     memory_peak_bytes: 131_000_000,
+    throttled_us: 0,
     tasks: 14,
+    tasks_refused: 0,
     read_bytes: 48_200_000,
     written_bytes: 2_310_000,
   };

@@ -78,9 +78,13 @@ export interface AppAsk {
 export interface AppUsage {
   /** Microseconds. */
   cpu_us: number;
+  /** Microseconds in which it was held back by its limit. */
+  throttled_us: number;
   memory_bytes: number;
   memory_peak_bytes: number;
   tasks: number;
+  /** How often it was refused another one. */
+  tasks_refused: number;
   read_bytes: number;
   written_bytes: number;
 }

@@ -4,7 +4,7 @@ import { cpuPercent, totalWords, usageFacts, type Look } from "./appusage";
 
 function part(name: string, cpu: number | undefined): AppContainer {
   const usage =
-    cpu === undefined ? null : { cpu_us: cpu, memory_bytes: 50e6, memory_peak_bytes: 80e6, tasks: 3, read_bytes: 1e6, written_bytes: 2e6 };
+    cpu === undefined ? null : { cpu_us: cpu, memory_bytes: 50e6, memory_peak_bytes: 80e6, throttled_us: 0, tasks: 3, tasks_refused: 0, read_bytes: 1e6, written_bytes: 2e6 };
   return { name, state: "running", reason: null, restarts: 0, last_end: null, seconds_up: 1, usage };
 }
 

@@ -37,7 +37,7 @@ export function usageFacts(container: AppContainer, percent: number | undefined)
   return [
     { name: "Processor", value: percent === undefined ? "Measuring…" : `${percent} % of a core` },
     { name: "Memory", value: `${formatBytes(usage.memory_bytes)}, most so far ${formatBytes(usage.memory_peak_bytes)}` },
-    { name: "Processes", value: String(usage.tasks) },
+    { name: "Processes", value: usage.tasks_refused > 0 ? `${usage.tasks}, and more were refused: it is at its limit` : String(usage.tasks) },
     { name: "Disk", value: `${formatBytes(usage.read_bytes)} read, ${formatBytes(usage.written_bytes)} written` },
   ];
 }

@@ -14,6 +14,7 @@ use crate::image::store::Record;
 use crate::image::store::StoreError;
 use crate::runtime::ContainerId;
 use crate::words::chain;
+use model::containers;
 use model::containers::ImageChoice;
 use model::containers::ImageReport;
 use model::containers::PullReport;
@@ -41,7 +42,6 @@ const TOLD_SHARE: u64 = 100;
 /// Images, pulls, and what is in use.
 pub(crate) struct Images {
     store: Store,
-    registries: Registries,
     /// Layers under each container; none when they are not known.
     held: Mutex<BTreeMap<ContainerId, Option<Vec<Digest>>>>,
     pulls: Mutex<BTreeMap<Reference, Pull>>,
@@ -90,15 +90,8 @@ impl std::fmt::Debug for Images {
 }
 
 impl Images {
-    pub(crate) fn new(store: Store, registries: Registries, changes: Changes) -> Self {
-        Self {
-            store,
-            registries,
-            held: Mutex::default(),
-            pulls: Mutex::default(),
-            turn: Semaphore::new(1),
-            changes,
-        }
+    pub(crate) fn new(store: Store, changes: Changes) -> Self {
+        Self { store, held: Mutex::default(), pulls: Mutex::default(), turn: Semaphore::new(1), changes }
     }
 
     /// Finds a container's image and keeps its layers from being collected. Blocks.
@@ -130,8 +123,13 @@ impl Images {
         lock(&self.held).remove(id);
     }
 
-    /// Begins to pull an image.
-    pub(crate) fn pull(self: &Arc<Self>, name: Reference) -> Result<(), String> {
+    /// Begins to pull an image, with what its owner says of registries.
+    pub(crate) fn pull(
+        self: &Arc<Self>,
+        name: Reference,
+        said: &containers::Registries,
+    ) -> Result<(), String> {
+        let registries = Registries::from(said);
         let stop = Arc::new(Stop::default());
         {
             let mut pulls = lock(&self.pulls);
@@ -147,13 +145,18 @@ impl Images {
         self.changes.bump();
         let images = Arc::clone(self);
         drop(tokio::spawn(async move {
-            let state = images.carry_out(&name, stop).await;
+            let state = images.carry_out(&name, registries, stop).await;
             images.set(&name, state);
         }));
         Ok(())
     }
 
-    async fn carry_out(self: &Arc<Self>, name: &Reference, stop: Arc<Stop>) -> PullState {
+    async fn carry_out(
+        self: &Arc<Self>,
+        name: &Reference,
+        registries: Registries,
+        stop: Arc<Stop>,
+    ) -> PullState {
         // Cancel safe: a place in the queue is given up.
         let turn = tokio::select! {
             turn = self.turn.acquire() => turn,
@@ -175,7 +178,7 @@ impl Images {
             if name.is_brought() {
                 return images.at_hand(&name);
             }
-            match pull::pull(&images.store, &name, &images.registries, &watch) {
+            match pull::pull(&images.store, &name, &registries, &watch) {
                 Ok(record) => PullState::Done { manifest: record.manifest.to_string() },
                 Err(error) => failed(&error),
             }

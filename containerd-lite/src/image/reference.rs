@@ -4,6 +4,8 @@
 
 use crate::image::digest::Digest;
 use crate::image::digest::DigestError;
+use model::containers::DEFAULT_REGISTRY;
+use model::containers::RegistryName;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
@@ -15,8 +17,6 @@ const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 128;
 /// Longest text that is looked at: a name, a tag and a digest.
 const MAX_TEXT: usize = MAX_NAME + 1 + MAX_TAG + 1 + 71;
-/// The registry of names without one.
-pub const DEFAULT_REGISTRY: &str = "docker.io";
 /// What stands in the place of the registry for images that come from files. Nobody is ever asked for these.
 const BROUGHT: &str = "localhost";
 
@@ -106,9 +106,8 @@ impl FromStr for Reference {
             None => (rest, None),
         };
         let (registry, repository) = split_registry(name);
-        if !is_host(registry) {
-            return Err(ReferenceError::Registry);
-        }
+        let registry: RegistryName = registry.parse().map_err(|_invalid| ReferenceError::Registry)?;
+        let registry = registry.as_str();
         let official = registry == DEFAULT_REGISTRY && !repository.contains('/');
         let repository = if official { format!("library/{repository}") } else { repository.to_owned() };
         if !repository.split('/').all(is_component) {
@@ -152,33 +151,9 @@ impl fmt::Display for Reference {
 /// A first part with a dot or a port, or `localhost`, is a host: no repository of the default registry begins so.
 fn split_registry(name: &str) -> (&str, &str) {
     match name.split_once('/') {
-        Some(("index.docker.io" | "registry-1.docker.io", rest)) => (DEFAULT_REGISTRY, rest),
         Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest),
         Some(_) | None => (DEFAULT_REGISTRY, name),
     }
-}
-
-/// Whether this is a host name, an IPv4 address or an IPv6 address in brackets, with a port perhaps.
-pub(crate) fn is_host(text: &str) -> bool {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let Some((address, rest)) = rest.split_once(']') else { return false };
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return false;
-            }
-            ("v6", rest.strip_prefix(':').or(if rest.is_empty() { Some("443") } else { None }).unwrap_or(""))
-        }
-        None => text.split_once(':').unwrap_or((text, "443")),
-    };
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    digits && port.parse::<u16>().is_ok_and(|port| port > 0) && host.split('.').all(label)
 }
 
 /// Lower-case letters and digits with `.`, `_`, `__` or dashes between them.

@@ -133,6 +133,7 @@ pub(crate) fn usage(id: &ContainerId) -> Result<Usage, CgroupError> {
         memory_current: &needed("memory.current")?,
         memory_peak: &maybe("memory.peak"),
         pids_current: &needed("pids.current")?,
+        pids_events: &maybe("pids.events"),
         io_stat: &maybe("io.stat"),
         pressures: [&maybe("cpu.pressure"), &maybe("memory.pressure"), &maybe("io.pressure")],
     }
@@ -145,6 +146,7 @@ struct Files<'a> {
     memory_current: &'a str,
     memory_peak: &'a str,
     pids_current: &'a str,
+    pids_events: &'a str,
     io_stat: &'a str,
     pressures: [&'a str; 3],
 }
@@ -159,6 +161,7 @@ impl Files<'_> {
             memory_bytes: number(self.memory_current),
             memory_peak_bytes: number(self.memory_peak),
             tasks: number(self.pids_current),
+            tasks_refused: field(self.pids_events, "max").unwrap_or_default(),
             read_bytes: over_devices(self.io_stat, "rbytes"),
             written_bytes: over_devices(self.io_stat, "wbytes"),
             cpu_pressure,
@@ -237,6 +240,7 @@ mod tests {
             memory_current: "4096\n",
             memory_peak: "8192\n",
             pids_current: "3\n",
+            pids_events: "max 9\n",
             io_stat: "254:0 rbytes=10 wbytes=20 rios=1 wios=1 dbytes=0 dios=0\n8:0 rbytes=5 wbytes=1 rios=1\n",
             pressures: [
                 "some avg10=1.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=9.00 avg60=0.00 avg300=0.00 total=0\n",
@@ -251,6 +255,7 @@ mod tests {
             memory_bytes: 4096,
             memory_peak_bytes: 8192,
             tasks: 3,
+            tasks_refused: 9,
             read_bytes: 15,
             written_bytes: 21,
             cpu_pressure: 150,

@@ -386,7 +386,7 @@ fn a_removed_app_keeps_its_data_and_its_ids_unless_they_are_to_go() {
 }
 
 fn pull(home: &Home, name: &str) -> PullState {
-    home.ask(async |proxy| proxy.pull_image(name).await).unwrap();
+    home.ask(async |proxy| proxy.pull_image(name, &home.registries).await).unwrap();
     let mut ended = None;
     home.wait_for("the pull has ended", |_| {
         let text = home.ask(async |proxy| proxy.pulls().await).unwrap();
@@ -409,9 +409,9 @@ fn images_are_pulled_used_kept_while_they_are_used_and_collected() {
         let image = served.lock().unwrap().clone();
         world::sound(&image, first, stream)
     }));
-    home.kill();
-    home.registries = registry.registries();
-    home.start();
+    let strange = pull(&home, &registry.name().to_string());
+    assert!(matches!(&strange, PullState::Failed { .. }), "{strange:?}: nobody said that it speaks plainly");
+    home.registries = json!({&registry.host: {"plain_http": true}}).to_string();
     let name = registry.name().to_string();
     let PullState::Done { manifest } = pull(&home, &name) else { panic!("not pulled") };
     let web = home.container(&json!({ "image": { "name": name, "manifest": manifest } }));
@@ -446,7 +446,7 @@ fn images_are_pulled_used_kept_while_they_are_used_and_collected() {
     assert!(
         matches!(&nobody, PullState::Failed { reason, words } if reason == "registry" && words.contains("127.0.0.1:1"))
     );
-    let bad = home.ask(async |proxy| proxy.pull_image("UPPER").await).unwrap_err();
+    let bad = home.ask(async |proxy| proxy.pull_image("UPPER", "{}").await).unwrap_err();
     assert!(matches!(bad, Containers1Error::Invalid(_)), "{bad:?}");
 
     let text = home.ask(async |proxy| proxy.images().await).unwrap();

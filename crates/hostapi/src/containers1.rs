@@ -18,6 +18,7 @@ use model::containers::LogPage;
 use model::containers::MAX_LOG_LINES;
 use model::containers::PartName;
 use model::containers::PullReport;
+use model::containers::Registries;
 use model::network::names::AppKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,8 +113,12 @@ pub trait Containers1Backend: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<LogPage, Containers1Error>> + Send;
 
-    /// Begins to pull an image; fine when that is already being done.
-    fn pull_image(&self, name: String) -> impl Future<Output = Result<(), Containers1Error>> + Send;
+    /// Begins to pull an image; fine when that is already being done. What the owner said of registries goes with it and is not kept.
+    fn pull_image(
+        &self,
+        name: String,
+        registries: Registries,
+    ) -> impl Future<Output = Result<(), Containers1Error>> + Send;
 
     /// Pulls that are under way, and how the last ones ended.
     fn pulls(&self) -> impl Future<Output = Result<Vec<PullReport>, Containers1Error>> + Send;
@@ -229,9 +234,12 @@ impl<B: Containers1Backend> Containers1<B> {
         document(&self.backend.logs(key(app)?, part(container)?, from, limit).await?)
     }
 
-    /// Begins to pull an image.
-    async fn pull_image(&self, name: &str) -> Result<(), Containers1Error> {
-        self.backend.pull_image(image(name)?).await
+    /// Begins to pull an image, with what the owner said of registries: `model::containers::Registries` as JSON.
+    async fn pull_image(&self, name: &str, registries: &str) -> Result<(), Containers1Error> {
+        at_most("what was said of registries", registries.len(), MAX_SPEC)?;
+        let registries: Registries = serde_json::from_str(registries).map_err(|error| invalid(&error))?;
+        registries.check().map_err(|error| invalid(&error))?;
+        self.backend.pull_image(image(name)?, registries).await
     }
 
     /// Pulls: a list of `model::containers::PullReport` as JSON.

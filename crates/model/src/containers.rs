@@ -5,6 +5,7 @@
 
 mod check;
 mod name;
+mod registry;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 pub use check::InvalidSpec;
 pub use name::InvalidPartName;
 pub use name::PartName;
+pub use registry::*;
 pub use report::*;
 
 use serde::Deserialize;

@@ -109,6 +109,8 @@ pub struct AppUsage {
     pub memory_bytes: u64,
     /// Processes and threads.
     pub tasks: u64,
+    /// How often it was refused another one.
+    pub tasks_refused: u64,
 }
 
 /// `POST /apps/inspect`.

@@ -40,6 +40,9 @@ pub fn app(details: &AppDetails) -> String {
         let mut words = container.state.replace('_', " ");
         if let Some(usage) = container.usage {
             words.push_str(&format!(", {} of memory, {} tasks", bytes(usage.memory_bytes), usage.tasks));
+            if usage.tasks_refused > 0 {
+                words.push_str(" and more refused");
+            }
         }
         if container.restarts > 0 {
             words.push_str(&format!(", started anew {} times", container.restarts));

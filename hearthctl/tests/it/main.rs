@@ -13,6 +13,8 @@ mod network;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod reset;
 #[cfg(test)]
 mod snapshot;

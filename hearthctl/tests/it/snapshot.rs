@@ -41,6 +41,7 @@ fn help_explains_with_examples() {
     compare("help-backup", &help(&["backup"]));
     compare("help-backup-kit", &help(&["backup", "kit"]));
     compare("help-storage", &help(&["storage"]));
+    compare("help-registry-set", &help(&["registry", "set"]));
     compare("help-users", &help(&["users"]));
     compare("help-storage-unlock", &help(&["storage", "unlock"]));
     compare("help-storage-recovery-key", &help(&["storage", "recovery-key"]));

@@ -9,6 +9,7 @@ use super::backups;
 use super::error::ApiError;
 use super::factory_reset;
 use super::network;
+use super::registries;
 use super::restore;
 use super::session;
 use super::setup;
@@ -99,6 +100,9 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         apps::change_permissions,
         apps::remove_app,
         apps::show_app_log,
+        registries::list,
+        registries::set,
+        registries::forget,
         backups::show_backups,
         backups::change_settings,
         backups::run,

@@ -9,6 +9,7 @@ use super::backups;
 use super::document;
 use super::factory_reset;
 use super::network;
+use super::registries;
 use super::restore;
 use super::session;
 use super::setup;
@@ -419,6 +420,27 @@ pub static ROUTES: &[Route] = &[
         access: Access::LoggedIn,
         input: Input::Nothing,
         handler: |call| Box::pin(apps::show_app_log(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/registries",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(registries::list(call)),
+    },
+    Route {
+        method: Method::PUT,
+        path: "/registries/{name}",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(registries::set(call)),
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/registries/{name}",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(registries::forget(call)),
     },
     Route {
         method: Method::GET,

@@ -14,6 +14,7 @@ use model::containers::ImageReport;
 use model::containers::LogPage;
 use model::containers::PartName;
 use model::containers::PullReport;
+use model::containers::Registries;
 use model::network::names::AppKey;
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -22,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 /// Wait between two tries to reach containerd-lite; it doubles from the first to the second.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -259,14 +261,19 @@ impl Containerd {
         tell("remove an app", proxy.remove_app(key.as_str(), delete_data)).await
     }
 
-    /// Begins to pull an image.
+    /// Begins to pull an image, with what is said of registries.
     ///
     /// # Errors
     ///
     /// When containerd-lite is away, or does not take the name.
-    pub async fn pull(&self, name: &str) -> Result<(), ContainerdError> {
-        let proxy = self.proxy()?;
-        tell("pull an image", proxy.pull_image(name)).await
+    pub async fn pull(&self, name: &str, registries: &Registries) -> Result<(), ContainerdError> {
+        let (what, proxy) = ("pull an image", self.proxy()?);
+        let said = serde_json::to_string(registries).map(Zeroizing::new);
+        let said = said.map_err(|error| ContainerdError::Strange {
+            what,
+            source: StrangeAnswer::NotUnderstood(error),
+        })?;
+        tell(what, proxy.pull_image(name, &said)).await
     }
 
     /// Ends a pull.

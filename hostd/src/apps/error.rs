@@ -7,6 +7,7 @@ use super::source::Remark;
 use crate::net::AskError;
 use crate::records::KeepError;
 use model::apps::InvalidAppId;
+use model::containers::InvalidRegistries;
 use model::network::app_policy::InvalidPolicy;
 
 /// Why something about apps is not done; then nothing has changed.
@@ -60,6 +61,9 @@ pub enum AppsError {
     /// netd did not take the policy.
     #[error("have netd take the policy of all apps")]
     Netd(#[source] AskError),
+    /// What is said of registries cannot be meant.
+    #[error(transparent)]
+    InvalidRegistries(InvalidRegistries),
     /// containerd-lite did not do it.
     #[error("ask containerd-lite")]
     Containerd(#[source] ContainerdError),
@@ -89,6 +93,7 @@ impl AppsError {
             | Self::Keep(_)
             | Self::Key(_)
             | Self::Id(_)
+            | Self::InvalidRegistries(_)
             | Self::Policy(_)) => other.to_string(),
         }
     }

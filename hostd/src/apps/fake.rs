@@ -16,6 +16,7 @@ use model::containers::LogStream;
 use model::containers::PartName;
 use model::containers::PullReport;
 use model::containers::PullState;
+use model::containers::Registries;
 use model::containers::Usage;
 use model::containers::Wanted;
 use model::network::names::AppKey;
@@ -56,6 +57,8 @@ struct Memory {
     broken: BTreeSet<String>,
     refused: BTreeSet<&'static str>,
     asked: Vec<String>,
+    /// What came with the last pull.
+    registries: Registries,
 }
 
 /// An app, as it is kept and as it is.
@@ -88,6 +91,12 @@ impl FakeContainerd {
     /// Everything it was asked to do, in short.
     pub fn asked(&self) -> Vec<String> {
         self.memory().asked.clone()
+    }
+
+    /// What was said of registries with the last pull.
+    #[must_use]
+    pub fn registries(&self) -> Registries {
+        self.memory().registries.clone()
     }
 
     /// From now on registries have another image under this name; the manifest's digest.
@@ -363,8 +372,9 @@ impl Containers1Backend for FakeContainerd {
         Ok(LogPage { lines: (first..=3).take(limit).map(line).collect(), next: 4.max(from) })
     }
 
-    async fn pull_image(&self, name: String) -> Result<(), Containers1Error> {
+    async fn pull_image(&self, name: String, registries: Registries) -> Result<(), Containers1Error> {
         let mut memory = self.memory();
+        memory.registries = registries;
         memory.asked.push(format!("pull {name}"));
         if memory.slow.contains(&name) {
             let state = PullState::Running { done_bytes: 25, total_bytes: 100 };

@@ -230,12 +230,16 @@ pub enum ContainerStatus {
 pub struct UsageView {
     /// Processor time since its start, in microseconds.
     cpu_us: u64,
+    /// Microseconds since its start in which it was held back by its limit.
+    throttled_us: u64,
     /// Memory now.
     memory_bytes: u64,
     /// Most memory since its start.
     memory_peak_bytes: u64,
     /// Processes and threads.
     tasks: u64,
+    /// How often it was refused another one since its start.
+    tasks_refused: u64,
     /// Read from disks since its start.
     read_bytes: u64,
     /// Written to disks since its start.
@@ -399,9 +403,11 @@ fn container(name: &str, report: &ContainerReport) -> ContainerView {
         seconds_up: report.seconds_up,
         usage: report.usage.map(|usage| UsageView {
             cpu_us: usage.cpu_us,
+            throttled_us: usage.throttled_us,
             memory_bytes: usage.memory_bytes,
             memory_peak_bytes: usage.memory_peak_bytes,
             tasks: usage.tasks,
+            tasks_refused: usage.tasks_refused,
             read_bytes: usage.read_bytes,
             written_bytes: usage.written_bytes,
         }),

@@ -18,6 +18,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use store::Store;
 
 fn asks() -> Value {
     json!({"internet": {"reason": "Weather"}, "lan": {"reason": "Lamps"},
@@ -401,4 +402,46 @@ async fn an_image_that_is_brought_can_be_installed_and_a_broken_one_is_refused()
     assert_eq!(brought.json()["name"], "localhost/notes:2");
     let key = home.install(&home.anna, image("localhost/notes:2")).await;
     assert_eq!(home.app(&home.anna, &key).await["version"], "2.0.0");
+}
+
+#[tokio::test]
+async fn what_is_said_of_registries_is_kept_and_goes_with_each_pull() {
+    let home = Home::new().await;
+    assert_eq!(home.get(&home.anna, "/registries").await.json(), json!({"registries": []}));
+    let set = async |name: &str, body: &Value| {
+        home.send(&home.anna, "PUT", &format!("/registries/{name}"), body).await
+    };
+    let login = json!({"login": {"user": "ada", "password": "a secret"}, "mirrors": [{"host": "nas:5000", "plain_http": true}]});
+    let shown = set("index.docker.io", &login).await;
+    let view = json!({
+        "name": "docker.io", "plain_http": false, "user": "ada", "mirrors": [{"host": "nas:5000", "plain_http": true}],
+    });
+    assert_eq!((shown.status, shown.json()), (200, view.clone()));
+    assert_eq!(set("%5Bfd00::9%5D:5000", &json!({"plain_http": true})).await.status, 200);
+    assert_eq!(home.get(&home.anna, "/registries").await.json()["registries"][1], view);
+    // The password stays for the same user, and for nobody else.
+    assert_eq!(set("docker.io", &json!({"login": {"user": "ada"}})).await.status, 200);
+    for (name, body, field) in [
+        ("docker.io", json!({"login": {"user": "eve"}}), "login.password"),
+        ("docker.io", json!({"login": {"user": "a:b", "password": "x"}}), "login.user"),
+        ("docker.io", json!({"login": {"user": "ada"}, "plain_http": true}), "plain_http"),
+        ("docker.io", json!({"mirrors": vec![json!({"host": "a"}); 9]}), "mirrors"),
+        ("docker.io", json!({"mirrors": [{"host": "a/b"}]}), "mirrors"),
+        ("a%2Fb", json!({}), "name"),
+    ] {
+        let refused = set(name, &body).await;
+        assert_eq!(refused.error(), (422, "invalid_field".to_owned(), Some(field.to_owned())), "{body}");
+    }
+    home.install(&home.anna, image(NGINX)).await;
+    let said = home.containerd.registries();
+    assert_eq!(said, home.router.app.apps.registries());
+    let login = said.0[&"docker.io".parse().unwrap()].login.as_ref().unwrap();
+    assert_eq!(login.password.as_str(), "a secret");
+    assert_eq!(home.router.store.scan("registries").unwrap().len(), 2);
+    home.router.app.apps.load().await;
+    assert_eq!(home.router.app.apps.registries(), said);
+    let gone = home.send(&home.anna, "DELETE", "/registries/docker.io", &Value::Null).await;
+    assert_eq!(gone.status, 204);
+    let again = home.send(&home.anna, "DELETE", "/registries/docker.io", &Value::Null).await;
+    assert_eq!(again.status, 404);
 }

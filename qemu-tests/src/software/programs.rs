@@ -1,6 +1,7 @@
 //! The programs: twenty servers that everybody knows, each wrapped as its public image is.
 
 mod data;
+mod guestbook;
 mod names;
 mod web;
 
@@ -116,6 +117,10 @@ const WEB: u64 = 33;
 const NOBODY: u64 = 65_534;
 /// The user that a program's packages make, where it does not matter which.
 const OWN: u64 = 101;
+
+/// The images of one app: the front, PostgreSQL, Redis, and two versions of what makes its pages.
+pub const GUESTBOOK: &[Program] =
+    &[guestbook::FRONT, guestbook::STORE, guestbook::CACHE, guestbook::FIRST, guestbook::SECOND];
 
 /// All of them.
 pub const PROGRAMS: &[Program] = &[

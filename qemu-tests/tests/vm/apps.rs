@@ -1,6 +1,8 @@
 //! Apps as their owner has them: brought, installed, updated, looked after, removed.
 
+mod guestbook;
 mod home;
+mod trouble;
 
 use crate::household::expect;
 use crate::household::expect_usable;
@@ -14,6 +16,7 @@ use home::bring;
 use home::expect_visit;
 use home::install;
 use home::is_unreachable;
+use home::manifest;
 use home::tell;
 use home::update;
 use home::wait_for;
@@ -38,7 +41,7 @@ fn an_app_is_installed_updated_with_a_way_back_and_removed() {
             bring(folder, &web, version)?;
         }
         ensure!(is_unreachable(&mut vm)?, "the port is open before there is an app");
-        let key = install(&mut web, 1)?;
+        let key = install(&mut web, &manifest(1))?;
         let installed = wait_for(&vm, &web, &key, "running")?;
         ensure!(installed["containers"][0]["usage"]["tasks"].as_u64() >= Some(2), "{installed}");
         expect_visit(&mut vm, "version=1 visits=1")?;
@@ -60,11 +63,11 @@ fn an_app_is_installed_updated_with_a_way_back_and_removed() {
         wait_for(&vm, &web, &key, "running")?;
         expect_visit(&mut vm, "version=1 visits=4")?;
 
-        update(&mut web, &key, 2)?;
+        update(&mut web, &key, &manifest(2))?;
         wait_for(&vm, &web, &key, "running")?;
         expect_visit(&mut vm, "version=2 visits=5")?;
         // A version that spoils the data and ends: the version before comes back, with the data before.
-        update(&mut web, &key, 3)?;
+        update(&mut web, &key, &manifest(3))?;
         let undone = wait_for(&vm, &web, &key, "running")?;
         let problem = undone["problem"].as_str().unwrap_or_default();
         ensure!(problem.contains("the new format cannot be read"), "{undone}");

@@ -1,6 +1,7 @@
 //! What the owner says about registries. Nothing said: HTTPS, public certificates, no mirror, no login.
 
-use crate::image::reference::DEFAULT_REGISTRY;
+use model::containers;
+use model::containers::DEFAULT_REGISTRY;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -54,12 +55,36 @@ impl Default for Registries {
     }
 }
 
+impl From<&containers::Registries> for Registries {
+    fn from(said: &containers::Registries) -> Self {
+        let mut registries = Self::default();
+        for (name, registry) in &said.0 {
+            if registry.plain_http {
+                registries.plain_http.push(name.to_string());
+            }
+            if let Some(containers::RegistryLogin { user, password }) = &registry.login {
+                let login = Credentials { user: user.clone(), password: password.clone() };
+                registries.credentials.insert(host_of(name.as_str()).to_owned(), login);
+            }
+            let mirrors = registry.mirrors.iter();
+            let mirrors = mirrors
+                .map(|mirror| Endpoint { host: mirror.host.to_string(), plain_http: mirror.plain_http });
+            registries.mirrors.insert(name.to_string(), mirrors.collect());
+        }
+        registries
+    }
+}
+
+/// The name that people write is not always the host that answers.
+fn host_of(registry: &str) -> &str {
+    if registry == DEFAULT_REGISTRY { "registry-1.docker.io" } else { registry }
+}
+
 impl Registries {
     /// Who is asked for an image of a registry, in this order.
     #[must_use]
     pub fn endpoints(&self, registry: &str) -> Vec<Endpoint> {
-        // The name that people write is not the host that answers.
-        let host = if registry == DEFAULT_REGISTRY { "registry-1.docker.io" } else { registry };
+        let host = host_of(registry);
         let plain_http = self.plain_http.iter().any(|plain| plain == registry);
         let itself = Endpoint { host: host.to_owned(), plain_http };
         self.mirrors.get(registry).into_iter().flatten().cloned().chain([itself]).collect()
@@ -83,6 +108,22 @@ mod tests {
         assert_eq!(registries.endpoints("ghcr.io"), [secure("ghcr.io")]);
         assert!(registries.endpoints("nas.home:5000")[0].plain_http);
         assert!(!registries.endpoints("localhost")[0].plain_http);
+    }
+
+    #[test]
+    fn a_login_is_for_the_host_that_answers() {
+        let said = r#"{
+            "docker.io": {"login": {"user": "ada", "password": "secret"},
+                          "mirrors": [{"host": "mirror.home", "plain_http": true}]},
+            "nas.home:5000": {"plain_http": true}
+        }"#;
+        let registries = Registries::from(&serde_json::from_str::<containers::Registries>(said).unwrap());
+        assert_eq!(registries.credentials["registry-1.docker.io"].user, "ada");
+        let asked = registries.endpoints("docker.io");
+        let asked: Vec<_> =
+            asked.iter().map(|endpoint| (endpoint.host.as_str(), endpoint.plain_http)).collect();
+        assert_eq!(asked, [("mirror.home", true), ("registry-1.docker.io", false)]);
+        assert!(registries.endpoints("nas.home:5000")[0].plain_http);
     }
 
     #[test]

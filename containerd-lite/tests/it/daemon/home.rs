@@ -6,7 +6,6 @@ use crate::world;
 use containerd_lite::daemon;
 use containerd_lite::daemon::Settings;
 use containerd_lite::image::import::import;
-use containerd_lite::image::pull::Registries;
 use containerd_lite::runtime::ContainerId;
 use containerd_lite::volumes::Volumes;
 use hostapi::containers1;
@@ -37,7 +36,8 @@ pub(super) struct Home {
     pub(super) folder: tempfile::TempDir,
     pub(super) runtime: FakeRuntime,
     pub(super) netd: FakeNetd,
-    pub(super) registries: Registries,
+    /// What its owner says of registries, as JSON.
+    pub(super) registries: String,
     pub(super) manifest: String,
     pub(super) client: Runtime,
     pub(super) served: Option<Runtime>,
@@ -76,7 +76,7 @@ impl Home {
             folder,
             runtime: FakeRuntime::default(),
             netd: FakeNetd::default(),
-            registries: Registries::default(),
+            registries: "{}".to_owned(),
             manifest: image.manifest.to_string(),
             client: threads(),
             served: None,
@@ -124,7 +124,6 @@ impl Home {
             logs: self.path("logs"),
             volumes: Volumes::own(&self.path("apps")),
             store: world::store(&self.path("images")),
-            registries: self.registries.clone(),
         };
         let threads = threads();
         let runtime = self.runtime.clone();

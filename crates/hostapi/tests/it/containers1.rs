@@ -20,6 +20,7 @@ use model::containers::MAX_LOG_LINES;
 use model::containers::PartName;
 use model::containers::PullReport;
 use model::containers::PullState;
+use model::containers::Registries;
 use model::containers::Wanted;
 use model::network::names::AppKey;
 use std::collections::BTreeMap;
@@ -112,8 +113,8 @@ impl Containers1Backend for FakeDaemon {
         Ok(LogPage { lines: vec![line], next: from + 1 })
     }
 
-    async fn pull_image(&self, name: String) -> Result<(), Containers1Error> {
-        self.note(format!("pull {name}"))
+    async fn pull_image(&self, name: String, registries: Registries) -> Result<(), Containers1Error> {
+        self.note(format!("pull {name} {}", registries.0.len()))
     }
 
     async fn pulls(&self) -> Result<Vec<PullReport>, Containers1Error> {
@@ -174,7 +175,7 @@ async fn every_method_reaches_the_backend() {
     proxy.stop_app("notes").await.unwrap();
     proxy.restart_app("notes").await.unwrap();
     proxy.remove_app("notes", true).await.unwrap();
-    proxy.pull_image("nginx").await.unwrap();
+    proxy.pull_image("nginx", r#"{"nas:5000": {"plain_http": true}}"#).await.unwrap();
     proxy.cancel_pull("nginx").await.unwrap();
     proxy.snapshot_volumes("notes", "before-2.0").await.unwrap();
     proxy.remove_snapshot("notes", "before-2.0").await.unwrap();
@@ -191,7 +192,7 @@ async fn every_method_reaches_the_backend() {
             "stop notes",
             "restart notes",
             "remove notes true",
-            "pull nginx",
+            "pull nginx 1",
             "cancel nginx",
             "snapshot notes before-2.0",
             "forget notes before-2.0",
@@ -252,8 +253,13 @@ async fn what_is_no_name_or_no_specification_never_reaches_the_backend() {
         let invalid = proxy.snapshot_volumes("notes", snapshot).await.unwrap_err();
         assert!(matches!(invalid, Containers1Error::Invalid(_)), "{snapshot}: {invalid:?}");
     }
-    let invalid = proxy.pull_image(&"a".repeat(MAX_IMAGE_NAME + 1)).await.unwrap_err();
+    let invalid = proxy.pull_image(&"a".repeat(MAX_IMAGE_NAME + 1), "{}").await.unwrap_err();
     assert!(matches!(invalid, Containers1Error::Invalid(_)), "{invalid:?}");
+    let plain_login = r#"{"nas:5000": {"plain_http": true, "login": {"user": "a", "password": "b"}}}"#;
+    for registries in ["", "[]", r#"{"a/b": {}}"#, plain_login] {
+        let invalid = proxy.pull_image("nginx", registries).await.unwrap_err();
+        assert!(matches!(invalid, Containers1Error::Invalid(_)), "{registries}: {invalid:?}");
+    }
     assert!(daemon.asked.lock().unwrap().is_empty());
     containers1::read_answer::<AppReport>(&" ".repeat(containers1::MAX_ANSWER + 1)).unwrap_err();
     containers1::read_answer::<AppReport>("{}").unwrap_err();

@@ -127,6 +127,8 @@ pub struct Usage {
     pub memory_peak_bytes: u64,
     /// Processes and threads.
     pub tasks: u64,
+    /// How often it was refused another one since its start.
+    pub tasks_refused: u64,
     /// Read from disks since its start.
     pub read_bytes: u64,
     /// Written to disks since its start.

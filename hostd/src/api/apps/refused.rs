@@ -7,6 +7,7 @@ use crate::apps::containerd::ContainerdError;
 use crate::apps::error::AppsError;
 use hostapi::containers1::Containers1Error;
 use hyper::StatusCode;
+use model::containers::InvalidRegistries;
 use std::error::Error;
 
 impl From<AppsError> for ApiError {
@@ -42,6 +43,16 @@ impl From<AppsError> for ApiError {
             error @ AppsError::Keep(_) => refused_by_store(&error),
             AppsError::Netd(error) => error.into(),
             AppsError::Containerd(error) => error.into(),
+            AppsError::InvalidRegistries(error) => {
+                let field = match error {
+                    InvalidRegistries::Many => "name",
+                    InvalidRegistries::Mirrors => "mirrors",
+                    InvalidRegistries::User => "login.user",
+                    InvalidRegistries::Password => "login.password",
+                    InvalidRegistries::PlainLogin(_) => "plain_http",
+                };
+                Self::field(field, sentence(&error.to_string()))
+            }
             error @ (AppsError::Policy(_)
             | AppsError::InvalidPolicy(_)
             | AppsError::Key(_)

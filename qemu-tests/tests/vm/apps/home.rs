@@ -40,32 +40,39 @@ pub(super) fn manifest(version: u32) -> Value {
 
 /// Brings the image of a version to the box.
 pub(super) fn bring(folder: &Path, web: &Web, version: u32) -> Result<()> {
-    let program = folder.join(format!("visits-{version}"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/apps/visits.c");
+    bring_program(folder, web, "visits", &version.to_string())
+}
+
+/// Brings the image of a program of this folder to the box, compiled for this version.
+pub(super) fn bring_program(folder: &Path, web: &Web, name: &str, version: &str) -> Result<()> {
+    let program = folder.join(format!("{name}-{version}"));
+    let source = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/apps/{}.c"), name);
     let made = Command::new("gcc")
         .args(["-static", "-O1", "-Wall", "-Wextra", "-Werror", &format!("-DVERSION={version}"), "-o"])
         .arg(&program)
-        .arg(source)
+        .arg(&source)
         .output()
         .context("cannot run gcc")?;
-    ensure!(made.status.success(), "the app does not compile: {}", String::from_utf8_lossy(&made.stderr));
-    let archive = archive(&fs::read(&program)?)?;
+    ensure!(made.status.success(), "{source} does not compile: {}", String::from_utf8_lossy(&made.stderr));
+    let archive = archive(name, &fs::read(&program)?)?;
     let headers = [("Content-Type", "application/octet-stream")];
-    let path = format!("{APPS}/images?name=visits:{version}");
+    let path = format!("{APPS}/images?name={name}:{version}");
     expect(&web.send("POST", &path, &headers, Some(&archive))?, 201)
 }
 
 /// As `docker save` writes it: one layer with the program.
-fn archive(program: &[u8]) -> Result<Vec<u8>> {
-    let layer = tar(&[("visits", program, 0o755)])?;
+fn archive(program_name: &str, program: &[u8]) -> Result<Vec<u8>> {
+    let layer = tar(&[(program_name, program, 0o755)])?;
     let config = json!({
         "architecture": "amd64", "os": "linux",
-        "config": { "Entrypoint": ["/visits"], "Volumes": { "/data": {} }, "ExposedPorts": { "80/tcp": {} } },
+        "config": { "Entrypoint": [format!("/{program_name}")], "Volumes": { "/data": {} }, "ExposedPorts": { "80/tcp": {} } },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))] },
     })
     .to_string();
     let name = format!("{}.json", hex(config.as_bytes()));
-    let list = json!([{ "Config": name, "RepoTags": ["visits:1"], "Layers": ["layer.tar"] }]).to_string();
+    let list =
+        json!([{ "Config": name, "RepoTags": [format!("{program_name}:1")], "Layers": ["layer.tar"] }])
+            .to_string();
     tar(&[
         (&name, config.as_bytes(), 0o644),
         ("layer.tar", &layer, 0o644),
@@ -88,18 +95,16 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Begins to install a version; the app's key.
-pub(super) fn install(web: &mut Web, version: u32) -> Result<String> {
-    let source = manifest(version);
+/// Begins to install an app; its key.
+pub(super) fn install(web: &mut Web, source: &Value) -> Result<String> {
     let shown = inspect(web, &json!({ "source": source }))?;
     let begun = web.post(APPS, &json!({ "source": source, "shown": shown }))?;
     expect(&begun, 202)?;
     text(&begun.json()?, "key")
 }
 
-/// Begins to update the app to a version.
-pub(super) fn update(web: &mut Web, key: &str, version: u32) -> Result<()> {
-    let source = manifest(version);
+/// Begins to update an app.
+pub(super) fn update(web: &mut Web, key: &str, source: &Value) -> Result<()> {
     let shown = inspect(web, &json!({ "source": source, "update": key }))?;
     let begun = web.post(&format!("{APPS}/{key}/update"), &json!({ "source": source, "shown": shown }))?;
     expect(&begun, 202)
@@ -141,7 +146,12 @@ pub(super) fn wait_for(vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Val
 
 /// What the app says to a visitor at its port of the box; none while nobody answers there.
 pub(super) fn visit(vm: &mut Vm, path: &str) -> Result<Option<String>> {
-    let port = vm.forwarded(PORT)?;
+    visit_at(vm, PORT, path)
+}
+
+/// The same at another port.
+pub(super) fn visit_at(vm: &mut Vm, port: u16, path: &str) -> Result<Option<String>> {
+    let port = vm.forwarded(port)?;
     let Ok(mut stream) = web::connect(port) else { return Ok(None) };
     let asked = format!("GET {path} HTTP/1.1\r\nHost: hearth.local\r\nConnection: close\r\n\r\n");
     if stream.write_all(asked.as_bytes()).is_err() {

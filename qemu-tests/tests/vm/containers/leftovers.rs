@@ -8,11 +8,16 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use qemu_tests::scenario::scenario;
+use qemu_tests::wait::wait_until;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// How often, unless `HEARTH_CONTAINER_ROUNDS` says otherwise.
 const ROUNDS: u32 = 50;
+
+/// How long what has ended may be seen.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What containers could leave.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +49,17 @@ impl Traces {
     }
 }
 
+/// What there is once it is as it should be: PID 1 takes a moment to bury what has ended.
+fn settled(world: &mut World, is_right: impl Fn(&Traces) -> bool) -> Result<Traces> {
+    let mut last = None;
+    let looked = wait_until(PATIENCE, "nothing to be left", || {
+        let now = last.insert(Traces::of(world)?);
+        Ok(is_right(now).then_some(()))
+    });
+    looked.with_context(|| format!("{last:#?}"))?;
+    last.context("nobody looked")
+}
+
 #[test]
 fn starting_and_stopping_leaves_nothing_behind() {
     scenario("containers-leftovers", |folder| {
@@ -54,15 +70,14 @@ fn starting_and_stopping_leaves_nothing_behind() {
         let mut world = World::boot(folder)?;
         let clean = Traces::of(&mut world)?.processes;
         world.run(&start(&["exit", "0"], "web"))?;
-        let before = Traces::of(&mut world)?;
-        ensure!(before.processes == clean, "{clean:?}\n{before:?}");
+        let before =
+            settled(&mut world, |now| now.processes == clean).with_context(|| format!("{clean:?}"))?;
         for round in 0..rounds {
             let words = [&["exit", "0"][..], &["orphan"], &["die", "9"]][usize::try_from(round)? % 3];
             let heard = world.run(&start(words, ["web", ""][usize::try_from(round)? % 2]))?;
             ensure!(!heard.end.is_null(), "round {round}: {heard:?}");
         }
-        let after = Traces::of(&mut world)?;
-        ensure!(before == after, "{before:#?}\n{after:#?}");
+        settled(&mut world, |after| *after == before).with_context(|| format!("{before:#?}"))?;
         for app in [APP, OTHER] {
             world.tell(&json!({ "remove_network": app }))?;
         }

@@ -1,0 +1,47 @@
+//! What the owner says of registries. containerd-lite is told with each pull, and keeps none of it.
+
+use super::Apps;
+use super::error::AppsError;
+use super::lock;
+use model::containers::Registries;
+use model::containers::Registry;
+use model::containers::RegistryName;
+
+impl Apps {
+    /// All that was said.
+    #[must_use]
+    pub fn registries(&self) -> Registries {
+        lock(&self.0.registries).clone()
+    }
+
+    /// Keeps what is said of one, in the place of what was said before.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be meant, or cannot be kept.
+    pub async fn set_registry(&self, name: RegistryName, registry: Registry) -> Result<(), AppsError> {
+        let _in_turn = self.0.writing.lock().await;
+        let mut registries = self.registries();
+        registries.0.insert(name.clone(), registry.clone());
+        registries.check().map_err(AppsError::InvalidRegistries)?;
+        self.store()?.keep_registry(&name, &registry).await.map_err(AppsError::Keep)?;
+        *lock(&self.0.registries) = registries;
+        Ok(())
+    }
+
+    /// Forgets what was said of one; whether there was something.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be kept.
+    pub async fn forget_registry(&self, name: &RegistryName) -> Result<bool, AppsError> {
+        let _in_turn = self.0.writing.lock().await;
+        let mut registries = self.registries();
+        if registries.0.remove(name).is_none() {
+            return Ok(false);
+        }
+        self.store()?.forget_registry(name).await.map_err(AppsError::Keep)?;
+        *lock(&self.0.registries) = registries;
+        Ok(true)
+    }
+}
