@@ -20,6 +20,8 @@ pub(crate) const IDS: u32 = 65_536;
 /// What root of a container may do, to files and processes of its app only: it has these in its own user namespace.
 pub(crate) const ROOT_CAPABILITIES: [&str; 6] =
     ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"];
+/// When the box as a whole is out of memory, an app goes before a service.
+pub(crate) const OOM_SCORE: i32 = 300;
 /// Bytes of `/dev`, in which there are only nodes and links.
 const DEV_BYTES: u64 = 64 << 10;
 /// Bytes of `/dev/shm` when the app asks for none; they count as its memory.
@@ -85,8 +87,7 @@ pub(crate) fn spec(start: &Start, user: &User, ready: &Ready<'_>) -> Value {
                 "ambient": [],
             },
             "noNewPrivileges": true,
-            // When the box as a whole is out of memory, an app goes before a service.
-            "oomScoreAdj": 300,
+            "oomScoreAdj": OOM_SCORE,
         },
         "mounts": mounts(start, ready),
         "linux": {

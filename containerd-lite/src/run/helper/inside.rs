@@ -95,8 +95,7 @@ fn enter(order: &Inside) -> anyhow::Result<()> {
     let is_it = record::started(order.pid).context("see when it was started")? == Some(order.ticks);
     ensure!(is_it, "the container has ended");
     fs::write(cgroup::folder(&order.id).join("cgroup.procs"), "0").context("enter the control group")?;
-    rustix::thread::set_thread_groups(&[]).context("drop the groups")?;
-    start::limits()?;
+    start::inherit()?;
     let all = ThreadNameSpaceType::USER
         | ThreadNameSpaceType::MOUNT
         | ThreadNameSpaceType::PROCESS_ID

@@ -83,6 +83,7 @@ fn starting_and_stopping_leaves_nothing_behind() {
         }
         let gone = Traces::of(&mut world)?;
         ensure!(gone.files.iter().all(|file| !file.contains(APP) && !file.contains(OTHER)), "{gone:#?}");
+        ensure!(gone.groups.iter().all(|group| !group.contains(APP)), "{gone:#?}");
         ensure!(gone.mounts.iter().all(|mount| !mount.contains(APP)), "{gone:#?}");
         Ok(())
     });

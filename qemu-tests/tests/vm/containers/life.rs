@@ -78,6 +78,14 @@ fn stopping(world: &mut World) -> Result<()> {
     world.tell(&json!({ "stop": id(APP) }))?;
     let heard = world.wait(APP)?;
     ensure!(heard.end == json!({ "code": 42 }), "its stop signal did not reach it: {heard:?}");
+    for (signal, number) in [("SIGTERM", "15"), ("SIGINT", "2"), ("SIGUSR1", "10"), ("SIGWINCH", "28")] {
+        let order = with(start(&["wait", number], "web"), "stop_signal", json!(signal));
+        world.start(APP, &order, "waiting")?;
+        world.tell(&json!({ "stop": id(APP) }))?;
+        let heard = world.wait(APP)?;
+        ensure!(heard.end == json!({ "code": 42 }), "{signal} did not reach it: {heard:?}");
+        world.tell(&json!({ "remove": id(APP) }))?;
+    }
     world.start(APP, &start(&["stubborn"], "web"), "waiting")?;
     world.tell(&json!({ "stop": id(APP) }))?;
     let heard = world.wait(APP)?;
@@ -86,6 +94,14 @@ fn stopping(world: &mut World) -> Result<()> {
     world.tell(&json!({ "kill": id(APP) }))?;
     let heard = world.wait(APP)?;
     ensure!(heard.end == json!("unknown"), "{heard:?}");
+    // Whom there is nothing left to kill of, nothing happens to.
+    let ended = world.tell(
+        &json!({ "run": { "id": id(OTHER), "start": start(&["exit", "7"], "web"), "seconds": 200 } }),
+    )?;
+    ensure!(ended["end"] == json!({ "code": 7 }), "{ended}");
+    world.tell(&json!({ "kill": id(OTHER) }))?;
+    ensure!(world.wait(OTHER)?.end == json!({ "code": 7 }));
+    world.tell(&json!({ "remove": id(OTHER) }))?;
     // Its end can be asked for as long as it is not removed, by somebody new each time.
     ensure!(world.wait(APP)?.end == json!("unknown"));
     world.tell(&json!({ "remove": id(APP) }))?;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -146,6 +147,123 @@ static void calls(void)
     call("personality_query", SYS_personality, 0xffffffff, 0, 0, 0);
 }
 
+static const char *const MASKED[] = {"acpi",   "asound",  "config.gz", "dynamic_debug", "interrupts",    "iomem", "ioports",    "kallsyms",
+                                     "kcore",  "keys",    "key-users", "latency_stats", "modules",       "scsi",  "timer_list", "sched_debug"};
+static const char *const READ_ONLY[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys"};
+static const char *const GROUP[] = {"memory.max", "memory.swap.max", "memory.oom.group", "cpu.max", "pids.max"};
+static const char *const NAMESPACES[] = {"user", "mnt", "pid", "ipc", "uts", "cgroup", "net"};
+static const char *const NODES[] = {"null", "zero", "full", "random", "urandom", "tty"};
+static const char *const LINKS[] = {"fd", "stdin", "stdout", "stderr", "ptmx"};
+#define EACH(name, list) for (size_t name = 0; name < sizeof(list) / sizeof *(list); name++)
+
+static void line_of(const char *name, const char *path)
+{
+    char line[256] = "";
+    FILE *file = fopen(path, "re");
+    if (file && fgets(line, sizeof line, file))
+        line[strcspn(line, "\n")] = 0;
+    if (file)
+        fclose(file);
+    printf("%s=%s\n", name, line);
+}
+
+static void link_of(const char *kind, const char *name, const char *folder)
+{
+    char path[128], target[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ssize_t length = readlink(path, target, sizeof target);
+    printf("%s:%s=%.*s\n", kind, name, (int)(length > 0 ? length : 0), target);
+}
+
+/* What a masked path is: "absent", "null" (the device), "empty" (a folder), or "open". */
+static void masked(const char *name)
+{
+    char path[128];
+    struct stat is;
+    snprintf(path, sizeof path, "/proc/%s", name);
+    const char *found = "open";
+    if (stat(path, &is) != 0)
+        found = "absent";
+    else if (S_ISCHR(is.st_mode) && is.st_rdev == makedev(1, 3))
+        found = "null";
+    else if (S_ISDIR(is.st_mode)) {
+        DIR *folder = opendir(path);
+        int entries = 0;
+        while (folder && readdir(folder))
+            entries++;
+        found = folder && entries == 2 ? "empty" : "open";
+        if (folder)
+            closedir(folder);
+    }
+    printf("masked:%s=%s\n", name, found);
+}
+
+/* "mount:<point>=<type> <options> <propagation or ->", in the order in which they were made. */
+static void mounts(void)
+{
+    char line[4096];
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    for (int number = 0; file && fgets(line, sizeof line, file); number++) {
+        char *point = 0, *options = 0, *type = 0, *propagation = "-";
+        int field = 0, tail = 0;
+        for (char *word = strtok(line, " \n"); word; word = strtok(0, " \n"), field++) {
+            if (field == 4)
+                point = word;
+            else if (field == 5)
+                options = word;
+            else if (field > 5 && !tail && !strcmp(word, "-"))
+                tail = field;
+            else if (field > 5 && !tail)
+                propagation = word;
+            else if (tail && field == tail + 1)
+                type = word;
+        }
+        printf("mount:%s=%d %s %s %s\n", point, number, type, options, propagation);
+    }
+    if (file)
+        fclose(file);
+}
+
+/* What a container is given, as the kernel tells it. */
+static void given(void)
+{
+    char text[256];
+    printf("cwd=%s\n", getcwd(text, sizeof text));
+    printf("ODD=%s\n", getenv("ODD"));
+    line_of("oom", "/proc/self/oom_score_adj");
+    mode_t mask = umask(0);
+    printf("umask=%03o\n", mask);
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    printf("files=%llu %llu\n", (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+    getrlimit(RLIMIT_CORE, &limit);
+    printf("core=%llu %llu\n", (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+    line_of("gid_map", "/proc/self/gid_map");
+    EACH(i, NAMESPACES)
+        link_of("ns", NAMESPACES[i], "/proc/self/ns");
+    EACH(i, GROUP) {
+        snprintf(text, sizeof text, "/sys/fs/cgroup/%s", GROUP[i]);
+        line_of(GROUP[i], text);
+    }
+    EACH(i, MASKED)
+        masked(MASKED[i]);
+    EACH(i, READ_ONLY) {
+        struct statvfs is;
+        int found = statvfs(READ_ONLY[i], &is) == 0;
+        printf("read_only:%s=%s\n", READ_ONLY[i], !found ? "absent" : is.f_flag & ST_RDONLY ? "yes" : "no");
+    }
+    say("sys_new", mkdir("/sys/new", 0755));
+    EACH(i, NODES) {
+        struct stat is = {0};
+        snprintf(text, sizeof text, "/dev/%s", NODES[i]);
+        int found = stat(text, &is) == 0 && S_ISCHR(is.st_mode);
+        printf("node:%s=%s %u:%u\n", NODES[i], found ? "c" : "none", major(is.st_rdev), minor(is.st_rdev));
+    }
+    EACH(i, LINKS)
+        link_of("link", LINKS[i], "/dev");
+    mounts();
+}
+
 static int child_that_changes_root(void)
 {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -242,6 +360,8 @@ int main(int count, char **words)
     const char *what = count > 1 ? words[1] : "facts";
     if (!strcmp(what, "facts"))
         facts();
+    else if (!strcmp(what, "given"))
+        given();
     else if (!strcmp(what, "calls"))
         calls();
     else if (!strcmp(what, "escapes"))
@@ -263,7 +383,7 @@ int main(int count, char **words)
                 pause();
         puts("left behind");
     } else if (!strcmp(what, "wait") || !strcmp(what, "stubborn")) {
-        signal(SIGQUIT, what[0] == 'w' ? on_quit : SIG_IGN);
+        signal(count > 2 ? atoi(words[2]) : SIGQUIT, what[0] == 'w' ? on_quit : SIG_IGN);
         puts("waiting");
         for (;;)
             pause();

@@ -1,5 +1,6 @@
 //! What a program in a container sees, and which system calls it is refused.
 
+use super::given;
 use super::world::FIRST_ID;
 use super::world::Heard;
 use super::world::World;
@@ -53,6 +54,7 @@ fn a_container_has_what_it_needs_and_nothing_of_the_box() {
         let as_user = world.run(&start(&["facts"], "web"))?;
         check_facts(&as_user, "33", "34", NONE)?;
         ensure!(as_user.facts().get("Groups") == Some(&"40"), "{as_user:?}");
+        given::check(&mut world)?;
         ensure!(as_user.facts().get("home") == Some(&"/home/web"), "{as_user:?}");
         expect(&as_user, "write_root", "EROFS")?;
         // Its volumes belong to root of the image.
@@ -60,6 +62,7 @@ fn a_container_has_what_it_needs_and_nothing_of_the_box() {
 
         let as_root = world.run(&start(&["facts"], ""))?;
         check_facts(&as_root, "0", "0", OF_ROOT)?;
+        ensure!(as_root.facts().get("Groups") == Some(&""), "{as_root:?}");
         expect(&as_root, "write_root", "EROFS")?;
         expect(&as_root, "write_volume", "done")?;
         let of_volume = world.agent.walk("/data/container-tests/volume")?;

@@ -22,7 +22,7 @@ use std::process::Command;
 const DRIVER: &str = "/run/hearth/tests/containers";
 const PROBE: &str = "/run/hearth/tests/probe";
 /// Layers and volumes.
-const DATA: &str = "/data/container-tests";
+pub(super) const DATA: &str = "/data/container-tests";
 /// First ids, as `containerd_lite::runtime` has them.
 pub(crate) const IMAGE_IDS: u32 = 0x1000_0000;
 pub(crate) const FIRST_ID: u32 = 0x2000_0000 + 65_536;
