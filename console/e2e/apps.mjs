@@ -71,6 +71,9 @@ export const APP_SITUATIONS = {
     go();
     await page.getByText("Photos is installed.").waitFor();
     await page.getByText("hearth.local:8480").waitFor();
+    const opens = page.getByRole("link", { name: /^Open / });
+    const address = await opens.getAttribute("href");
+    if (address !== "http://hearth.local:8480/") throw new Error(`its page is said to be at ${address}`);
     await page
       .getByText(/% of a core/)
       .first()

@@ -356,8 +356,14 @@ export function appHandlers(box) {
   };
 }
 
-function summary({ key, id, made, state, reasons, operation, problem }) {
-  return { key, id, title: made.title, version: made.version, scope: made.scope, state, reasons, operation, problem };
+function summary({ key, id, made, state, reasons, operation, problem, granted }) {
+  return { key, id, title: made.title, version: made.version, scope: made.scope, state, reasons, operation, problem, page: pageOf(granted) };
+}
+
+/** As if the first way in led to its page. */
+function pageOf(granted) {
+  const way = granted.map((name) => /^inbound:tcp\/(\d+):/.exec(name)).find(Boolean);
+  return way ? { port: Number(way[1]), path: "/" } : null;
 }
 
 function manages({ name, role }, { owner }) {

@@ -44,6 +44,14 @@ export interface AppSummary {
   operation: AppOperation | null;
   /** Why the last thing that was done to it came to nothing. */
   problem: string | null;
+  /** Where devices at home open its page. */
+  page: AppPage | null;
+}
+
+/** The web page of an app, over HTTP at the box's own name. */
+export interface AppPage {
+  port: number;
+  path: string;
 }
 
 /** How an operation ended of whose app nothing is left; without a problem it was removed as wished. */

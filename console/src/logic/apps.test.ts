@@ -32,6 +32,7 @@ const APP: AppSummary = {
   reasons: [],
   operation: null,
   problem: null,
+  page: null,
 };
 const PULLING: AppOperation = { what: "install", step: "pulling", done_bytes: 42_000_000, total_bytes: 84_000_000, blocked: null };
 const LIST: AppList = { problem: null, apps: [APP], ended: [] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AppAsk } from "../api/apps";
-import { askedNames, grantedNames, reachedAt, shownAsk, splitAsks, switched, weightWord } from "./permissions";
+import { askedNames, grantedNames, pageAddress, reachedAt, shownAsk, splitAsks, switched, weightWord } from "./permissions";
 
 const LAN: AppAsk = { weight: "high", words: "May reach every device in your home network", reason: "To show photos", permissions: ["lan"] };
 const DOMAINS: AppAsk = {
@@ -44,6 +44,7 @@ describe("what it gets", () => {
   });
 
   it("tells where devices at home find it", () => {
+    expect(pageAddress({ port: 8480, path: "/start" }, "hearth.local")).toBe("http://hearth.local:8480/start");
     expect(reachedAt(["lan", "inbound:tcp/8480:80", "inbound:udp/53:5353", "inbound:odd"], "hearth.local")).toEqual([
       { address: "hearth.local:8480", protocol: "TCP" },
       { address: "hearth.local:53", protocol: "UDP" },

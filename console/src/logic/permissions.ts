@@ -1,6 +1,6 @@
 /** What apps may: what is switched on, and what a switch stands for. Pure. */
 
-import type { AppAsk } from "../api/apps";
+import type { AppAsk, AppPage } from "../api/apps";
 import { ended } from "./apps";
 
 /** One switch, for one permission. */
@@ -63,6 +63,11 @@ const WEIGHTS: Record<AppAsk["weight"], string | undefined> = {
 /** Said beside what matters most. */
 export function weightWord(weight: AppAsk["weight"]): string | undefined {
   return WEIGHTS[weight];
+}
+
+/** Address of an app's page, by the name or address under which this page was opened. */
+export function pageAddress({ port, path }: AppPage, box: string): string {
+  return `http://${box}:${port}${path}`;
 }
 
 /** Where devices at home reach an app, by the name or address under which they reach the box. */

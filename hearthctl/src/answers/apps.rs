@@ -34,6 +34,17 @@ pub struct App {
     pub operation: Option<AppOperation>,
     /// Why the last thing that was done to it came to nothing.
     pub problem: Option<String>,
+    /// Where devices at home open its page.
+    pub page: Option<AppPage>,
+}
+
+/// The web page of an app, over HTTP at the box's own name.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AppPage {
+    /// TCP port of the box.
+    pub port: u16,
+    /// Path.
+    pub path: String,
 }
 
 /// What is being done to an app.

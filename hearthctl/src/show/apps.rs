@@ -36,6 +36,9 @@ pub fn app(details: &AppDetails) -> String {
     let mut text = format!("{} {} ({})\n", app.title, app.version, app.id);
     text.extend(details.description.iter().map(|words| format!("{words}\n")));
     let mut rows = vec![vec!["state".to_owned(), state(app)], vec!["key".to_owned(), app.key.clone()]];
+    rows.extend(app.page.iter().map(|page| {
+        vec!["page".to_owned(), format!("port {} of the box, over HTTP, at {}", page.port, page.path)]
+    }));
     for container in &details.containers {
         let mut words = container.state.replace('_', " ");
         if let Some(usage) = container.usage {

@@ -8,6 +8,7 @@ use super::flow::UpdateStep;
 use super::permission::Permission;
 use super::permission::of_subject;
 use super::record::AppRecord;
+use super::record::Edition;
 use super::record::Owner;
 use super::work::reasons;
 use app_manifest::Ask;
@@ -17,6 +18,7 @@ use model::containers::AppState;
 use model::containers::ContainerReport;
 use model::containers::ContainerState;
 use model::containers::End;
+use model::network::app_policy::Protocol;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -41,6 +43,18 @@ pub struct AppSummary {
     operation: Option<OperationView>,
     /// Why the last thing that was done to it came to nothing, in plain words.
     problem: Option<String>,
+    /// Where devices at home open its page; nothing where it has none, or they may not reach it.
+    page: Option<PageView>,
+}
+
+/// The web page of an app, over HTTP at the box's own name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AppPage)]
+pub struct PageView {
+    /// TCP port of the box.
+    port: u16,
+    /// Path of the page that opens first.
+    path: String,
 }
 
 /// For whom an app is.
@@ -305,7 +319,22 @@ pub fn summary(apps: &Apps, record: &AppRecord) -> AppSummary {
         reasons: report.flatten().map(reasons).unwrap_or_default(),
         operation: operation(apps, record),
         problem: record.problem.clone(),
+        page: if record.is_leftover() { None } else { page(record.edition()) },
     }
+}
+
+/// The way in that leads to the port of its page.
+fn page(edition: &Edition) -> Option<PageView> {
+    let display = edition.manifest.display.as_ref()?;
+    let ways = edition.granted.iter().filter_map(|permission| match permission {
+        Permission::Inbound { port, app_port }
+            if port.protocol == Protocol::Tcp && *app_port == display.port =>
+        {
+            Some(port.number.get())
+        }
+        _ => None,
+    });
+    ways.min().map(|port| PageView { port, path: display.path.to_string() })
 }
 
 /// All about an app.

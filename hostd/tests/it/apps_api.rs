@@ -445,3 +445,22 @@ async fn what_is_said_of_registries_is_kept_and_goes_with_each_pull() {
     let again = home.send(&home.anna, "DELETE", "/registries/docker.io", &Value::Null).await;
     assert_eq!(again.status, 404);
 }
+
+#[tokio::test]
+async fn the_page_of_an_app_is_told_while_devices_at_home_may_open_it() {
+    let home = Home::new().await;
+    let text = json!({
+        "format": 1, "id": "photos", "title": "Photos", "version": "1.0.0",
+        "containers": {"web": {"image": NGINX}},
+        "display": {"port": 8080, "path": "/start"},
+        "permissions": {"inbound": [
+            {"port": "udp/8080", "reason": "Cameras"},
+            {"port": "tcp/8480", "app_port": 8080, "reason": "Phones"},
+        ]},
+    });
+    let key = home.install(&home.anna, json!({"manifest": text.to_string()})).await;
+    assert_eq!(home.app(&home.anna, &key).await["page"], json!({"port": 8480, "path": "/start"}));
+    let path = format!("/apps/{key}/permissions");
+    let without = home.send(&home.anna, "PUT", &path, &json!({"granted": ["inbound:udp/8080:8080"]})).await;
+    assert_eq!((without.status, &without.json()["page"]), (200, &Value::Null));
+}

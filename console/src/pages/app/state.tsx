@@ -3,7 +3,7 @@ import { api, type AppRun } from "../../api/client";
 import type { AppStatus, AppView } from "../../api/apps";
 import { appState, appTrouble, canCallOff, operationWords, problemTitle, runs, sentence, stateAdvice } from "../../logic/apps";
 import { totalWords, type Look } from "../../logic/appusage";
-import { reachedAt } from "../../logic/permissions";
+import { pageAddress, reachedAt } from "../../logic/permissions";
 import { Reasons } from "../../ui/reasons";
 import { Notice, StatusWord, WorkBar } from "../../ui/status";
 
@@ -84,6 +84,13 @@ export function StateCard({ app, before, now, again }: Props) {
         <Notice kind="bad" urgent>
           <p>{trouble}</p>
         </Notice>
+      ) : null}
+      {app.page && app.state === "running" ? (
+        <p>
+          <a class="button" href={pageAddress(app.page, location.hostname)} target="_blank" rel="noreferrer">
+            Open {app.title}
+          </a>
+        </p>
       ) : null}
       {possible.length > 0 ? (
         <div ref={acts} class="actions actions-start">
