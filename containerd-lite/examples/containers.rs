@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use containerd_lite::run::Launcher;
+use containerd_lite::run::specification;
 use containerd_lite::runtime::ContainerId;
 use containerd_lite::runtime::Running;
 use containerd_lite::runtime::Runtime as _;
@@ -59,6 +60,8 @@ enum Ask {
     Inside { id: ContainerId, words: Vec<String>, seconds: u64 },
     /// What it uses.
     Usage(ContainerId),
+    /// What another runtime would be told.
+    Specification { start: Box<Start>, root: PathBuf, init: PathBuf, cgroup: String },
     /// Makes an image by hand.
     Prepare(Step),
 }
@@ -117,6 +120,9 @@ fn answer(launcher: &mut Launcher, ask: Ask) -> anyhow::Result<Value> {
         Ask::Inside { id, words, seconds } => {
             let (end, output) = launcher.run_inside(&id, &words, Duration::from_secs(seconds))?;
             return Ok(json!({ "end": end, "output": output }));
+        }
+        Ask::Specification { start, root, init, cgroup } => {
+            return Ok(specification(&start, &root, &init, &cgroup));
         }
         Ask::Prepare(step) => prepare(&step)?,
         Ask::Usage(id) => return Ok(serde_json::to_value(launcher.usage(&id)?)?),

@@ -24,3 +24,15 @@ mod talk;
 mod user;
 
 pub use launcher::Launcher;
+
+use crate::runtime::Start;
+use serde_json::Value;
+use std::path::Path;
+
+/// The OCI specification of a container whose program runs as root of its image, without its volumes, over a root that somebody else made ready:
+/// what other runtimes are compared with.
+#[must_use]
+pub fn specification(start: &Start, root: &Path, init: &Path, cgroup: &str) -> Value {
+    let user = user::User { uid: 0, gid: 0, groups: Vec::new(), home: "/".to_owned() };
+    spec::spec(start, &user, &spec::Ready { cgroup, root, init, volumes: &[] })
+}

@@ -19,6 +19,7 @@ pub mod artifacts;
 pub mod blocklog;
 pub mod builder;
 pub mod capture;
+pub mod containers;
 pub mod cpio;
 pub mod disk;
 pub mod esp;

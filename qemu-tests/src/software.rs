@@ -26,6 +26,7 @@ use programs::BASE;
 use programs::GUESTBOOK;
 use programs::PROGRAMS;
 use programs::Program;
+use programs::RUNTIMES;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -61,6 +62,16 @@ pub struct Software {
 pub fn make() -> Result<Software> {
     let finished = make_in(&target().join("software"), PROGRAMS, disk::make)?;
     let images = PROGRAMS.iter().map(|program| layout::image(&finished.join("oci"), program));
+    Ok(Software { disk: finished.join("disk"), images: images.collect::<Result<_>>()? })
+}
+
+/// Makes the disk with other runtimes for containers, in one image.
+///
+/// # Errors
+/// As [`make`].
+pub fn runtimes() -> Result<Software> {
+    let finished = make_in(&target().join("runtimes"), RUNTIMES, disk::make)?;
+    let images = RUNTIMES.iter().map(|program| layout::image(&finished.join("oci"), program));
     Ok(Software { disk: finished.join("disk"), images: images.collect::<Result<_>>()? })
 }
 

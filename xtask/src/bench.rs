@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle; what the network costs,
-//! against nft and unbound in the same run; what storage costs, against SQLite in the same run.
+//! against nft and unbound in the same run; what storage costs, against SQLite in the same run; what containers cost, against crun and runc
+//! on the same box.
 //!
 //! Costs are processor seconds (of a boot: QEMU's under TCG): they depend little on what else this computer does. Rounds of both
 //! sides alternate, and the tables show medians. Nothing here passes or fails: figures go to `target/bench/*.json` and into the
 //! README.
 
+mod containers;
 mod debian;
 mod hearth;
 mod net;
@@ -51,6 +53,8 @@ enum Subject {
     Net,
     /// The store against SQLite, unlocking, writes at rest: target/bench/storage.json; takes a quarter of an hour
     Storage,
+    /// Containers against crun and runc, an image against skopeo and umoci: target/bench/containers.json; needs root
+    Containers,
 }
 
 /// Measures everything and writes the reports.
@@ -65,6 +69,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     }
     if is_wanted(Subject::Net) {
         network(arguments)?;
+    }
+    if is_wanted(Subject::Containers) {
+        publish(&containers::measure(arguments.rounds)?, &target().join("bench/containers.json"), arguments)?;
     }
     if is_wanted(Subject::Storage) {
         publish(&storage::measure(arguments.rounds)?, &target().join("bench/storage.json"), arguments)?;

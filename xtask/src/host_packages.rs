@@ -81,6 +81,10 @@ pub(crate) const BENCH: &[HostPackage] = &[
     package("ldnsutils", "signs the zone behind both name servers"),
     package("openssl", "makes their upstream's certificate"),
     package("iproute2", "network namespaces"),
+    package("fakeroot", "keeps the owners of unpacked layers"),
+    package("docker-registry", "a registry to pull from"),
+    package("skopeo", "fills it, and pulls, to compare with"),
+    package("umoci", "unpacks images, to compare with"),
 ];
 
 /// Installs what is missing of the given lists.

@@ -326,13 +326,9 @@ pub fn summary(apps: &Apps, record: &AppRecord) -> AppSummary {
 /// The way in that leads to the port of its page.
 fn page(edition: &Edition) -> Option<PageView> {
     let display = edition.manifest.display.as_ref()?;
-    let ways = edition.granted.iter().filter_map(|permission| match permission {
-        Permission::Inbound { port, app_port }
-            if port.protocol == Protocol::Tcp && *app_port == display.port =>
-        {
-            Some(port.number.get())
-        }
-        _ => None,
+    let ways = edition.granted.iter().filter_map(|permission| {
+        let Permission::Inbound { port, app_port } = permission else { return None };
+        (port.protocol == Protocol::Tcp && *app_port == display.port).then_some(port.number.get())
     });
     ways.min().map(|port| PageView { port, path: display.path.to_string() })
 }

@@ -122,6 +122,9 @@ const OWN: u64 = 101;
 pub const GUESTBOOK: &[Program] =
     &[guestbook::FRONT, guestbook::STORE, guestbook::CACHE, guestbook::FIRST, guestbook::SECOND];
 
+/// Other runtimes for containers.
+pub const RUNTIMES: &[Program] = &[Program { name: "runtimes", packages: &["crun", "runc"], ..NONE }];
+
 /// All of them.
 pub const PROGRAMS: &[Program] = &[
     web::NGINX,

@@ -5,4 +5,5 @@ mod given;
 mod leftovers;
 mod life;
 mod probe;
-pub(crate) mod world;
+
+pub(crate) use qemu_tests::containers as world;

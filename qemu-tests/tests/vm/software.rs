@@ -48,7 +48,7 @@ fn well_known_servers_run_with_no_extra_grant() {
         let disk = UsbDisk::made_elsewhere(&software.disk);
         let artifacts = Artifacts::load()?;
         let builder = VmBuilder::new(folder, &artifacts).memory(1536).disk_size(6 << 30).usb_disk(&disk);
-        let helper = compile(folder, "software/helper.c")?;
+        let helper = compile(folder, "tests/vm/software/helper.c")?;
         let mut world = World::bring(builder)?;
         world.agent.install(HELPER, &helper)?;
         world.agent.run(HELPER, &["mount", "/dev/sda", LAYERS], "")?;

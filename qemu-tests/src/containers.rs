@@ -1,15 +1,15 @@
-//! A box with the runtime, an image of one program, and two apps.
+//! A box with the runtime of containers, an image of one program, and two apps: for tests of the runtime, and for what measures it.
 
+use crate::Artifacts;
+use crate::Vm;
+use crate::VmBuilder;
+use crate::agent::Agent;
+use crate::artifacts::target;
+use crate::builder::Inside;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
-use qemu_tests::Artifacts;
-use qemu_tests::Vm;
-use qemu_tests::VmBuilder;
-use qemu_tests::agent::Agent;
-use qemu_tests::artifacts::target;
-use qemu_tests::builder::Inside;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,23 +22,28 @@ use std::process::Command;
 const DRIVER: &str = "/run/hearth/tests/containers";
 const PROBE: &str = "/run/hearth/tests/probe";
 /// Layers and volumes.
-pub(super) const DATA: &str = "/data/container-tests";
-/// First ids, as `containerd_lite::runtime` has them.
-pub(crate) const IMAGE_IDS: u32 = 0x1000_0000;
-pub(crate) const FIRST_ID: u32 = 0x2000_0000 + 65_536;
+pub const DATA: &str = "/data/container-tests";
+/// First id of files of images, as `containerd_lite::runtime` has them.
+pub const IMAGE_IDS: u32 = 0x1000_0000;
+/// That of the first app.
+pub const FIRST_ID: u32 = 0x2000_0000 + 65_536;
 /// Seconds that a container may take under emulation, on a computer that is busy.
 const SECONDS: u64 = 240;
 
-/// The two apps.
-pub(crate) const APP: &str = "aaaaaaaaaaaaaaaa";
-pub(crate) const OTHER: &str = "bbbbbbbbbbbbbbbb";
+/// The first app.
+pub const APP: &str = "aaaaaaaaaaaaaaaa";
+/// The second one.
+pub const OTHER: &str = "bbbbbbbbbbbbbbbb";
 
 /// What a container printed, and how it ended.
 #[derive(Debug)]
-pub(crate) struct Heard {
-    pub(crate) end: Value,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Heard {
+    /// How it ended: `{"code": 0}`, `{"signal": 9}`, `"out_of_memory"`, `"unknown"`; null when it has not.
+    pub end: Value,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
 }
 
 impl Heard {
@@ -48,7 +53,8 @@ impl Heard {
     }
 
     /// The lines `name=value`.
-    pub(crate) fn facts(&self) -> BTreeMap<&str, &str> {
+    #[must_use]
+    pub fn facts(&self) -> BTreeMap<&str, &str> {
         self.stdout
             .lines()
             .filter_map(|line| line.split_once('='))
@@ -58,17 +64,30 @@ impl Heard {
 }
 
 /// A box that is ready to run containers.
-pub(crate) struct World {
+#[derive(Debug)]
+pub struct World {
     // The machine goes last: the agent is inside of it.
-    pub(crate) agent: Agent,
-    _vm: Vm,
+    /// Inside of the box.
+    pub agent: Agent,
+    /// The box.
+    pub vm: Vm,
 }
 
 impl World {
     /// Boots a box, and brings it the programs and the image.
-    pub(crate) fn boot(folder: &Path) -> Result<Self> {
-        let probe = compile(folder, "containers/probe.c")?;
-        let builder = VmBuilder::new(folder, &Artifacts::load()?).memory(768);
+    ///
+    /// # Errors
+    /// When something was not built, or does not start.
+    pub fn boot(folder: &Path) -> Result<Self> {
+        Self::boot_with(folder, VmBuilder::new(folder, &Artifacts::load()?).memory(768))
+    }
+
+    /// The same of this machine.
+    ///
+    /// # Errors
+    /// As [`Self::boot`].
+    pub fn boot_with(folder: &Path, builder: VmBuilder) -> Result<Self> {
+        let probe = compile(folder, "src/containers/probe.c")?;
         let mut world = Self::bring(builder)?;
         world.agent.install(PROBE, &probe)?;
         world.make_image()?;
@@ -79,14 +98,17 @@ impl World {
     }
 
     /// Boots such a box, and brings it what drives the runtime.
-    pub(crate) fn bring(builder: VmBuilder) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As [`Self::boot`].
+    pub fn bring(builder: VmBuilder) -> Result<Self> {
         let vm = builder.inside(Inside::Agent).start()?;
         vm.wait_web()?;
         let mut agent = vm.agent()?;
         let driver = target().join("release/examples/containers");
         let driver = fs::read(&driver).with_context(|| format!("cannot read {}", driver.display()))?;
         agent.install(DRIVER, &driver)?;
-        Ok(Self { agent, _vm: vm })
+        Ok(Self { agent, vm })
     }
 
     /// One layer with the program, one with links that lead out, and three volumes; owned as the store owns layers.
@@ -110,20 +132,44 @@ impl World {
     }
 
     /// Tells the runtime; an error of its own is one here.
-    pub(crate) fn tell(&mut self, ask: &Value) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When the runtime refuses, or does not answer.
+    pub fn tell(&mut self, ask: &Value) -> Result<Value> {
         let answer = self.ask(ask)?;
         ensure!(answer.get("error").is_none(), "{ask}: {answer}");
         Ok(answer)
     }
 
     /// The same, with the error as an answer.
-    pub(crate) fn ask(&mut self, ask: &Value) -> Result<Value> {
+    ///
+    /// # Errors
+    /// When the runtime does not answer.
+    pub fn ask(&mut self, ask: &Value) -> Result<Value> {
         let output = self.agent.run(DRIVER, &[], &format!("{ask}\n"))?;
         serde_json::from_str(&output).with_context(|| format!("no sense in {output:?}"))
     }
 
+    /// Tells one process that drives the runtime all of these, one after another; its answers.
+    ///
+    /// # Errors
+    /// When the runtime refuses one, or does not answer.
+    pub fn tell_all(&mut self, asks: &[Value]) -> Result<Vec<Value>> {
+        let lines: String = asks.iter().map(|ask| format!("{ask}\n")).collect();
+        let output = self.agent.run(DRIVER, &[], &lines)?;
+        let answers: Vec<Value> = output.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        ensure!(answers.len() == asks.len(), "{} answers to {} lines", answers.len(), asks.len());
+        if let Some(refused) = answers.iter().find(|answer| answer.get("error").is_some()) {
+            bail!("the runtime refused: {refused}");
+        }
+        Ok(answers)
+    }
+
     /// Runs a container to its end and removes it.
-    pub(crate) fn run(&mut self, start: &Value) -> Result<Heard> {
+    ///
+    /// # Errors
+    /// When it does not start or end.
+    pub fn run(&mut self, start: &Value) -> Result<Heard> {
         let id = id(APP);
         let answer = self.tell(&json!({ "run": { "id": id, "start": start, "seconds": SECONDS } }))?;
         if answer["end"].is_null() {
@@ -134,7 +180,10 @@ impl World {
     }
 
     /// Starts a container that says this when it is on its way.
-    pub(crate) fn start(&mut self, app: &str, start: &Value, until: &str) -> Result<Heard> {
+    ///
+    /// # Errors
+    /// When it does not start, or says something else.
+    pub fn start(&mut self, app: &str, start: &Value, until: &str) -> Result<Heard> {
         let ask = json!({ "start": { "id": id(app), "start": start, "until": until, "seconds": SECONDS } });
         let heard = Heard::of(&self.tell(&ask)?);
         ensure!(heard.end.is_null() && heard.stdout.contains(until), "it did not say {until:?}: {heard:?}");
@@ -142,19 +191,24 @@ impl World {
     }
 
     /// Waits for its end.
-    pub(crate) fn wait(&mut self, app: &str) -> Result<Heard> {
+    ///
+    /// # Errors
+    /// When there is no such container.
+    pub fn wait(&mut self, app: &str) -> Result<Heard> {
         let answer = self.tell(&json!({ "wait": { "id": id(app), "seconds": SECONDS } }))?;
         Ok(Heard::of(&answer))
     }
 }
 
 /// The container of an app.
-pub(crate) fn id(app: &str) -> Value {
+#[must_use]
+pub fn id(app: &str) -> Value {
     json!({ "app": app, "name": "web" })
 }
 
 /// How the probe is started, to do this, as this user.
-pub(crate) fn start(words: &[&str], user: &str) -> Value {
+#[must_use]
+pub fn start(words: &[&str], user: &str) -> Value {
     let words: Vec<&str> = ["/probe"].into_iter().chain(words.iter().copied()).collect();
     json!({
         "layers": [format!("{DATA}/low"), format!("{DATA}/high")],
@@ -179,15 +233,19 @@ pub(crate) fn start(words: &[&str], user: &str) -> Value {
 }
 
 /// The same with another value somewhere.
-pub(crate) fn with(mut start: Value, name: &str, value: Value) -> Value {
+#[must_use]
+pub fn with(mut start: Value, name: &str, value: Value) -> Value {
     start[name] = value;
     start
 }
 
-/// A program of the tests' folder, static; the C compiler is there because Rust links by it.
-pub(crate) fn compile(folder: &Path, source: &str) -> Result<Vec<u8>> {
+/// A program of this package, static; the C compiler is there because Rust links by it.
+///
+/// # Errors
+/// When it does not compile.
+pub fn compile(folder: &Path, source: &str) -> Result<Vec<u8>> {
     let program: PathBuf = folder.join("program");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm").join(source);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let done = Command::new("gcc")
         .args(["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
