@@ -91,8 +91,21 @@ impl Guest {
     ///
     /// # Errors
     /// As [`wait_until`], or when the guest has died.
-    pub fn wait_until<T>(&self, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        wait_until(BOOT, what, || {
+    pub fn wait_until<T>(&self, what: &str, look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        self.wait_within(BOOT, what, look)
+    }
+
+    /// The same with another patience.
+    ///
+    /// # Errors
+    /// As [`Self::wait_until`].
+    pub fn wait_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        wait_until(patience, what, || {
             self.serial.check().with_context(|| format!("while waiting for {what}"))?;
             look()
         })

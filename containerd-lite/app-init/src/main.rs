@@ -9,6 +9,7 @@
 //! from `/dev/null`. When this process ends, the kernel ends all others of the container.
 
 mod ending;
+mod start;
 mod words;
 
 use crate::ending::Ending;
@@ -26,9 +27,7 @@ use rustix::process::Pid;
 use rustix::process::WaitOptions;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::process::Command;
 use std::process::ExitCode;
-use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -59,17 +58,13 @@ fn run() -> io::Result<Ending> {
     wanted.add(Signal::SIGTERM);
     wanted.thread_block()?;
     let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    // The library gives a child an empty set of blocked signals.
-    let mut command = Command::new(&words.program);
-    let child = match command.args(&words.arguments).stdin(Stdio::null()).spawn() {
-        Ok(child) => child,
+    match start::start(&words) {
+        Ok(child) => look_after(child, &words, &signals),
         Err(error) => {
             say(&format!("cannot start {:?}: {error}", words.program));
-            return Ok(Ending::of_failed_start(&error));
+            Ok(Ending::of_failed_start(&error))
         }
-    };
-    let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH)?;
-    look_after(child, &words, &signals)
+    }
 }
 
 /// Until the app's program has ended, or its grace.

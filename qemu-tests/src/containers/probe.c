@@ -68,7 +68,7 @@ static void facts(void)
     FILE *status = fopen("/proc/self/status", "re");
     while (status && fgets(line, sizeof line, status))
         if (!strncmp(line, "Cap", 3) || !strncmp(line, "NoNewPrivs", 10) || !strncmp(line, "Seccomp:", 8) || !strncmp(line, "Uid", 3)
-            || !strncmp(line, "Gid", 3) || !strncmp(line, "Groups", 6)) {
+            || !strncmp(line, "Gid", 3) || !strncmp(line, "Groups", 6) || !strncmp(line, "SigBlk", 6) || !strncmp(line, "SigIgn", 6)) {
             for (char *c = line; *c; c++)
                 if (*c == '\t')
                     *c = ' ';

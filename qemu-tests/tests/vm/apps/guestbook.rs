@@ -6,6 +6,7 @@ use super::home::is_unreachable;
 use super::home::tell;
 use super::home::update;
 use super::home::wait_for;
+use super::home::wait_within;
 use crate::household::expect;
 use crate::household::expect_usable;
 use crate::household::log_in;
@@ -28,9 +29,12 @@ use std::fs;
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Under emulation a database takes minutes to make its first files.
 const START_SECONDS: u32 = 900;
+/// Four images are pulled, two databases make their files, and each server waits for the one behind it.
+const PATIENCE_OF_APP: Duration = Duration::from_secs(2400);
 /// An emulated box on a busy machine answers about this much slower than another one.
 const PATIENCE: &str = "20";
 
@@ -60,21 +64,21 @@ fn real_servers_come_from_a_registry_and_keep_their_data() {
         expect(&web.send("PUT", &place, &headers, Some(plain.as_bytes()))?, 200)?;
 
         let key = install(&mut web, &manifest(1, &names))?;
-        wait_for(&vm, &web, &key, "running")?;
+        wait_within(PATIENCE_OF_APP, &vm, &web, &key, "running")?;
         visit(&mut vm, folder, 1, &[], "one")?;
         tell(&mut web, &key, "restart")?;
-        wait_for(&vm, &web, &key, "running")?;
+        wait_within(PATIENCE_OF_APP, &vm, &web, &key, "running")?;
         visit(&mut vm, folder, 1, &["one"], "two")?;
 
         // What the app told a visitor was kept outlives a cut, and nobody has to start the app.
         let mut vm = vm.power_cut().boot_again()?;
         let mut web = vm.wait_web()?;
         expect(&log_in(&mut web)?, 200)?;
-        wait_for(&vm, &web, &key, "running")?;
+        wait_within(PATIENCE_OF_APP, &vm, &web, &key, "running")?;
         visit(&mut vm, folder, 1, &["one", "two"], "three")?;
 
         update(&mut web, &key, &manifest(2, &names))?;
-        let updated = wait_for(&vm, &web, &key, "running")?;
+        let updated = wait_within(PATIENCE_OF_APP, &vm, &web, &key, "running")?;
         ensure!(updated["version"] == "2.0.0", "{updated}");
         visit(&mut vm, folder, 2, &["one", "two", "three"], "four")?;
         tell(&mut web, &key, "stop")?;

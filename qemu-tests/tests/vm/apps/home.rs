@@ -5,6 +5,7 @@ use crate::household::text;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use qemu_tests::BOOT;
 use qemu_tests::Vm;
 use qemu_tests::web;
 use qemu_tests::web::Response;
@@ -17,6 +18,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Port of the box at which devices at home reach the app.
 pub(super) const PORT: u16 = 8090;
@@ -134,7 +136,12 @@ pub(super) fn app(web: &Web, key: &str) -> Result<Value> {
 
 /// Waits until nothing is being done to the app and it is so.
 pub(super) fn wait_for(vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
-    vm.wait_until(&format!("the app to be {state}"), || {
+    wait_within(BOOT, vm, web, key, state)
+}
+
+/// The same with another patience.
+pub(super) fn wait_within(patience: Duration, vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
+    vm.wait_within(patience, &format!("the app to be {state}"), || {
         let answer = web.get(&format!("{APPS}/{key}"))?;
         if answer.status == 404 {
             anyhow::bail!("it is gone: {}", web.get(APPS)?.text());

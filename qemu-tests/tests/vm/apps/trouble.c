@@ -17,8 +17,11 @@ static void breed(void)
 
 static void eat(void)
 {
-    for (;;)
-        memset(malloc(1 << 20), 1, 1 << 20);
+    for (;;) {
+        volatile char *block = malloc(1 << 20);
+        for (int i = 0; block && i < 1 << 20; i += 4096)
+            block[i] = 1;
+    }
 }
 
 static void hold(void)

@@ -115,6 +115,8 @@ fn check_facts(heard: &Heard, uid: &str, gid: &str, capabilities: &str) -> Resul
         ("CapInh", NONE),
         ("CapAmb", NONE),
         ("NoNewPrivs", "1"),
+        ("SigBlk", NONE),
+        ("SigIgn", NONE),
         ("Seccomp", "2"),
         ("host", "probe-host"),
         ("write_tmp", "done"),
