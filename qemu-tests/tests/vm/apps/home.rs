@@ -189,4 +189,4 @@ pub(super) fn is_unreachable(vm: &mut Vm) -> Result<bool> {
 }
 
 const TRIES: u32 = 120;
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
