@@ -133,7 +133,6 @@ fn two_apps(world: &mut World) -> Result<()> {
             format!("CapBnd= {capabilities}"),
             "NoNewPrivs= 1".to_owned(),
             "SigBlk= 0000000000000000".to_owned(),
-            "SigIgn= 0000000000000000".to_owned(),
             "Seccomp= 2".to_owned(),
             "write_root=EROFS".to_owned(),
             "host=probe-host".to_owned(),

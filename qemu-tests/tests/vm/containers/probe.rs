@@ -14,6 +14,8 @@ use serde_json::json;
 /// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID (capabilities(7)).
 const OF_ROOT: &str = "00000000000000eb";
 const NONE: &str = "0000000000000000";
+/// Signals 32 and 33 are the C library's own: its `posix_spawn(3)` leaves them ignored, and who uses them sets them first.
+pub(super) const OF_LIBRARY: &str = "0000000180000000";
 
 /// Calls that are refused, whoever makes them.
 const REFUSED: [&str; 28] = [
@@ -116,7 +118,7 @@ fn check_facts(heard: &Heard, uid: &str, gid: &str, capabilities: &str) -> Resul
         ("CapAmb", NONE),
         ("NoNewPrivs", "1"),
         ("SigBlk", NONE),
-        ("SigIgn", NONE),
+        ("SigIgn", OF_LIBRARY),
         ("Seccomp", "2"),
         ("host", "probe-host"),
         ("write_tmp", "done"),
