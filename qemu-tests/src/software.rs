@@ -33,7 +33,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// Changes when images are put together in another way.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// An image that was made.
 #[derive(Clone, Debug)]

@@ -40,9 +40,10 @@ pub(crate) fn base(to: impl Write, packages: &[PathBuf]) -> Result<()> {
         let mut header = header(EntryType::Symlink, 0, 0o777);
         layer.append_link(&mut header, name, format!("usr/{name}"))?;
     }
-    add_packages(&mut layer, packages)?;
+    let mut folders = add_packages(&mut layer, packages)?;
     // What maintainer scripts would have made.
     folder(&mut layer, "tmp", 0, 0o1777)?;
+    above(&mut layer, "run/lock", &mut folders)?;
     folder(&mut layer, "run/lock", 0, 0o1777)?;
     for (name, target) in MOVED {
         link(&mut layer, name, &format!("/{target}"))?;
@@ -55,12 +56,16 @@ pub(crate) fn base(to: impl Write, packages: &[PathBuf]) -> Result<()> {
 /// The layer of a program.
 pub(crate) fn program(to: impl Write, packages: &[PathBuf], program: &Program) -> Result<()> {
     let mut layer = Builder::new(to);
-    add_packages(&mut layer, packages)?;
+    let mut folders = add_packages(&mut layer, packages)?;
+    above(&mut layer, "etc/passwd", &mut folders)?;
     accounts(&mut layer, program.users)?;
     for (path, owner, mode) in program.folders {
+        above(&mut layer, path, &mut folders)?;
         folder(&mut layer, path, *owner, *mode)?;
+        folders.insert((*path).to_owned());
     }
     for (path, content) in program.files {
+        above(&mut layer, path, &mut folders)?;
         match content {
             Content::Text(text) => file(&mut layer, path, 0o644, text)?,
             Content::Script(text) => file(&mut layer, path, 0o755, text)?,
@@ -83,14 +88,15 @@ fn accounts(layer: &mut Builder<impl Write>, more: &[(&str, u64, &str)]) -> Resu
     file(layer, "etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nhosts: files dns\n")
 }
 
-fn add_packages(layer: &mut Builder<impl Write>, packages: &[PathBuf]) -> Result<()> {
+/// Adds the files of packages; the folders that there are then.
+fn add_packages(layer: &mut Builder<impl Write>, packages: &[PathBuf]) -> Result<BTreeSet<String>> {
     // A file that two packages have is the later one's; a folder is written once.
     let mut folders = BTreeSet::new();
     for package in packages {
         let added = add_package(layer, package, &mut folders);
         added.with_context(|| format!("cannot take the files of {}", package.display()))?;
     }
-    Ok(())
+    Ok(folders)
 }
 
 fn add_package(
@@ -127,6 +133,7 @@ fn take(
         let mut entry = entry?;
         let name = text(entry.path()?.as_ref())?;
         let Some(place) = place(&name) else { continue };
+        above(layer, &place, folders)?;
         let mut header = entry.header().clone();
         header.set_mtime(0);
         let kind = header.entry_type();
@@ -174,6 +181,16 @@ fn text(path: &Path) -> Result<String> {
 fn folder(layer: &mut Builder<impl Write>, path: &str, owner: u64, mode: u32) -> Result<()> {
     let mut header = header(EntryType::Directory, owner, mode);
     Ok(layer.append_data(&mut header, format!("{path}/"), std::io::empty())?)
+}
+
+/// The folders above that no package has: whoever unpacks a layer may make them somebody else's.
+fn above(layer: &mut Builder<impl Write>, path: &str, folders: &mut BTreeSet<String>) -> Result<()> {
+    for (end, _) in path.match_indices('/') {
+        if folders.insert(path[..end].to_owned()) {
+            folder(layer, &path[..end], 0, 0o755)?;
+        }
+    }
+    Ok(())
 }
 
 fn link(layer: &mut Builder<impl Write>, path: &str, target: &str) -> Result<()> {

@@ -141,14 +141,16 @@ pub(super) fn wait_for(vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Val
 
 /// The same with another patience.
 pub(super) fn wait_within(patience: Duration, vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
-    vm.wait_within(patience, &format!("the app to be {state}"), || {
+    let mut last = Value::Null;
+    let waited = vm.wait_within(patience, &format!("the app to be {state}"), || {
         let answer = web.get(&format!("{APPS}/{key}"))?;
         if answer.status == 404 {
             anyhow::bail!("it is gone: {}", web.get(APPS)?.text());
         }
-        let app = answer.json()?;
-        Ok((app["operation"].is_null() && app["state"] == state).then_some(app))
-    })
+        last = answer.json()?;
+        Ok((last["operation"].is_null() && last["state"] == state).then(|| last.clone()))
+    });
+    waited.with_context(|| format!("the app: {last}"))
 }
 
 /// What the app says to a visitor at its port of the box; none while nobody answers there.
