@@ -52,8 +52,9 @@ impl Swtpm {
         self.port
     }
 
+    /// Its control port may answer a moment before the one for commands.
     pub(super) fn open(&self) -> Tpm {
-        Tpm::open(&Tcti::Swtpm { port: self.port }).unwrap()
+        wait_until("swtpm to take commands", || Tpm::open(&Tcti::Swtpm { port: self.port }).ok())
     }
 }
 
