@@ -33,6 +33,11 @@ const SYSCTLS: &[(&str, &str, &str)] = &[
     ("kernel/kexec_load_disabled", "1", "the only way to another kernel is the checked boot"),
     ("kernel/sysrq", "0", "a keyboard on the box gives no power over it"),
     ("kernel/core_pattern", "", "a core file of hostd would hold keys"),
+    (
+        "fs/file-max",
+        "9223372036854775807",
+        "open files count as memory of who opens them; one bound for all would hit services when an app is at it",
+    ),
     ("fs/suid_dumpable", "0", "nor of a process that changed its user"),
     (
         "kernel/panic",
