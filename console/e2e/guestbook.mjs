@@ -9,7 +9,6 @@ const before = JSON.parse(LINES);
 const browser = await launch({ hostMap: HOST_MAP });
 try {
   const visitor = await Visitor.enter(browser, [BASE_URL], Number(TIMEOUT_FACTOR));
-  // A browser asks for an icon by itself, and this app gives its page for everything.
   const { page } = visitor;
   await page.goto(BASE_URL);
   assert.equal(await page.locator("h1").textContent(), HEADING);

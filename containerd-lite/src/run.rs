@@ -23,11 +23,11 @@ mod spec;
 mod talk;
 mod user;
 
-pub use launcher::Launcher;
-
 use crate::runtime::Start;
 use serde_json::Value;
 use std::path::Path;
+
+pub use launcher::Launcher;
 
 /// The OCI specification of a container whose program runs as root of its image, without its volumes, over a root that somebody else made ready:
 /// what other runtimes are compared with.

@@ -267,12 +267,11 @@ impl Containerd {
     ///
     /// When containerd-lite is away, or does not take the name.
     pub async fn pull(&self, name: &str, registries: &Registries) -> Result<(), ContainerdError> {
-        let (what, proxy) = ("pull an image", self.proxy()?);
-        let said = serde_json::to_string(registries).map(Zeroizing::new);
-        let said = said.map_err(|error| ContainerdError::Strange {
-            what,
-            source: StrangeAnswer::NotUnderstood(error),
-        })?;
+        let what = "pull an image";
+        let refused = |source| ContainerdError::Refused { what, source };
+        let said = serde_json::to_string(registries)
+            .map_err(|error| refused(Containers1Error::Invalid(error.to_string())))?;
+        let (said, proxy) = (Zeroizing::new(said), self.proxy()?);
         tell(what, proxy.pull_image(name, &said)).await
     }
 

@@ -1,8 +1,7 @@
 //! Names of images, as far as hostd has to know them: written out in full, so that one image has one name everywhere, and fixed to what
 //! was pulled, so that nobody else's pull changes what an app runs.
 
-/// The registry of names without one.
-const DEFAULT_REGISTRY: &str = "docker.io";
+use model::containers::DEFAULT_REGISTRY;
 
 /// The name with its registry and its tag (docs/spec/images.md). What is no name stays what it is; the image store refuses it.
 #[must_use]

@@ -14,6 +14,18 @@ impl Apps {
         lock(&self.0.registries).clone()
     }
 
+    /// What counts for an image, by its complete name: what was said of its registry and of those that are asked before it. Logins for others
+    /// are not containerd-lite's business.
+    #[must_use]
+    pub fn registries_for(&self, image: &str) -> Registries {
+        let all = lock(&self.0.registries);
+        let registry = image.split('/').next().and_then(|first| first.parse::<RegistryName>().ok());
+        let Some(registry) = registry else { return Registries::default() };
+        let mirrors = all.0.get(&registry).into_iter().flat_map(|said| &said.mirrors);
+        let asked = mirrors.map(|mirror| &mirror.host).chain([&registry]);
+        Registries(asked.filter_map(|name| Some((name.clone(), all.0.get(name)?.clone()))).collect())
+    }
+
     /// Keeps what is said of one, in the place of what was said before.
     ///
     /// # Errors

@@ -346,7 +346,7 @@ impl Apps {
         let containerd = &self.0.containerd;
         let mut world = containerd.world();
         let mut called_off = self.0.called_off.subscribe();
-        containerd.pull(name, &self.registries()).await?;
+        containerd.pull(name, &self.registries_for(name)).await?;
         loop {
             if self.is_called_off(record) {
                 containerd.cancel_pull(name).await?;

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
+use model::containers::RegistryName;
 use model::network::app_policy::Grant;
 use serde_json::Value;
 use serde_json::json;
@@ -432,14 +433,23 @@ async fn what_is_said_of_registries_is_kept_and_goes_with_each_pull() {
         let refused = set(name, &body).await;
         assert_eq!(refused.error(), (422, "invalid_field".to_owned(), Some(field.to_owned())), "{body}");
     }
+    let mirrored = json!({"login": {"user": "ada"}, "mirrors": [{"host": "mirror.example.net"}]});
+    assert_eq!(set("docker.io", &mirrored).await.status, 200);
+    let login = json!({"login": {"user": "bo", "password": "another secret"}});
+    for name in ["mirror.example.net", "ghcr.io"] {
+        assert_eq!(set(name, &login).await.status, 200);
+    }
     home.install(&home.anna, image(NGINX)).await;
+    // Its own and its mirror's; no login for anybody else.
     let said = home.containerd.registries();
-    assert_eq!(said, home.router.app.apps.registries());
+    let names: Vec<&str> = said.0.keys().map(RegistryName::as_str).collect();
+    assert_eq!(names, ["docker.io", "mirror.example.net"]);
     let login = said.0[&"docker.io".parse().unwrap()].login.as_ref().unwrap();
     assert_eq!(login.password.as_str(), "a secret");
-    assert_eq!(home.router.store.scan("registries").unwrap().len(), 2);
+    let kept = home.router.app.apps.registries();
+    assert_eq!((home.router.store.scan("registries").unwrap().len(), kept.0.len()), (4, 4));
     home.router.app.apps.load().await;
-    assert_eq!(home.router.app.apps.registries(), said);
+    assert_eq!(home.router.app.apps.registries(), kept);
     let gone = home.send(&home.anna, "DELETE", "/registries/docker.io", &Value::Null).await;
     assert_eq!(gone.status, 204);
     let again = home.send(&home.anna, "DELETE", "/registries/docker.io", &Value::Null).await;

@@ -253,6 +253,7 @@ async fn what_a_restart_cuts_is_carried_on_and_a_netd_that_comes_back_is_told() 
     let client = Client::of(&running);
     let cookie = client.post("/api/v1/setup", &setup_body(&claim_code(&running.app))).await.cookie();
     wait_until("containerd-lite is there", async || running.app.apps.problem().is_none()).await;
+    assert!(netd.policies().is_empty(), "as long as there was no app there is nothing to tell");
     containerd.hold_up(NGINX);
     let post = async |client: &Client, path: &str, body: Value| {
         let body = body.to_string();

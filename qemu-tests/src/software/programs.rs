@@ -125,7 +125,7 @@ pub const GUESTBOOK: &[Program] =
 /// Other runtimes for containers.
 pub const RUNTIMES: &[Program] = &[Program { name: "runtimes", packages: &["crun", "runc"], ..NONE }];
 
-/// All of them.
+/// The twenty that everybody knows.
 pub const PROGRAMS: &[Program] = &[
     web::NGINX,
     web::APACHE,

@@ -10,6 +10,7 @@ use crate::run::order::Answer;
 use crate::run::order::Inside;
 use crate::run::order::MAX_OUTPUT;
 use crate::run::record;
+use crate::run::spec::OOM_SCORE;
 use crate::run::user::User;
 use anyhow::Context as _;
 use anyhow::ensure;
@@ -95,7 +96,10 @@ fn enter(order: &Inside) -> anyhow::Result<()> {
     let is_it = record::started(order.pid).context("see when it was started")? == Some(order.ticks);
     ensure!(is_it, "the container has ended");
     fs::write(cgroup::folder(&order.id).join("cgroup.procs"), "0").context("enter the control group")?;
-    start::inherit()?;
+    start::set_inherited()?;
+    // At a start libcontainer sets it.
+    fs::write("/proc/self/oom_score_adj", OOM_SCORE.to_string())
+        .context("go before services when memory ends")?;
     let all = ThreadNameSpaceType::USER
         | ThreadNameSpaceType::MOUNT
         | ThreadNameSpaceType::PROCESS_ID

@@ -9,7 +9,6 @@ use crate::run::record;
 use crate::run::record::Record;
 use crate::run::spec;
 use crate::run::spec::IDS;
-use crate::run::spec::OOM_SCORE;
 use crate::run::spec::Ready;
 use crate::run::user;
 use crate::run::user::User;
@@ -106,16 +105,14 @@ fn check_working_folder(stage: &Stage, start: &Start) -> anyhow::Result<()> {
 /// What a container inherits from this process.
 fn prepare_process() -> anyhow::Result<()> {
     std::env::set_current_dir("/").context("go to the root")?;
-    inherit()
+    set_inherited()
 }
 
-/// What every process of an app has from its first moment on, and its control group does not give.
-pub(super) fn inherit() -> anyhow::Result<()> {
+/// Sets of this process what every process of an app inherits, and its control group does not give.
+pub(super) fn set_inherited() -> anyhow::Result<()> {
     // libcontainer leaves groups alone when a container has none.
     rustix::thread::set_thread_groups(&[]).context("drop the groups")?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    fs::write("/proc/self/oom_score_adj", OOM_SCORE.to_string())
-        .context("go before services when memory ends")?;
     for (resource, most) in [(Resource::Nofile, FILES), (Resource::Core, 0)] {
         // More than the daemon itself may have is not ours to give.
         let most = rustix::process::getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
