@@ -106,6 +106,7 @@ export function App() {
           return (
             <InstallPage
               dataOf={shown.dataOf}
+              isOwner={isOwner(place.user)}
               onLoggedOut={onLoggedOut}
               onBack={() => show({ page: "apps" })}
               onApp={(key) => show({ page: "app", key }, "instead")}

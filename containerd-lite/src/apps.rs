@@ -10,6 +10,7 @@
 //!
 //! Times are durations since boot. [`App::due`] says when the next [`Event::Due`] is wanted.
 
+mod data;
 mod part;
 mod retry;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use retry::FAILURES_TOLERATED;
 pub use retry::LONGEST_PAUSE;
 pub use retry::UP_LONG_ENOUGH;
 
+use data::Data;
 use model::containers::AppReport;
 use model::containers::AppSpec;
 use model::containers::AppState;
@@ -79,6 +81,14 @@ pub enum Event {
         /// Why it is not healthy, if it is not.
         found: Result<(), String>,
     },
+    /// Somebody gives the key of its data; an answer follows.
+    Unlocking,
+    /// The answer: whether it is shown now.
+    Unlocked(bool),
+    /// Its data is to be hidden; what runs ends first.
+    Lock,
+    /// What came of [`Action::Lock`]: whether it is hidden now.
+    Locked(bool),
     /// The time of [`App::due`] has come.
     Due,
 }
@@ -105,6 +115,8 @@ pub enum Action {
     Stop(PartName),
     /// End it at once.
     Kill(PartName),
+    /// Hide its data: nothing runs any more.
+    Lock,
     /// See whether it is healthy.
     Probe {
         /// Which.
@@ -135,6 +147,7 @@ pub struct App {
     spec: AppSpec,
     wanted: Wanted,
     is_removed: bool,
+    data: Data,
     net: Net,
     net_pause: Pause,
     /// Why there was no network at the last try.
@@ -176,7 +189,15 @@ impl App {
         };
         let parts = parts.into_iter().map(|(name, found)| (name, Part::found(found))).collect();
         let net_pause = Pause::up_to(LONGEST_NETWORK_PAUSE);
-        Self { spec, wanted, is_removed: false, net, net_pause, net_trouble: None, parts }
+        let data = Data::default();
+        Self { spec, wanted, is_removed: false, data, net, net_pause, net_trouble: None, parts }
+    }
+
+    /// The same, with data that is shown or not.
+    #[must_use]
+    pub fn with_data(mut self, is_open: bool) -> Self {
+        self.data = if is_open { Data::Open } else { Data::Locked };
+        self
     }
 
     /// How it is to run.
@@ -194,6 +215,17 @@ impl App {
     /// Its containers.
     pub fn parts(&self) -> impl Iterator<Item = (&PartName, &Part)> {
         self.parts.iter()
+    }
+
+    /// Whether its data is shown.
+    #[must_use]
+    pub fn has_open_data(&self) -> bool {
+        self.data.is_open()
+    }
+
+    /// Whether it is to run now.
+    fn is_to_be_up(&self) -> bool {
+        self.wanted == Wanted::Running && self.data.is_open()
     }
 
     /// Whether nothing of it runs, nor is about to.
@@ -215,7 +247,7 @@ impl App {
             Net::Refused { until } => Some(*until),
             Net::Down | Net::Attaching | Net::Up | Net::Lost | Net::Detaching => None,
         };
-        self.parts.values().filter_map(Part::due).chain(net).min()
+        self.parts.values().filter_map(Part::due).chain(net).chain(self.data.due()).min()
     }
 
     /// Takes an event at a time and says what is to be done. Events that mean nothing now change nothing: an answer may well come after
@@ -257,6 +289,10 @@ impl App {
             Event::Probed { part: name, run, found } => {
                 self.with(&name, |part| part.probed(run, found, now));
             }
+            Event::Unlocking => self.data.unlocking(),
+            Event::Unlocked(is_open) => self.data.unlocked(is_open),
+            Event::Lock => self.data.lock(),
+            Event::Locked(is_locked) => self.data.locked(is_locked, now),
             Event::Due => {}
         }
         self.decide(now)
@@ -298,7 +334,7 @@ impl App {
         };
         let may_stay =
             !part.is_alive() || (part.runs_as(spec) && !part.is_asked_anew() && self.net != Net::Lost);
-        self.wanted == Wanted::Running && may_stay
+        self.is_to_be_up() && may_stay
     }
 
     /// What is to be done now.
@@ -313,6 +349,9 @@ impl App {
         self.look_after(now, &mut actions);
         self.move_network(now, &mut actions);
         self.start_what_may_run(&mut actions);
+        if !self.parts.values().any(Part::is_alive) && self.data.ask(now) {
+            actions.push(Action::Lock);
+        }
         actions
     }
 
@@ -352,7 +391,7 @@ impl App {
     }
 
     fn move_network(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        let is_needed = self.wanted == Wanted::Running && !self.spec.containers.is_empty();
+        let is_needed = self.is_to_be_up() && !self.spec.containers.is_empty();
         let is_used = self.parts.values().any(Part::is_alive);
         match &self.net {
             Net::Down if is_needed => {
@@ -377,7 +416,7 @@ impl App {
     }
 
     fn start_what_may_run(&mut self, actions: &mut Vec<Action>) {
-        if self.net != Net::Up || self.wanted != Wanted::Running {
+        if self.net != Net::Up || !self.is_to_be_up() {
             return;
         }
         let ready: Vec<PartName> = self
@@ -419,8 +458,7 @@ impl App {
         }
         let mut containers = BTreeMap::new();
         for (name, part) in &self.parts {
-            let waits = self.wanted == Wanted::Running;
-            let mut report = part.report(waits, now);
+            let mut report = part.report(self.is_to_be_up(), now);
             if report.state == ContainerState::Waiting && report.reason.is_none() {
                 report.reason = Some(self.waits_for(name).map_or_else(
                     || "for the network".to_owned(),
@@ -434,7 +472,8 @@ impl App {
             containers.insert(name.clone(), report);
         }
         let state = self.state();
-        AppReport { app: app.clone(), wanted: self.wanted, state, reasons, containers }
+        let data = self.data.report();
+        AppReport { app: app.clone(), wanted: self.wanted, state, data, reasons, containers }
     }
 
     fn state(&self) -> AppState {
@@ -443,6 +482,9 @@ impl App {
             let is_leaving = self.is_removed && self.net != Net::Down;
             let is_down = !is_leaving && !parts().any(Part::is_alive);
             return if is_down { AppState::Stopped } else { AppState::Stopping };
+        }
+        if !self.data.is_open() {
+            return if parts().any(Part::is_alive) { AppState::Stopping } else { AppState::Locked };
         }
         let any = |state: ContainerState| parts().any(|part| part.state(true) == state);
         if any(ContainerState::Failed) {

@@ -12,6 +12,7 @@ use crate::words::chain;
 use hostapi::containers1;
 use hostapi::containers1::Containers1Backend;
 use hostapi::containers1::Containers1Error;
+use hostapi::containers1::DataKey;
 use hostapi::containers1::LONGEST_WAIT;
 use hostapi::peer;
 use hostapi::peer::AllowedUids;
@@ -30,6 +31,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
+use vault::directory::DirectoryKey;
 
 /// Connections served at once: hostd's, one of which waits for changes, and some to spare.
 const MOST_CONNECTIONS: usize = 16;
@@ -65,7 +67,10 @@ impl Backend {
         self.ask(|answer| Ask::Volumes(app, (work, done), answer)).await?;
         came.await.map_err(|_gone| stopping())?.map_err(|error| match error {
             VolumeError::NoSnapshot(_) => Containers1Error::UnknownSnapshot(chain(&error)),
-            VolumeError::Disk { .. } | VolumeError::Copy(_) => Containers1Error::Refused(chain(&error)),
+            VolumeError::Disk { .. }
+            | VolumeError::Copy(_)
+            | VolumeError::Cover(_)
+            | VolumeError::InUse(_) => Containers1Error::Refused(chain(&error)),
         })
     }
 }
@@ -93,6 +98,18 @@ impl Containers1Backend for Backend {
 
     async fn spec(&self, app: AppKey) -> Result<AppSpec, Containers1Error> {
         self.ask(|answer| Ask::Spec(app, answer)).await
+    }
+
+    async fn unlock_data(&self, app: AppKey, key: DataKey) -> Result<(), Containers1Error> {
+        let (done, came) = oneshot::channel();
+        let key = DirectoryKey::from_bytes(&key);
+        self.ask(|answer| Ask::Unlock(app, key, done, answer)).await?;
+        let shown = came.await.map_err(|_gone| stopping())?;
+        shown.map_err(|error| Containers1Error::Refused(chain(&error)))
+    }
+
+    async fn lock_data(&self, app: AppKey) -> Result<(), Containers1Error> {
+        self.ask(|answer| Ask::Lock(app, answer)).await
     }
 
     async fn start_app(&self, app: AppKey) -> Result<(), Containers1Error> {

@@ -87,8 +87,6 @@ pub struct Settings {
     pub state: PathBuf,
     /// Folder of what the next run must know, until the box is restarted.
     pub notes: PathBuf,
-    /// Folder of logs.
-    pub logs: PathBuf,
     /// Folders of apps.
     pub volumes: Volumes,
     /// Images.
@@ -126,7 +124,7 @@ pub async fn run(
     settings: Settings,
     bus_socket: UnixListener,
 ) -> Result<(), DaemonError> {
-    let Settings { allowed, net_socket, state, notes, logs, volumes, store } = settings;
+    let Settings { allowed, net_socket, state, notes, volumes, store } = settings;
     let listener = tokio::net::UnixListener::from_std(bus_socket).map_err(DaemonError::Bus)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
@@ -137,8 +135,8 @@ pub async fn run(
     let shared = Arc::new(Shared {
         runtime: Arc::new(runtime),
         images: Arc::new(Images::new(store, changed.clone())),
+        logs: Logs::new(volumes.root()),
         volumes,
-        logs: Logs::new(&logs),
         net_socket,
         probes: Semaphore::new(PROBES),
         readers: watch::Sender::new(()),

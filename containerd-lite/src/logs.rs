@@ -25,7 +25,6 @@ use model::containers::LogStream;
 use model::network::names::AppKey;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -47,7 +46,7 @@ pub struct Moment {
     pub unix_ms: u64,
 }
 
-/// Logs of all containers, in a folder for each app with one for each container.
+/// Logs of all containers, in the folder of each app: what hides the data of an app hides its logs.
 #[derive(Debug)]
 pub struct Logs {
     root: PathBuf,
@@ -72,7 +71,7 @@ struct Waiting {
 }
 
 impl Logs {
-    /// In a folder; nothing is made before there is a line.
+    /// In the folders of apps (`<root>/<app>/logs/<container>`); nothing is made before there is a line.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), logs: Mutex::default() }
@@ -82,7 +81,7 @@ impl Logs {
     pub fn of(&self, id: &ContainerId, now: Moment) -> Arc<Log> {
         let mut logs = lock(&self.logs);
         let log = logs.entry(id.clone()).or_insert_with(|| {
-            let folder = self.app_folder(&id.app).join(id.name.as_str());
+            let folder = self.root.join(id.app.as_str()).join("logs").join(id.name.as_str());
             Arc::new(Log::new(folder, now.uptime))
         });
         Arc::clone(log)
@@ -99,20 +98,15 @@ impl Logs {
         }
     }
 
-    /// Removes all logs of an app. Blocks.
-    ///
-    /// # Errors
-    /// When the disk does not allow it.
-    pub fn remove(&self, app: &AppKey) -> io::Result<()> {
-        lock(&self.logs).retain(|id, _| id.app != *app);
-        match fs::remove_dir_all(self.app_folder(app)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// Writes what waits of an app and closes its files: its folder is about to be hidden or removed. Blocks.
+    pub fn forget(&self, app: &AppKey, now: Moment) {
+        let forgotten: Vec<_> = lock(&self.logs).extract_if(.., |id, _| id.app == *app).collect();
+        for (id, log) in forgotten {
+            if let Err(error) = log.finish(now) {
+                tracing::warn!(error = &error as &dyn Error, container = %id, "the end of a log was not written");
+            }
+            *lock(&log.files) = None;
         }
-    }
-
-    fn app_folder(&self, app: &AppKey) -> PathBuf {
-        self.root.join(app.as_str())
     }
 }
 
@@ -236,6 +230,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn moment(seconds: u64) -> Moment {
         Moment { uptime: Duration::from_secs(seconds), unix_ms: seconds * 1000 }
@@ -264,9 +259,14 @@ mod tests {
         log.take(LogStream::Stderr, "two".to_owned(), moment(3));
         logs.flush(moment(3));
         assert_eq!(log.page(2, 10, moment(3)).unwrap().lines[1].number, 3);
-        logs.remove(&id().app).unwrap();
-        logs.remove(&id().app).unwrap();
-        assert_eq!(logs.of(&id(), moment(4)).page(0, 10, moment(4)).unwrap().next, 1);
+        log.take(LogStream::Stderr, "three".to_owned(), moment(4));
+        logs.forget(&id().app, moment(4));
+        logs.forget(&id().app, moment(4));
+        let place = folder.path().join("notes/logs/web");
+        let open =
+            fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        assert_eq!(open.filter(|file| file.starts_with(&place)).count(), 0);
+        assert_eq!(texts(&logs.of(&id(), moment(5)).page(4, 10, moment(5)).unwrap()), ["three"]);
     }
 
     #[test]

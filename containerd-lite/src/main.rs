@@ -63,7 +63,6 @@ fn settings() -> anyhow::Result<Settings> {
         state: Path::new(paths::CONTAINERS_STATE).join("apps"),
         // A name that no app has: folders of apps lie beside it.
         notes: Path::new(paths::CONTAINERS_RUN).join(".notes"),
-        logs: paths::APP_LOGS.into(),
         volumes: Volumes::new(Path::new(paths::APPS), reserve),
         store,
     })

@@ -1,19 +1,25 @@
 //! Folders of apps that last, and snapshots of them.
 //!
+//! Each app's folder is encrypted with a key of its own, which whoever it belongs to gives ([`Volumes::unlock`]) and which is taken from the
+//! kernel again ([`Volumes::lock`]). Without it nothing below can be made or read.
+//!
 //! ```text
 //!  <key>/volumes/<name>            belongs to the users of the image, moved up by IMAGE_IDS
 //!  <key>/snapshots/<name>/<name>   a copy of all volumes
 //!  <key>/staging/                  what is not finished, or not removed yet; emptied before anything is done
 //!  <key>/restoring                 a snapshot that is to become the volumes: whatever happens, it will
+//!  <key>/logs/<container>/         what its containers print (`logs`)
 //! ```
 //!
 //! A snapshot is made in `staging` and renamed when it is on the disk. To restore one, it is renamed to `restoring`; from then on it counts:
 //! the volumes are put aside, and it takes their place. [`Volumes::settle`] finishes what a cut left between those steps.
 
 pub mod copy;
+mod cover;
 pub mod like;
 
 use copy::CopyError;
+use cover::Cover;
 use like::Like;
 use model::containers::PartName;
 use model::network::names::AppKey;
@@ -28,6 +34,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use vault::directory::DirectoryError;
+use vault::directory::DirectoryKey;
 
 /// Asked before each change of the disk; an error stands for the power going away.
 type Gate = Box<dyn Fn(&'static str) -> io::Result<()> + Send + Sync>;
@@ -49,6 +58,12 @@ pub enum VolumeError {
     /// A snapshot could not be made.
     #[error("copy the volumes")]
     Copy(#[from] CopyError),
+    /// It cannot be shown or hidden.
+    #[error("show or hide the data")]
+    Cover(#[from] DirectoryError),
+    /// Somebody has a file of it open.
+    #[error("{0} is hidden, and files of it are still in use")]
+    InUse(PathBuf),
     /// There is no such snapshot.
     #[error("there is no snapshot {0}")]
     NoSnapshot(PartName),
@@ -57,6 +72,7 @@ pub enum VolumeError {
 /// The folders of all apps.
 pub struct Volumes {
     root: PathBuf,
+    cover: Cover,
     has_owners: bool,
     reserve: u64,
     gate: Option<Gate>,
@@ -72,19 +88,57 @@ impl Volumes {
     /// In a folder, with volumes of the users of images; so many bytes stay free on the disk when a snapshot is made.
     #[must_use]
     pub fn new(root: &Path, reserve: u64) -> Self {
-        Self { root: root.to_owned(), has_owners: true, reserve, gate: None }
+        Self { root: root.to_owned(), cover: Cover::Kernel, has_owners: true, reserve, gate: None }
     }
 
-    /// With volumes of whoever runs this, for tests without rights.
+    /// With volumes of whoever runs this, which are never encrypted, for tests without rights.
     #[must_use]
     pub fn own(root: &Path) -> Self {
-        Self { root: root.to_owned(), has_owners: false, reserve: 0, gate: None }
+        let cover = Cover::Nothing(Mutex::default());
+        Self { root: root.to_owned(), cover, has_owners: false, reserve: 0, gate: None }
     }
 
     /// On a disk whose every change is asked about before.
     #[must_use]
     pub fn watched(self, gate: impl Fn(&'static str) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { gate: Some(Box::new(gate)), ..self }
+    }
+
+    /// The folder in which those of all apps are.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether an app's folder shows what is in it.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn is_open(&self, app: &AppKey) -> Result<bool, VolumeError> {
+        self.cover.is_open(&self.app(app))
+    }
+
+    /// Shows an app's folder, which is made first where there is none.
+    ///
+    /// # Errors
+    /// When the key is not its own, or the file system encrypts nothing.
+    pub fn unlock(&self, app: &AppKey, key: &DirectoryKey) -> Result<(), VolumeError> {
+        let folder = self.app(app);
+        if !folder.is_dir() {
+            self.change("make", &folder, || {
+                make_folder(&folder)?;
+                sync(&self.root)
+            })?;
+        }
+        self.cover.open(&folder, key)
+    }
+
+    /// Hides an app's folder. Nothing of the app may run.
+    ///
+    /// # Errors
+    /// [`VolumeError::InUse`], and what the kernel says.
+    pub fn lock(&self, app: &AppKey) -> Result<(), VolumeError> {
+        self.cover.close(&self.app(app))
     }
 
     /// The folder with an app's volumes.
@@ -241,12 +295,14 @@ impl Volumes {
         })
     }
 
-    /// Removes all that an app has.
+    /// Removes all that an app has, shown or hidden.
     ///
     /// # Errors
     /// When the disk does not allow it.
     pub fn remove(&self, app: &AppKey) -> Result<(), VolumeError> {
         let folder = self.app(app);
+        // The key first: without the folder nobody could name it to the kernel. What is hidden can be removed as well.
+        self.cover.give_up(&folder)?;
         self.change("remove", &folder, || {
             remove(&folder)?;
             if self.root.exists() { sync(&self.root) } else { Ok(()) }

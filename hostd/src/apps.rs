@@ -15,6 +15,7 @@
 pub mod arriving;
 pub mod containerd;
 pub mod convert;
+pub mod data;
 pub mod error;
 #[cfg(feature = "testing")]
 pub mod fake;
@@ -42,6 +43,7 @@ use crate::net::Netd;
 use crate::records::LoadError;
 use crate::records::Records;
 use crate::records::Role;
+use crate::vaults::apps::AppsSecrets;
 use containerd::Containerd;
 use error::AppsError;
 use flow::Phase;
@@ -125,6 +127,8 @@ struct Inner {
     storage: Storage,
     containerd: Containerd,
     netd: Netd,
+    /// Of users whose vaults were opened.
+    secrets: watch::Receiver<AppsSecrets>,
     patience: Patience,
     records: Mutex<BTreeMap<AppKey, AppRecord>>,
     registries: Mutex<Registries>,
@@ -137,6 +141,8 @@ struct Inner {
     /// Held while netd is told a policy: a later one must not be overtaken.
     sending: tokio::sync::Mutex<()>,
     progress: Mutex<BTreeMap<AppKey, Progress>>,
+    /// Why data is not shown, or not hidden, that should be.
+    data_problems: Mutex<BTreeMap<AppKey, String>>,
     /// Why something that has to be done cannot be done yet.
     blocked: Mutex<BTreeMap<AppKey, String>>,
     endings: Mutex<VecDeque<Ending>>,
@@ -175,12 +181,19 @@ impl Who<'_> {
 impl Apps {
     /// None yet.
     #[must_use]
-    pub fn new(storage: Storage, netd: Netd, patience: Patience) -> Self {
+    pub fn new(
+        storage: Storage,
+        netd: Netd,
+        secrets: watch::Receiver<AppsSecrets>,
+        patience: Patience,
+    ) -> Self {
         Self(Arc::new(Inner {
             storage,
             containerd: Containerd::default(),
             netd,
+            secrets,
             patience,
+            data_problems: Mutex::default(),
             records: Mutex::default(),
             registries: Mutex::default(),
             trouble: Mutex::default(),
@@ -407,6 +420,7 @@ fn is_absence(error: &AppsError) -> bool {
         | AppsError::NoStore { .. }
         | AppsError::Keep(_)
         | AppsError::Key(_)
+        | AppsError::Secret(_)
         | AppsError::Id(_)
         | AppsError::InvalidRegistries(_)
         | AppsError::Policy(_)

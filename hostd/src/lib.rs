@@ -245,7 +245,8 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
     backups.load().await;
     let (connection, netd) = watch::channel(None);
     let netd = Netd::new(netd);
-    let apps = Apps::new(opened.storage.clone(), netd.clone(), settings.app_patience);
+    let apps =
+        Apps::new(opened.storage.clone(), netd.clone(), vaults.secrets_of_apps(), settings.app_patience);
     apps.load().await;
     if accounts.is_set_up() {
         let users: Vec<_> = accounts.users().into_iter().map(|(name, _role)| name).collect();

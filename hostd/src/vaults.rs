@@ -10,6 +10,7 @@
 //! first lets nobody else in, waits for those leases, and then takes the key away. Files from a backup are opened before anybody is let in
 //! ([`restored`]).
 
+pub mod apps;
 pub mod archive;
 mod change;
 pub mod directories;
@@ -32,6 +33,7 @@ use crate::accounts::credentials::UserName;
 use crate::accounts::password::Hasher;
 use crate::records::Records;
 use crate::records::Role;
+use apps::AppsSecrets;
 use backup::ArchiveKey;
 use backup::Cancel;
 use directories::Directories;
@@ -52,6 +54,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio::sync::RwLock;
+use tokio::sync::watch;
 use vault::Credential;
 use vault::OpenVault;
 use vault::VaultDocument;
@@ -122,6 +125,7 @@ struct Memory {
     shown: HashMap<UserName, Shown>,
     problems: HashMap<UserName, String>,
     rotating: HashMap<UserName, Arc<Progress>>,
+    apps: watch::Sender<AppsSecrets>,
 }
 
 #[derive(Debug)]
@@ -232,12 +236,23 @@ impl Vaults {
         self.show(user, &document, &vault).await
     }
 
-    /// Locks a user's vault; nothing changes if it is locked.
+    /// Locks a user's vault, and from now on the data of their apps; nothing changes if it is locked.
     ///
     /// # Errors
     ///
     /// When the kernel does not take the key back.
     pub async fn lock(&self, user: &UserName) -> Result<Locking, VaultError> {
+        let _turn = self.turn.lock().await;
+        self.close_apps(user);
+        self.lock_in_turn(user).await
+    }
+
+    /// Locks the files of a user who has gone; their apps run on.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take the key back.
+    pub async fn lock_files(&self, user: &UserName) -> Result<Locking, VaultError> {
         let _turn = self.turn.lock().await;
         self.lock_in_turn(user).await
     }

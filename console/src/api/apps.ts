@@ -14,6 +14,7 @@ export type AppStatus =
   | "unhealthy"
   | "failed"
   | "stopping"
+  | "locked"
   | "unknown"
   | "missing";
 
@@ -144,6 +145,8 @@ export interface InspectRequest {
   /** Key of a removed app whose data it takes up. */
   data_of?: string;
   id?: string;
+  /** For whom, where the source does not say: an image, or a Compose file. */
+  scope?: AppScope;
 }
 
 export interface Inspection {
@@ -169,6 +172,7 @@ export interface InstallRequest {
   source: AppSource;
   data_of?: string;
   id?: string;
+  scope?: AppScope;
   shown: string;
   granted: string[];
 }

@@ -48,6 +48,7 @@ const STATES: AppStatus[] = [
   "unhealthy",
   "failed",
   "stopping",
+  "locked",
   "unknown",
   "missing",
 ];
@@ -59,7 +60,7 @@ describe("states", () => {
   });
 
   it("that need something done say what", () => {
-    expect(STATES.filter((state) => stateAdvice(state) !== undefined)).toEqual(["removed", "unhealthy", "failed", "unknown", "missing"]);
+    expect(STATES.filter((state) => stateAdvice(state) !== undefined)).toEqual(["removed", "unhealthy", "failed", "locked", "unknown", "missing"]);
   });
 
   it.each([

@@ -32,6 +32,7 @@ const STATES: Record<AppStatus, Verdict> = {
   unhealthy: { word: "Not well", tone: "bad" },
   failed: { word: "Does not run", tone: "bad" },
   stopping: { word: "Stopping", tone: "busy" },
+  locked: { word: "Locked", tone: "off" },
   unknown: { word: "Not known just now", tone: "off" },
   missing: { word: "Not on this box yet", tone: "bad" },
 };
@@ -47,6 +48,8 @@ export function stateAdvice(state: AppStatus): string | undefined {
       return "It runs, and something about it does not work. The box keeps trying; what it says of itself below may tell why.";
     case "failed":
       return "The box has given up starting it. Look at what it says of itself below, then start it again or update it.";
+    case "locked":
+      return "It is yours alone, and so is its data: both wait until you open your private files with your password. Then it starts by itself.";
     case "unknown":
       return "The part of the box that runs apps does not answer. It is started again by itself; apps that run go on.";
     case "missing":
@@ -60,6 +63,13 @@ export function stateAdvice(state: AppStatus): string | undefined {
 
 export function scopeWords(scope: AppScope): string {
   return scope === "system" ? "For everybody at home" : "For you alone";
+}
+
+/** What that means for when it runs. */
+export function scopeAdvice(scope: AppScope): string {
+  return scope === "system"
+    ? "It runs from each start of the box, and everybody at home sees that it is there."
+    : "Its data opens with your password alone. After a restart of the box it waits until you log in.";
 }
 
 const STEPS: Record<AppStep, string> = {
@@ -95,6 +105,7 @@ export function runs(state: AppStatus): ("start" | "stop" | "restart")[] {
     case "failed":
       return ["start", "stop"];
     case "starting":
+    case "locked":
       return ["stop"];
     case "running":
     case "unhealthy":

@@ -1,7 +1,7 @@
 /** What is to be installed: what is typed, what is wrong with it, what is sent, and what is told of refusals. Pure; the box checks again. */
 
 import { ApiError } from "../api/client";
-import type { AppSource, Remark } from "../api/apps";
+import type { AppScope, AppSource, Remark } from "../api/apps";
 import type { Problems, Trouble } from "./account";
 import { appTrouble, sentence } from "./apps";
 
@@ -15,11 +15,13 @@ export interface Draft {
   image: string;
   title: string;
   version: string;
+  /** For whom it is, where what it is made of does not say. */
+  scope: AppScope;
   /** A line each, `NAME=value`. */
   variables: string;
 }
 
-export const EMPTY: Draft = { kind: "manifest", manifest: "", compose: "", image: "", title: "", version: "", variables: "" };
+export const EMPTY: Draft = { kind: "manifest", manifest: "", compose: "", image: "", title: "", version: "", scope: "user", variables: "" };
 
 /** As the box bounds them (docs/spec/apps.md), in bytes. */
 const MAX_MANIFEST = 64 * 1024;
@@ -86,6 +88,11 @@ export function sourceOf(draft: Draft): AppSource {
       return { compose: { text: draft.compose, ...(title ? { title } : {}), ...(version ? { version } : {}), variables } };
     }
   }
+}
+
+/** For whom it is; a hearth.json says that itself. */
+export function scopeOf({ kind, scope }: Draft): AppScope | undefined {
+  return kind === "manifest" ? undefined : scope;
 }
 
 /** Which kind a file is of, by its name, and by how it begins where the name does not tell. */

@@ -1,7 +1,7 @@
 import { useCallback, useState } from "preact/hooks";
 import { api } from "../api/client";
 import type { AppList, AppSource } from "../api/apps";
-import { EMPTY, type Draft } from "../logic/install";
+import { EMPTY, scopeOf, type Draft } from "../logic/install";
 import { AreaPage } from "../ui/areapage";
 import { useLoggedOut, usePoll } from "../ui/poll";
 import { Notice } from "../ui/status";
@@ -17,13 +17,16 @@ interface Props {
   onBack: () => void;
   onLoggedOut: () => void;
   onApp: (key: string) => void;
+  /** Whether whoever installs may do so for the household. */
+  isOwner: boolean;
 }
 
 /** From what somebody has to an app that is being installed. */
-export function InstallPage({ dataOf, onBack, onLoggedOut, onApp }: Props) {
+export function InstallPage({ dataOf, onBack, onLoggedOut, onApp, isOwner }: Props) {
   const poll = usePoll(api.apps, REFRESH_MS);
   useLoggedOut(poll, onLoggedOut);
-  const [draft, setDraft] = useState<Draft>(EMPTY);
+  // What an owner installs is mostly for the household, and is to run from each start of the box.
+  const [draft, setDraft] = useState<Draft>({ ...EMPTY, scope: isOwner ? "system" : "user" });
   const [looked, setLooked] = useState<Looked>();
   /** Counts the steps: the focus goes to the heading then. */
   const [turn, setTurn] = useState(0);
@@ -36,10 +39,11 @@ export function InstallPage({ dataOf, onBack, onLoggedOut, onApp }: Props) {
 
   const look = useCallback(
     async (source: AppSource) => {
-      const request = { source, ...(dataOf ? { data_of: dataOf } : {}) };
+      const scope = scopeOf(draft);
+      const request = { source, ...(dataOf ? { data_of: dataOf } : {}), ...(scope ? { scope } : {}) };
       step({ request, inspection: await api.inspectApp(request) });
     },
-    [dataOf],
+    [dataOf, draft],
   );
 
   return (
@@ -63,7 +67,7 @@ export function InstallPage({ dataOf, onBack, onLoggedOut, onApp }: Props) {
                   Makers of apps offer a file that describes what the app consists of: a hearth.json made for this box, or the more common
                   docker-compose.yml. Take only files of people whom you trust.
                 </p>
-                <SourceForm {...{ draft, setDraft, look }} onLeave={onBack} />
+                <SourceForm {...{ draft, setDraft, look }} onLeave={onBack} asksForWhom={isOwner} />
               </section>
             )}
           </div>

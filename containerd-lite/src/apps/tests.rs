@@ -4,11 +4,13 @@ use super::*;
 use model::containers::After;
 use model::containers::ContainerReport;
 use model::containers::ContainerSpec;
+use model::containers::DataState;
 use model::containers::HealthCheck;
 use model::containers::Probe;
 use model::containers::RestartPolicy;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 fn part(text: &str) -> PartName {
     text.parse().unwrap()
@@ -96,6 +98,32 @@ fn an_app_runs_and_stops_and_its_network_goes_last() {
     assert!(app.is_at_rest() && app.state() == AppState::Stopped);
     assert_eq!(app.step(Event::Detached, s(217)), []);
     assert_eq!((of(&app, "web", 217).last_end, of(&app, "web", 217).reason), (Some(End::Signal(9)), None));
+}
+
+#[test]
+fn data_is_hidden_after_the_last_process_and_shown_before_the_first() {
+    let mut app = started(spec([("web", container())]), "web");
+    assert_eq!(app.step(Event::Lock, s(200)), [Action::Stop(part("web"))]);
+    let told = report(&app, 200);
+    assert_eq!((told.state, told.data), (AppState::Stopping, DataState::Locking));
+    assert_eq!(app.step(ended("web", End::Code(0)), s(201)), [Action::Detach, Action::Lock]);
+    // Somebody is in a folder of it.
+    assert_eq!(app.step(Event::Locked(false), s(202)), []);
+    assert_eq!((app.due(), report(&app, 202).data), (Some(s(207)), DataState::Locking));
+    assert_eq!(app.step(Event::Due, s(207)), [Action::Lock]);
+    assert_eq!(app.step(Event::Locked(true), s(208)), []);
+    app.step(Event::Detached, s(208));
+    let told = report(&app, 208);
+    assert_eq!((told.wanted, told.state, told.data), (Wanted::Running, AppState::Locked, DataState::Locked));
+    assert_eq!((told.containers[&part("web")].state, app.due()), (ContainerState::Stopped, None));
+    // A wrong key.
+    assert_eq!(app.step(Event::Unlocking, s(300)), []);
+    assert_eq!(app.step(Event::Unlocked(false), s(301)), []);
+    assert_eq!(app.state(), AppState::Locked);
+    app.step(Event::Unlocking, s(302));
+    assert_eq!(app.step(Event::Unlocked(true), s(303)), [Action::Attach]);
+    assert_eq!(app.step(Event::Attached, s(304)), [Action::Start(part("web"))]);
+    assert_eq!(report(&app, 304).data, DataState::Open);
 }
 
 #[test]
@@ -359,12 +387,15 @@ fn a_network_that_nobody_knows_is_made_anew_when_it_is_empty() {
     assert_eq!(app.step(Event::Attached, s(103)), [Action::Start(part("web"))]);
 }
 
-/// A runtime and a netd that answer in any order, now and then with a refusal.
+/// A runtime and a netd that answer in any order, now and then with a refusal; data is shown and hidden in turn.
 #[derive(Default)]
 struct World {
     attached: bool,
     alive: BTreeSet<PartName>,
     asked: Vec<Action>,
+    is_shown: bool,
+    /// Data to be shown, or hidden.
+    keys: VecDeque<bool>,
 }
 
 impl World {
@@ -381,6 +412,7 @@ impl World {
                     prop_assert!(self.attached, "{name} starts without a network");
                     prop_assert!(!self.alive.contains(name) && !self.is_asked(&action));
                     prop_assert_eq!(app.wanted(), Wanted::Running);
+                    prop_assert!(app.has_open_data() && self.is_shown, "{name} starts without its data");
                     let spec = &app.spec().containers[name];
                     for after in spec.after.iter().filter(|after| after.until == Until::Started) {
                         let first = app.parts().find(|(other, _)| **other == after.container).unwrap().1;
@@ -391,6 +423,13 @@ impl World {
                 }
                 Action::Stop(name) | Action::Kill(name) => prop_assert!(self.alive.contains(name)),
                 Action::Probe { part, .. } => prop_assert!(self.alive.contains(part)),
+                Action::Lock => {
+                    prop_assert!(self.alive.is_empty(), "what runs has files open");
+                    let starts = self.asked.iter().any(|asked| matches!(asked, Action::Start(_)));
+                    prop_assert!(!starts && !app.has_open_data());
+                    self.keys.push_back(false);
+                    continue;
+                }
             }
             if !matches!(action, Action::Kill(_)) || !self.is_asked(&action) {
                 self.asked.push(action);
@@ -401,6 +440,15 @@ impl World {
 
     fn is_asked(&self, action: &Action) -> bool {
         self.asked.contains(action)
+    }
+
+    /// Shows or hides the data, whatever comes first.
+    fn turn_key(&mut self, goes_well: bool) -> Option<Event> {
+        let shows = self.keys.pop_front()?;
+        if goes_well {
+            self.is_shown = shows;
+        }
+        Some(if shows { Event::Unlocked(self.is_shown) } else { Event::Locked(goes_well) })
     }
 
     /// Carries one out; what it answers.
@@ -428,6 +476,7 @@ impl World {
             Action::Probe { part, run } => {
                 Some(Event::Probed { part, run, found: if goes_well { Ok(()) } else { Err(String::new()) } })
             }
+            Action::Lock => None,
         }
     }
 }
@@ -450,11 +499,12 @@ fn generation(number: u8) -> AppSpec {
 proptest! {
     #[test]
     fn whatever_happens_what_is_wanted_comes_about(
-        steps in proptest::collection::vec((0_u8..12, any::<u8>(), any::<bool>()), 0..120),
+        steps in proptest::collection::vec((0_u8..16, any::<u8>(), any::<bool>()), 0..160),
         last in 0_u8..4,
         is_wanted in any::<bool>(),
+        is_open in any::<bool>(),
     ) {
-        let mut app = App::new(generation(0), Wanted::Stopped);
+        let mut app = App::new(generation(0), Wanted::Stopped).with_data(false);
         let mut world = World::default();
         let mut now = s(1);
         for (kind, choice, goes_well) in steps {
@@ -475,6 +525,12 @@ proptest! {
                         Event::Ended(name, if goes_well { End::Code(0) } else { End::Signal(11) })
                     })
                 }
+                6 if goes_well => Some(Event::Lock),
+                7 => {
+                    world.keys.push_back(true);
+                    Some(Event::Unlocking)
+                }
+                8 | 9 => world.turn_key(goes_well),
                 _ if world.asked.is_empty() => None,
                 _ => world.answer(usize::from(choice) % world.asked.len(), goes_well),
             };
@@ -484,13 +540,19 @@ proptest! {
             }
         }
         let wanted = if is_wanted { Wanted::Running } else { Wanted::Stopped };
-        for event in [Event::Set(generation(last)), Event::Want(wanted)] {
+        if is_open {
+            world.keys.push_back(true);
+        }
+        let key = if is_open { Event::Unlocking } else { Event::Lock };
+        for event in [Event::Set(generation(last)), Event::Want(wanted), key] {
             let actions = app.step(event, now);
             world.take(actions, &app)?;
         }
         // From now on all goes well.
         for _ in 0..200 {
-            let event = if world.asked.is_empty() {
+            let event = if let Some(event) = world.turn_key(true) {
+                Some(event)
+            } else if world.asked.is_empty() {
                 match app.due() {
                     Some(due) if due > now + s(3600) => None,
                     // Checks never end.
@@ -510,12 +572,14 @@ proptest! {
             }
         }
         let names: BTreeSet<PartName> = generation(last).containers.into_keys().collect();
-        if is_wanted {
+        prop_assert_eq!((app.has_open_data(), world.is_shown), (is_open, is_open));
+        if is_wanted && is_open {
             prop_assert_eq!(&world.alive, &names);
             prop_assert!(world.attached && app.state() == AppState::Running, "{:?}", app);
         } else {
-            prop_assert!(world.alive.is_empty() && !world.attached && app.is_at_rest());
-            prop_assert_eq!(app.state(), AppState::Stopped);
+            prop_assert!(world.alive.is_empty() && !world.attached);
+            let state = if is_wanted { AppState::Locked } else { AppState::Stopped };
+            prop_assert_eq!((app.state(), app.is_at_rest()), (state, !is_wanted));
         }
     }
 }

@@ -56,6 +56,8 @@ pub(super) enum Outcome {
     NotStarted { part: PartName, why: String, retry: Retry },
     Ended { part: PartName, end: End },
     Probed { part: PartName, run: u32, found: Result<(), String> },
+    Unlocked(bool),
+    Locked(bool),
     Cleared(Result<(), String>),
 }
 
@@ -151,6 +153,8 @@ impl Keeper {
                 Event::Ended(part, end)
             }
             Outcome::Probed { part, run, found } => Event::Probed { part, run, found },
+            Outcome::Unlocked(is_open) => Event::Unlocked(is_open),
+            Outcome::Locked(is_locked) => Event::Locked(is_locked),
             Outcome::Cleared(cleared) => return self.cleared(&app, cleared).await,
         };
         self.step(&app, event);
@@ -179,7 +183,7 @@ impl Keeper {
         }
     }
 
-    /// An app that was removed is gone when its data is, or at once.
+    /// An app that was removed is gone when its data is, or is hidden.
     async fn clear_if_gone(&mut self, key: &AppKey) {
         let Some(managed) = self.apps.get_mut(key) else { return };
         if !managed.app.is_gone() || managed.clearing != Clearing::No {
@@ -188,7 +192,7 @@ impl Keeper {
         managed.clearing = Clearing::UnderWay;
         match managed.record.removal {
             Some(Removal::DeleteData) => managed.worker.clear(),
-            Some(Removal::KeepData) | None => self.cleared(key, Ok(())).await,
+            Some(Removal::KeepData) | None => managed.worker.put_away(),
         }
     }
 
@@ -293,6 +297,7 @@ impl Managed {
             }
             Action::Stop(part) => self.worker.stop(&part),
             Action::Kill(part) => self.worker.kill(&part),
+            Action::Lock => self.worker.lock(),
             Action::Probe { part, run } => {
                 let spec = self.app.spec().containers.get(&part);
                 let check = spec.and_then(|spec| spec.health.clone())?;

@@ -13,6 +13,7 @@ use crate::image::Digest;
 use crate::runtime::ContainerId;
 use crate::runtime::Running;
 use crate::runtime::RuntimeError;
+use crate::volumes::VolumeError;
 use crate::volumes::like::Like;
 use crate::words::chain;
 use model::containers::ContainerSpec;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
+use vault::directory::DirectoryKey;
 
 /// Jobs that may wait for an app: more than its containers can ask for at a time.
 const QUEUE: usize = 64;
@@ -49,7 +51,7 @@ pub(crate) enum VolumeWork {
 }
 
 /// Work on volumes, and where to say what came of it.
-pub(crate) type VolumeJob = (VolumeWork, oneshot::Sender<Result<(), crate::volumes::VolumeError>>);
+pub(crate) type VolumeJob = (VolumeWork, oneshot::Sender<Result<(), VolumeError>>);
 
 /// The one that works for an app.
 #[derive(Clone)]
@@ -238,13 +240,53 @@ impl Worker {
         });
     }
 
+    /// Shows the data of the app.
+    pub(super) fn unlock(&self, key: DirectoryKey, answer: oneshot::Sender<Result<(), VolumeError>>) {
+        let (shared, app) = (Arc::clone(&self.shared), self.app.clone());
+        self.tell(async move {
+            let work = tokio::task::spawn_blocking(move || {
+                let shown = shared.volumes.unlock(&app, &key);
+                let is_open = shown.is_ok();
+                drop(answer.send(shown));
+                is_open
+            });
+            Outcome::Unlocked(work.await.unwrap_or(false))
+        });
+    }
+
+    /// Hides the data of the app; its logs are part of it.
+    pub(super) fn lock(&self) {
+        let (shared, app) = (Arc::clone(&self.shared), self.app.clone());
+        self.tell(async move {
+            let work = tokio::task::spawn_blocking(move || {
+                hide(&shared, &app).inspect_err(|error| {
+                    tracing::warn!(%app, words = chain(error), "data is not hidden yet; it is tried again");
+                })
+            });
+            Outcome::Locked(matches!(work.await, Ok(Ok(()))))
+        });
+    }
+
+    /// Hides the data of an app that was removed and leaves it.
+    pub(super) fn put_away(&self) {
+        let (shared, app) = (Arc::clone(&self.shared), self.app.clone());
+        self.tell(async move {
+            let work = tokio::task::spawn_blocking(move || hide(&shared, &app));
+            let hidden = work.await.map_or_else(
+                |_broke| Err("hiding it broke off".to_owned()),
+                |hidden| hidden.map_err(|error| chain(&error)),
+            );
+            Outcome::Cleared(hidden)
+        });
+    }
+
     /// Removes all data of an app.
     pub(super) fn clear(&self) {
         let (shared, app) = (Arc::clone(&self.shared), self.app.clone());
         self.tell(async move {
             let work = tokio::task::spawn_blocking(move || {
-                shared.volumes.remove(&app).map_err(|error| chain(&error))?;
-                shared.logs.remove(&app).map_err(|error| chain(&error))
+                shared.logs.forget(&app, moment());
+                shared.volumes.remove(&app).map_err(|error| chain(&error))
             });
             let cleared = work.await.unwrap_or_else(|_broke| Err("removing it broke off".to_owned()));
             Outcome::Cleared(cleared)
@@ -282,6 +324,12 @@ async fn end_stray(shared: &Arc<Shared>, id: ContainerId) -> Result<(), String> 
     let runtime = Arc::clone(&shared.runtime);
     let removed = tokio::task::spawn_blocking(move || runtime.remove(&id).map_err(|error| chain(&error)));
     removed.await.map_err(broke)?
+}
+
+/// Logs first: their files are open. Blocks.
+fn hide(shared: &Shared, app: &AppKey) -> Result<(), VolumeError> {
+    shared.logs.forget(app, moment());
+    shared.volumes.lock(app)
 }
 
 /// From a specification to a running container. Blocks.

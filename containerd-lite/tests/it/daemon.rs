@@ -15,11 +15,13 @@ use hostapi::containers1::Containers1Error;
 use model::containers::AppReport;
 use model::containers::AppState;
 use model::containers::ContainerState;
+use model::containers::DataState;
 use model::containers::End;
 use model::containers::ImageReport;
 use model::containers::LogStream;
 use model::containers::PullReport;
 use model::containers::PullState;
+use model::containers::Wanted;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
@@ -242,7 +244,7 @@ fn a_flood_of_one_app_hurts_neither_the_others_nor_the_disk() {
     home.ask(async |proxy| proxy.stop_app("loud").await).unwrap();
     home.wait_for_state("loud", AppState::Stopped);
     home.wait_for_line("loud", "web", "lines were left out");
-    let bytes: u64 = fs::read_dir(home.path("logs/loud/web"))
+    let bytes: u64 = fs::read_dir(home.path("apps/loud/logs/web"))
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
@@ -377,12 +379,48 @@ fn a_removed_app_keeps_its_data_and_its_ids_unless_they_are_to_go() {
     }
     home.ask(async |proxy| proxy.remove_app("first", true).await).unwrap();
     home.wait_for("its data is gone", |reports| reports.len() == 2 && !home.path("apps/first").exists());
-    assert!(!home.path("logs/first").exists());
     home.wait_for("its record is gone", |_| !home.path("state/first.json").exists());
     home.run("fourth", &web);
     home.wait_for_state("fourth", AppState::Running);
     let first_id = home.runtime.world().containers[&id("fourth", "web")].start.first_id;
     assert_eq!(first_id, 0x2000_0000);
+}
+
+#[test]
+fn an_app_runs_while_its_data_is_unlocked() {
+    let mut home = Home::new();
+    home.run("notes", &json!({ "web": home.container(&json!({})) }));
+    home.wait_for_state("notes", AppState::Running);
+    let lock = |home: &Home| home.ask(async |proxy| proxy.lock_data("notes").await).unwrap();
+    lock(&home);
+    home.wait_for("its data is locked", |apps| apps[0].data == DataState::Locked);
+    assert_eq!(
+        (home.report("notes").state, home.report("notes").wanted),
+        (AppState::Locked, Wanted::Running)
+    );
+    assert!(home.runtime.world().containers.is_empty());
+    // Neither its log nor its volumes are to be had.
+    let log = home.ask(async |proxy| proxy.logs("notes", "web", 0, 10).await).unwrap_err();
+    assert!(matches!(log, Containers1Error::Locked(_)), "{log:?}");
+    home.ask(async |proxy| proxy.stop_app("notes").await).unwrap();
+    let saved = home.ask(async |proxy| proxy.snapshot_volumes("notes", "x").await).unwrap_err();
+    assert!(matches!(saved, Containers1Error::Locked(_)), "{saved:?}");
+    lock(&home);
+    home.ask(async |proxy| proxy.start_app("notes").await).unwrap();
+    assert_eq!(home.report("notes").state, AppState::Locked);
+    home.unlock("notes").unwrap();
+    home.wait_for_state("notes", AppState::Running);
+    home.unlock("notes").unwrap();
+    assert_eq!(home.report("notes").state, AppState::Running);
+    // The kernel remembers what is shown.
+    home.kill();
+    home.start();
+    home.wait_for_state("notes", AppState::Running);
+    home.wait_for_line("notes", "web", "it is told to stop");
+    let short = home.ask(async |proxy| proxy.unlock_data("notes", b"short".to_vec()).await).unwrap_err();
+    assert!(matches!(short, Containers1Error::Invalid(_)), "{short:?}");
+    let unknown = home.unlock("other").unwrap_err();
+    assert!(matches!(unknown, Containers1Error::UnknownApp(_)), "{unknown:?}");
 }
 
 fn pull(home: &Home, name: &str) -> PullState {

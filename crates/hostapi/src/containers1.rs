@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use zbus::DBusError;
+use zeroize::Zeroizing;
 
 /// Where the interface lives on every connection.
 pub const PATH: &str = "/org/hearthos/Containers1";
@@ -42,6 +43,12 @@ pub const MAX_SPEC: usize = 1 << 20;
 pub const MAX_ANSWER: usize = 16 << 20;
 /// Longest name of an image, in bytes.
 pub const MAX_IMAGE_NAME: usize = 1024;
+
+/// Bytes of the key of an app's data.
+pub const DATA_KEY: usize = 64;
+
+/// The key of an app's data.
+pub type DataKey = Zeroizing<[u8; DATA_KEY]>;
 
 /// What a method may answer instead of a result.
 #[derive(Debug, DBusError)]
@@ -62,6 +69,8 @@ pub enum Containers1Error {
     UnknownSnapshot(String),
     /// It can be done only when nothing of the app runs.
     Running(String),
+    /// The data of the app is locked: it needs its key first.
+    Locked(String),
     /// An app still uses it.
     InUse(String),
     /// The disk or the kernel does not allow it; nothing has changed.
@@ -81,6 +90,17 @@ pub trait Containers1Backend: Send + Sync + 'static {
 
     /// How an app is to run.
     fn spec(&self, app: AppKey) -> impl Future<Output = Result<AppSpec, Containers1Error>> + Send;
+
+    /// Shows the data of an app with its key, and the app runs if it is to; fine when it is shown. Data that is not there yet is encrypted
+    /// with this key from its beginning.
+    fn unlock_data(
+        &self,
+        app: AppKey,
+        key: DataKey,
+    ) -> impl Future<Output = Result<(), Containers1Error>> + Send;
+
+    /// Hides the data of an app; what runs of it is stopped first. It is hidden when a report says so.
+    fn lock_data(&self, app: AppKey) -> impl Future<Output = Result<(), Containers1Error>> + Send;
 
     /// The app is to run, from now on and after each reboot. Counts of restarts begin anew.
     fn start_app(&self, app: AppKey) -> impl Future<Output = Result<(), Containers1Error>> + Send;
@@ -184,32 +204,46 @@ impl<B: Containers1Backend> Containers1<B> {
         at_most("a specification", spec.len(), MAX_SPEC)?;
         let spec: AppSpec = serde_json::from_str(spec).map_err(|error| invalid(&error))?;
         spec.check().map_err(|error| invalid(&error))?;
-        self.backend.set_app(key(app)?, spec).await
+        self.backend.set_app(key_of(app)?, spec).await
     }
 
     /// How an app is to run: `model::containers::AppSpec` as JSON.
     async fn spec(&self, app: &str) -> Result<String, Containers1Error> {
-        document(&self.backend.spec(key(app)?).await?)
+        document(&self.backend.spec(key_of(app)?).await?)
+    }
+
+    /// Shows the data of an app, with its key of 64 bytes.
+    async fn unlock_data(&self, app: &str, key: Vec<u8>) -> Result<(), Containers1Error> {
+        let given = Zeroizing::new(key);
+        let given: &[u8; DATA_KEY] = given.as_slice().try_into().map_err(|_length| {
+            Containers1Error::Invalid(format!("the key of an app's data has {DATA_KEY} bytes"))
+        })?;
+        self.backend.unlock_data(key_of(app)?, Zeroizing::new(*given)).await
+    }
+
+    /// Hides the data of an app, when nothing of it runs any more.
+    async fn lock_data(&self, app: &str) -> Result<(), Containers1Error> {
+        self.backend.lock_data(key_of(app)?).await
     }
 
     /// The app is to run, from now on and after each reboot.
     async fn start_app(&self, app: &str) -> Result<(), Containers1Error> {
-        self.backend.start_app(key(app)?).await
+        self.backend.start_app(key_of(app)?).await
     }
 
     /// The app is to stop, and stays so.
     async fn stop_app(&self, app: &str) -> Result<(), Containers1Error> {
-        self.backend.stop_app(key(app)?).await
+        self.backend.stop_app(key_of(app)?).await
     }
 
     /// The app is stopped and started again.
     async fn restart_app(&self, app: &str) -> Result<(), Containers1Error> {
-        self.backend.restart_app(key(app)?).await
+        self.backend.restart_app(key_of(app)?).await
     }
 
     /// The app is stopped and forgotten, with or without its data.
     async fn remove_app(&self, app: &str, delete_data: bool) -> Result<(), Containers1Error> {
-        self.backend.remove_app(key(app)?, delete_data).await
+        self.backend.remove_app(key_of(app)?, delete_data).await
     }
 
     /// How all apps are: a list of `model::containers::AppReport` as JSON.
@@ -231,7 +265,7 @@ impl<B: Containers1Backend> Containers1<B> {
         limit: u32,
     ) -> Result<String, Containers1Error> {
         let limit = usize::try_from(limit).unwrap_or(MAX_LOG_LINES).clamp(1, MAX_LOG_LINES);
-        document(&self.backend.logs(key(app)?, part(container)?, from, limit).await?)
+        document(&self.backend.logs(key_of(app)?, part(container)?, from, limit).await?)
     }
 
     /// Begins to pull an image, with what the owner said of registries: `model::containers::Registries` as JSON.
@@ -274,17 +308,17 @@ impl<B: Containers1Backend> Containers1<B> {
 
     /// Copies the volumes of a stopped app.
     async fn snapshot_volumes(&self, app: &str, snapshot: &str) -> Result<(), Containers1Error> {
-        self.backend.snapshot_volumes(key(app)?, part(snapshot)?).await
+        self.backend.snapshot_volumes(key_of(app)?, part(snapshot)?).await
     }
 
     /// Puts a snapshot in the place of a stopped app's volumes.
     async fn restore_volumes(&self, app: &str, snapshot: &str) -> Result<(), Containers1Error> {
-        self.backend.restore_volumes(key(app)?, part(snapshot)?).await
+        self.backend.restore_volumes(key_of(app)?, part(snapshot)?).await
     }
 
     /// Removes a snapshot.
     async fn remove_snapshot(&self, app: &str, snapshot: &str) -> Result<(), Containers1Error> {
-        self.backend.remove_snapshot(key(app)?, part(snapshot)?).await
+        self.backend.remove_snapshot(key_of(app)?, part(snapshot)?).await
     }
 }
 
@@ -330,7 +364,7 @@ fn at_most(what: &str, length: usize, limit: usize) -> Result<(), Containers1Err
     Err(Containers1Error::Invalid(format!("{what} of {length} bytes; at most {limit} are possible")))
 }
 
-fn key(text: &str) -> Result<AppKey, Containers1Error> {
+fn key_of(text: &str) -> Result<AppKey, Containers1Error> {
     text.parse().map_err(|error| Containers1Error::UnknownApp(format!("{error}")))
 }
 

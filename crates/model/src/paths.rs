@@ -53,10 +53,8 @@ pub const CONTAINERS_RUN: &str = "/run/hearth/containers";
 pub const CONTAINERS_STATE: &str = "/data/state/containerd-lite";
 /// The image store.
 pub const IMAGES: &str = "/data/images";
-/// Volumes of apps, a folder for each app's key, and their snapshots.
+/// What apps keep: a folder for each app's key with its volumes, their snapshots and its logs.
 pub const APPS: &str = "/data/apps";
-/// Logs of apps.
-pub const APP_LOGS: &str = "/data/logs/apps";
 /// Control groups of apps: `<key>/<container>` below it.
 pub const APP_CGROUPS: &str = "/sys/fs/cgroup/apps";
 

@@ -33,9 +33,12 @@ use crate::secret::derive_long;
 #[cfg(feature = "rooted")]
 mod rooted;
 
+/// Bytes of the key of a directory.
+pub const KEY_BYTES: usize = fscrypt::KEY_BYTES;
+
 /// The key of one directory.
 #[derive(Clone)]
-pub struct DirectoryKey(Zeroizing<[u8; fscrypt::KEY_BYTES]>);
+pub struct DirectoryKey(Zeroizing<[u8; KEY_BYTES]>);
 
 /// What a directory shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +131,24 @@ impl DirectoryKey {
     #[must_use]
     pub fn derive(vault: &VaultKey, name: &str) -> Self {
         Self(derive_long(vault.expose(), "hearth vault directory 1", &[name.as_bytes()]))
+    }
+
+    /// Derives the key of an app's directory from a secret of whoever the app belongs to, by the app's key, which never changes.
+    #[must_use]
+    pub fn of_app(secret: &[u8; 32], app: &str) -> Self {
+        Self(derive_long(secret, "hearth app directory 1", &[app.as_bytes()]))
+    }
+
+    /// Takes a key from whoever derived it.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
+    /// Gives the key to whoever shows the directory.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; KEY_BYTES] {
+        &self.0
     }
 
     /// Computes the kernel's name of the key, so that a wrong key never comes near the kernel: 16 bytes of HKDF-SHA512

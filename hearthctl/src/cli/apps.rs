@@ -109,6 +109,10 @@ pub struct Install {
     /// How the app is to be called, instead of what it would like
     #[arg(long)]
     pub id: Option<String>,
+    /// Install it for everybody at home: it runs from each start of the box. Without, it is yours alone and runs from when you log in; a
+    /// hearth.json says itself for whom it is
+    #[arg(long)]
+    pub household: bool,
     /// Do not give it this permission
     #[arg(long, value_name = "PERMISSION")]
     pub without: Vec<String>,

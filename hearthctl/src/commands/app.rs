@@ -92,6 +92,9 @@ fn install(desk: &mut Desk<'_>, client: &Client, wish: &Install) -> Result<(), F
     if let Some(id) = &wish.id {
         body.insert("id".to_owned(), id.as_str().into());
     }
+    if wish.household {
+        body.insert("scope".to_owned(), "system".into());
+    }
     if let Some(app) = &wish.data_of {
         body.insert("data_of".to_owned(), key_of(client, app)?.into());
     }

@@ -32,6 +32,7 @@ use crate::apps::view::AskView;
 use crate::apps::view::EndingView;
 use crate::web::Reply;
 use crate::web::empty_reply;
+use app_manifest::Scope;
 use hyper::StatusCode;
 use model::apps::AppId;
 use model::containers::LogStream;
@@ -70,6 +71,9 @@ pub(crate) struct InspectRequest {
     /// ID that it gets; without, the one that it would like.
     #[serde(default)]
     id: Option<String>,
+    /// For whom it is, where it is made of an image or of a Compose file, which do not say; without, for who asks alone.
+    #[serde(default)]
+    scope: Option<AppScope>,
 }
 
 /// What is installed: exactly what was shown.
@@ -84,6 +88,9 @@ pub(crate) struct InstallRequest {
     /// As it was inspected.
     #[serde(default)]
     id: Option<String>,
+    /// As it was inspected.
+    #[serde(default)]
+    scope: Option<AppScope>,
     /// `shown` of the inspection.
     shown: String,
     /// Names of the permissions that it gets; without, all that it asks for.
@@ -227,6 +234,7 @@ pub(crate) async fn inspect_app(call: Call) -> Result<Reply, ApiError> {
         source: request.source,
         update: key_in(request.update)?,
         data_of: key_in(request.data_of)?,
+        scope: request.scope.map(Scope::from),
         id: id_in(request.id)?,
     };
     match call.app.apps.inspect(who(&call)?, &wish) {
@@ -266,6 +274,7 @@ pub(crate) async fn install_app(call: Call) -> Result<Reply, ApiError> {
         source: Some(request.source),
         update: None,
         data_of: key_in(request.data_of)?,
+        scope: request.scope.map(Scope::from),
         id: id_in(request.id)?,
     };
     let record = call.app.apps.install(who(&call)?, &wish, &request.shown, granted).await?;
@@ -377,7 +386,8 @@ async fn run(call: &Call, run: Run) -> Result<Reply, ApiError> {
 )]
 pub(crate) async fn update_app(call: Call) -> Result<Reply, ApiError> {
     let request: UpdateRequest = call.json()?;
-    let wish = Wish { source: request.source, update: Some(key(&call)?), data_of: None, id: None };
+    let wish =
+        Wish { source: request.source, update: Some(key(&call)?), data_of: None, scope: None, id: None };
     let record = call.app.apps.update(who(&call)?, &wish, &request.shown).await?;
     tracing::info!(from = %call.from, app = %record.id, "an app is updated");
     begun(&call, &record)

@@ -121,7 +121,7 @@ pub(crate) async fn log_out(call: Call) -> Result<Reply, ApiError> {
     let (token, session) = call.logged_in()?;
     let ended = call.app.accounts.log_out(token).await;
     if !call.app.accounts.is_present(&session.user, call.app.vault_idle) {
-        call.app.vaults.lock(&session.user).await?;
+        call.app.vaults.lock_files(&session.user).await?;
     }
     ended?;
     let mut reply = empty_reply(StatusCode::NO_CONTENT);

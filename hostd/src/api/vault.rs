@@ -19,10 +19,13 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 use vault::RecoveryCode;
 use vault::directory::Locking;
 use zeroize::Zeroizing;
 
+/// How long locking waits for the user's apps to end; what takes longer is hidden when it has ended.
+const APPS_END: Duration = Duration::from_secs(30);
 /// Longest recovery code that is looked at, in bytes.
 const MAX_CODE: usize = 256;
 
@@ -189,7 +192,8 @@ pub(crate) async fn unlock(call: Call) -> Result<Reply, ApiError> {
     view(&call).await
 }
 
-/// Locks the vault. `busy`: files are being sent or received; it is tried again each minute.
+/// Locks the vault and the data of the user's apps, which stop first. `busy`: files are being sent or received; it is tried again each
+/// minute.
 #[utoipa::path(
     post,
     path = "/vault/lock",
@@ -202,9 +206,13 @@ pub(crate) async fn unlock(call: Call) -> Result<Reply, ApiError> {
     security(("session" = []))
 )]
 pub(crate) async fn lock(call: Call) -> Result<Reply, ApiError> {
-    match call.app.vaults.lock(&user(&call)?).await? {
+    let user = user(&call)?;
+    match call.app.vaults.lock(&user).await? {
         Locking::Locked => {}
         Locking::Busy => tracing::warn!("a vault is locked, and files of it are still in use"),
+    }
+    if tokio::time::timeout(APPS_END, call.app.apps.until_hidden(&user)).await.is_err() {
+        tracing::warn!("a vault is locked, and apps of its user have not ended yet");
     }
     view(&call).await
 }

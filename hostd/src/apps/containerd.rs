@@ -5,6 +5,7 @@
 
 use hostapi::containers1::Containers1Error;
 use hostapi::containers1::Containers1Proxy;
+use hostapi::containers1::DATA_KEY;
 use hostapi::containers1::LONGEST_WAIT;
 use hostapi::containers1::StrangeAnswer;
 use hostapi::containers1::read_answer;
@@ -32,6 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// Changes that come in a row are told at once, this much later at most.
 const GATHER: Duration = Duration::from_millis(100);
+
+/// What is wrong with an app whose data nobody has unlocked.
+pub(super) const LOCKED: &str = "its data is locked until its user unlocks their vault";
 
 /// What containerd-lite shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,13 +94,17 @@ pub enum ContainerdError {
 }
 
 impl ContainerdError {
-    /// Whether it is away rather than unwilling: asking again when it is back may help.
+    /// Whether it is away, or locked out, rather than unwilling: asking again later may help.
     #[must_use]
     pub const fn is_absence(&self) -> bool {
         match self {
             Self::Away => true,
             Self::Refused { source, .. } => {
-                matches!(source, Containers1Error::ZBus(_) | Containers1Error::Stopping(_))
+                // What is locked opens with somebody's vault.
+                matches!(
+                    source,
+                    Containers1Error::ZBus(_) | Containers1Error::Stopping(_) | Containers1Error::Locked(_)
+                )
             }
             Self::Strange { .. } => false,
         }
@@ -116,6 +124,7 @@ impl ContainerdError {
                 | Containers1Error::InUse(why)
                 | Containers1Error::Refused(why)
                 | Containers1Error::Stopping(why) => why.clone(),
+                Containers1Error::Locked(_) => LOCKED.to_owned(),
                 Containers1Error::ZBus(_) => "the box's app service did not answer".to_owned(),
             },
             Self::Away => "the box's app service is not there".to_owned(),
@@ -219,6 +228,26 @@ impl Containerd {
             .map_err(|error| refused(Containers1Error::Invalid(error.to_string())))?;
         let proxy = self.proxy()?;
         tell("keep how an app runs", proxy.set_app(key.as_str(), &text)).await
+    }
+
+    /// Shows the data of an app.
+    ///
+    /// # Errors
+    ///
+    /// When containerd-lite is away, has no such app, or the key is not that of the data.
+    pub async fn unlock_data(&self, key: &AppKey, data_key: &[u8; DATA_KEY]) -> Result<(), ContainerdError> {
+        let proxy = self.proxy()?;
+        tell("show the data of an app", proxy.unlock_data(key.as_str(), data_key.to_vec())).await
+    }
+
+    /// Hides the data of an app, when nothing of it runs any more.
+    ///
+    /// # Errors
+    ///
+    /// When containerd-lite is away, or has no such app.
+    pub async fn lock_data(&self, key: &AppKey) -> Result<(), ContainerdError> {
+        let proxy = self.proxy()?;
+        tell("hide the data of an app", proxy.lock_data(key.as_str())).await
     }
 
     /// The app is to run.

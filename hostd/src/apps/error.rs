@@ -49,6 +49,9 @@ pub enum AppsError {
     /// There is no key for it.
     #[error("make a key for an app")]
     Key(#[source] KeyError),
+    /// There is no key for its data.
+    #[error("make a key for the data of an app")]
+    Secret(#[source] getrandom::Error),
     /// There is no ID for it.
     #[error("find an ID for an app")]
     Id(#[source] InvalidAppId),
@@ -92,6 +95,7 @@ impl AppsError {
             | Self::NoStore { .. }
             | Self::Keep(_)
             | Self::Key(_)
+            | Self::Secret(_)
             | Self::Id(_)
             | Self::InvalidRegistries(_)
             | Self::Policy(_)) => other.to_string(),

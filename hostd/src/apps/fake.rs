@@ -3,12 +3,14 @@
 use hostapi::containers1::Containers1Backend;
 use hostapi::containers1::Containers1Error;
 use hostapi::containers1::Containers1Proxy;
+use hostapi::containers1::DataKey;
 use hostapi::peer::AllowedUids;
 use model::containers::AppReport;
 use model::containers::AppSpec;
 use model::containers::AppState;
 use model::containers::ContainerReport;
 use model::containers::ContainerState;
+use model::containers::DataState;
 use model::containers::ImageReport;
 use model::containers::LogLine;
 use model::containers::LogPage;
@@ -55,6 +57,8 @@ struct Memory {
     missing: BTreeSet<String>,
     slow: BTreeSet<String>,
     broken: BTreeSet<String>,
+    /// The key that each app's data was encrypted with.
+    keys: BTreeMap<AppKey, Vec<u8>>,
     refused: BTreeSet<&'static str>,
     asked: Vec<String>,
     /// What came with the last pull.
@@ -69,6 +73,8 @@ pub struct FakeApp {
     /// Whether it is.
     pub wanted: Wanted,
     state: AppState,
+    /// The key of its data, while that is shown.
+    key: Option<Vec<u8>>,
     snapshots: BTreeMap<PartName, Option<String>>,
 }
 
@@ -81,6 +87,27 @@ impl FakeContainerd {
     /// The data of an app: the digests of the version that wrote it.
     pub fn data(&self, key: &str) -> Option<String> {
         self.memory().data.iter().find(|(known, _)| known.as_str() == key).map(|(_, data)| data.clone())
+    }
+
+    /// Whether an app runs.
+    pub fn is_running(&self, key: &str) -> bool {
+        self.app(key).is_some_and(|app| app.state == AppState::Running)
+    }
+
+    /// The key that an app's data was encrypted with.
+    pub fn key_of(&self, key: &str) -> Option<Vec<u8>> {
+        self.memory().keys.iter().find(|(known, _)| known.as_str() == key).map(|(_, data)| data.clone())
+    }
+
+    /// As after a reboot: nobody has any key.
+    pub fn forget_keys(&self) {
+        for app in self.memory().apps.values_mut() {
+            app.key = None;
+            if app.wanted == Wanted::Running {
+                app.state = AppState::Locked;
+            }
+        }
+        self.changed();
     }
 
     /// Names of all images.
@@ -214,7 +241,9 @@ impl Memory {
 
     fn stopped(&mut self, key: &AppKey) -> Result<&mut FakeApp, Containers1Error> {
         let app = self.app(key)?;
-        if app.state == AppState::Stopped {
+        if app.key.is_none() {
+            Err(Containers1Error::Locked("it is locked".to_owned()))
+        } else if app.state == AppState::Stopped {
             Ok(app)
         } else {
             Err(Containers1Error::Running("it runs".to_owned()))
@@ -231,8 +260,12 @@ impl Memory {
             .all(|image| here.get(&image.name).is_some_and(|known| known.manifest == image.manifest));
         let works = is_there && !images.iter().any(|image| broken.contains(&image.manifest));
         let written = images.iter().map(|image| image.manifest.clone()).collect::<Vec<_>>().join(" ");
-        app.state = if works { AppState::Running } else { AppState::Failed };
-        if is_there {
+        app.state = match (&app.key, works) {
+            (None, _) => AppState::Locked,
+            (Some(_), true) => AppState::Running,
+            (Some(_), false) => AppState::Failed,
+        };
+        if is_there && app.key.is_some() {
             self.data.insert(key.clone(), written);
         }
         Ok(())
@@ -273,7 +306,7 @@ fn report(key: &AppKey, app: &FakeApp) -> AppReport {
         AppState::Failed => (ContainerState::Failed, None),
         AppState::Starting => (ContainerState::Starting, None),
         AppState::Stopping => (ContainerState::Stopping, None),
-        AppState::Stopped => (ContainerState::Stopped, None),
+        AppState::Stopped | AppState::Locked => (ContainerState::Stopped, None),
     };
     let has_failed = app.state == AppState::Failed;
     let container = ContainerReport {
@@ -288,6 +321,7 @@ fn report(key: &AppKey, app: &FakeApp) -> AppReport {
         app: key.clone(),
         wanted: app.wanted,
         state: app.state,
+        data: if app.key.is_some() { DataState::Open } else { DataState::Locked },
         reasons: if has_failed { vec!["a container ended with code 1".to_owned()] } else { vec![] },
         containers: app.spec.containers.keys().map(|name| (name.clone(), container.clone())).collect(),
     }
@@ -302,13 +336,40 @@ impl Containers1Backend for FakeContainerd {
                 return if is_wanted { memory.start(&key) } else { Ok(()) };
             }
             let (wanted, state) = (Wanted::Stopped, AppState::Stopped);
-            memory.apps.insert(key.clone(), FakeApp { spec, wanted, state, snapshots: BTreeMap::new() });
+            let app = FakeApp { spec, wanted, state, key: None, snapshots: BTreeMap::new() };
+            memory.apps.insert(key.clone(), app);
             Ok(())
         })
     }
 
     async fn spec(&self, key: AppKey) -> Result<AppSpec, Containers1Error> {
         self.memory().app(&key).map(|app| app.spec.clone())
+    }
+
+    async fn unlock_data(&self, key: AppKey, data_key: DataKey) -> Result<(), Containers1Error> {
+        self.change("unlock", &key, |memory| {
+            memory.app(&key)?;
+            let given = data_key.to_vec();
+            let own = memory.keys.entry(key.clone()).or_insert_with(|| given.clone());
+            if *own != given {
+                return Err(Containers1Error::Refused("it is encrypted with another key".to_owned()));
+            }
+            let app = memory.app(&key)?;
+            app.key = Some(given);
+            let waits = app.state == AppState::Locked;
+            if waits { memory.start(&key) } else { Ok(()) }
+        })
+    }
+
+    async fn lock_data(&self, key: AppKey) -> Result<(), Containers1Error> {
+        self.change("lock", &key, |memory| {
+            let app = memory.app(&key)?;
+            app.key = None;
+            if app.wanted == Wanted::Running {
+                app.state = AppState::Locked;
+            }
+            Ok(())
+        })
     }
 
     async fn start_app(&self, key: AppKey) -> Result<(), Containers1Error> {
@@ -333,6 +394,7 @@ impl Containers1Backend for FakeContainerd {
             memory.apps.remove(&key);
             if delete_data {
                 memory.data.remove(&key);
+                memory.keys.remove(&key);
             }
             Ok(())
         })

@@ -28,6 +28,7 @@ impl Apps {
         tokio::join!(
             containerd::follow(socket, self.0.containerd.clone()),
             self.keep_policy(),
+            self.keep_data(),
             self.watch_world()
         );
     }
@@ -36,7 +37,7 @@ impl Apps {
     #[cfg(feature = "testing")]
     pub async fn follow_connected(self) {
         self.resume();
-        tokio::join!(self.keep_policy(), self.watch_world());
+        tokio::join!(self.keep_policy(), self.keep_data(), self.watch_world());
     }
 
     /// News from now on.

@@ -106,6 +106,7 @@ mod tests {
             owner,
             phase: Phase::Installed { edition },
             problem: None,
+            secret: None,
         }
     }
 

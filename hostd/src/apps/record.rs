@@ -1,5 +1,6 @@
 //! What hostd keeps of an app: whose it is, what is installed, and what is being done to it, so that a cut is finished or undone.
 
+use super::data::AppSecret;
 use super::flow::Phase;
 use super::permission::Permission;
 use crate::accounts::credentials::UserName;
@@ -32,6 +33,9 @@ pub struct AppRecord {
     /// Why the last thing that was done to it came to nothing, in plain words.
     #[serde(default)]
     pub problem: Option<String>,
+    /// Of which the key of its data is made; nothing for a user's, and as long as there is no data.
+    #[serde(default)]
+    pub secret: Option<AppSecret>,
 }
 
 /// Whose an app is.

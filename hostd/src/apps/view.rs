@@ -2,6 +2,7 @@
 
 use super::Apps;
 use super::Ending;
+use super::containerd::LOCKED;
 use super::flow::InstallStep;
 use super::flow::Phase;
 use super::flow::UpdateStep;
@@ -12,6 +13,7 @@ use super::record::Edition;
 use super::record::Owner;
 use super::work::reasons;
 use app_manifest::Ask;
+use app_manifest::Scope;
 use app_manifest::Weight;
 use model::containers::AppReport;
 use model::containers::AppState;
@@ -19,6 +21,7 @@ use model::containers::ContainerReport;
 use model::containers::ContainerState;
 use model::containers::End;
 use model::network::app_policy::Protocol;
+use serde::Deserialize;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -58,13 +61,22 @@ pub struct PageView {
 }
 
 /// For whom an app is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AppScope {
-    /// For one user.
+    /// For one user: it runs from when they unlock their vault, and nobody else can have its data.
     User,
-    /// For the household.
+    /// For the household: it runs from each start of the box.
     System,
+}
+
+impl From<AppScope> for Scope {
+    fn from(scope: AppScope) -> Self {
+        match scope {
+            AppScope::User => Self::User,
+            AppScope::System => Self::System,
+        }
+    }
 }
 
 /// How an app is, in one word.
@@ -91,6 +103,8 @@ pub enum AppStatus {
     Failed,
     /// On its way down.
     Stopping,
+    /// To run, as soon as its user unlocks their vault.
+    Locked,
     /// The box's app service does not say.
     Unknown,
     /// The box's app service does not know it: after a restore from a backup. An update brings it back.
@@ -316,11 +330,24 @@ pub fn summary(apps: &Apps, record: &AppRecord) -> AppSummary {
             Owner::Household => AppScope::System,
         },
         state: status(&record.phase, report),
-        reasons: report.flatten().map(reasons).unwrap_or_default(),
+        reasons: report.flatten().map(|report| why(apps, record, report)).unwrap_or_default(),
         operation: operation(apps, record),
         problem: record.problem.clone(),
         page: if record.is_leftover() { None } else { page(record.edition()) },
     }
+}
+
+/// Why it is as it is.
+fn why(apps: &Apps, record: &AppRecord, report: &AppReport) -> Vec<String> {
+    if report.state != AppState::Locked {
+        return reasons(report);
+    }
+    let problem = apps.data_problem(&record.key).map(|words| format!("its data cannot be opened: {words}"));
+    let waits = || match record.owner {
+        Owner::User(_) => LOCKED.to_owned(),
+        Owner::Household => "its data is being opened".to_owned(),
+    };
+    vec![problem.unwrap_or_else(waits)]
 }
 
 /// The way in that leads to the port of its page.
@@ -373,6 +400,7 @@ fn status(phase: &Phase, report: Option<Option<&AppReport>>) -> AppStatus {
             AppState::Unhealthy => AppStatus::Unhealthy,
             AppState::Failed => AppStatus::Failed,
             AppState::Stopping => AppStatus::Stopping,
+            AppState::Locked => AppStatus::Locked,
         },
     }
 }

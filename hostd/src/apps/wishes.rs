@@ -49,6 +49,8 @@ pub struct Wish {
     pub update: Option<AppKey>,
     /// The app whose data it takes up; it was removed.
     pub data_of: Option<AppKey>,
+    /// For whom it is to be, where what it is made of does not say: an image, or a Compose file. Nothing for who asks alone.
+    pub scope: Option<Scope>,
     /// What it is to be called; nothing for what it wants itself, or with a number where that is taken.
     pub id: Option<AppId>,
 }
@@ -96,7 +98,14 @@ impl Apps {
                 return Err(AppsError::Refused(vec![Remark::whole("nothing was said of what to install")]));
             }
         };
-        let Read { manifest, notes, is_bare } = read;
+        let Read { mut manifest, notes, is_bare } = read;
+        if matches!(wish.source, Some(Source::Image(_) | Source::Compose(_))) {
+            manifest.scope = match &before {
+                Some((record, _)) if record.owner == Owner::Household => Scope::System,
+                Some(_) => Scope::User,
+                None => wish.scope.unwrap_or_default(),
+            };
+        }
         let owner = match (&before, manifest.scope) {
             (Some((record, _)), _) => record.owner.clone(),
             (None, Scope::System) => Owner::Household,
@@ -156,12 +165,12 @@ impl Apps {
         require_asked(&granted, &asked)?;
         let edition = edition_of(&manifest, granted, &links, is_bare);
         let takes_up = wish.data_of.is_some();
-        let key = match &wish.data_of {
-            Some(key) => key.clone(),
-            None => new_key().map_err(AppsError::Key)?,
+        let (key, secret) = match &wish.data_of {
+            Some(key) => (key.clone(), self.record(key).and_then(|record| record.secret)),
+            None => (new_key().map_err(AppsError::Key)?, None),
         };
         let phase = Phase::Installing { edition, takes_up, step: InstallStep::Pull };
-        let record = AppRecord { key, id, owner, phase, problem: None };
+        let record = AppRecord { key, id, owner, phase, problem: None, secret };
         self.keep(record.clone()).await?;
         self.carry_on(record.key.clone());
         Ok(record)
@@ -422,7 +431,7 @@ impl Apps {
         let mut all = self.all();
         all.retain(|other| other.key != key);
         let phase = Phase::Installed { edition };
-        all.push(AppRecord { key, id: id.clone(), owner: owner.clone(), phase, problem: None });
+        all.push(AppRecord { key, id: id.clone(), owner: owner.clone(), phase, problem: None, secret: None });
         let words = match policy::policy(all.iter()) {
             Err(error) => error.to_string(),
             Ok(policy) => match policy.check() {

@@ -4,6 +4,7 @@ use super::Apps;
 use super::News;
 use super::Progress;
 use super::containerd::ContainerdError;
+use super::containerd::LOCKED;
 use super::containerd::World;
 use super::convert;
 use super::error::AppsError;
@@ -23,6 +24,7 @@ use hostapi::containers1::Containers1Error;
 use model::containers::AppReport;
 use model::containers::AppState;
 use model::containers::ContainerState;
+use model::containers::DataState;
 use model::containers::ImageChoice;
 use model::containers::ImageReport;
 use model::containers::PartName;
@@ -250,7 +252,7 @@ impl Apps {
     async fn prove(&self, record: &AppRecord) -> Result<(), Vain> {
         let (patience, edition) = (self.0.patience, record.phase.subject());
         let window = patience.healthy_within.saturating_add(own_time(edition));
-        let end = Instant::now() + window;
+        let mut end = Instant::now() + window;
         let mut world = self.0.containerd.world();
         let mut called_off = self.0.called_off.subscribe();
         let mut healthy: Option<(Instant, u32)> = None;
@@ -261,6 +263,12 @@ impl Apps {
             let seen = self.0.containerd.look().await?;
             let app = seen.app(&record.key);
             let now = Instant::now();
+            let is_locked = app.is_some_and(|app| app.data != DataState::Open);
+            self.is_blocked(&record.key, is_locked.then_some(LOCKED));
+            if is_locked {
+                // That is not its fault, and may take until somebody is back.
+                end = now + window;
+            }
             healthy = match app {
                 Some(app) if app.state == AppState::Running => {
                     // One that ended and was started again in between has to prove itself anew.
@@ -295,6 +303,19 @@ impl Apps {
                 _ = called_off.changed() => {}
                 () = tokio::time::sleep_until(next) => {}
             }
+        }
+    }
+
+    /// Says what an operation waits for, if anything.
+    fn is_blocked(&self, key: &AppKey, words: Option<&str>) {
+        let mut blocked = lock(&self.0.blocked);
+        let before = match words {
+            Some(words) => blocked.insert(key.clone(), words.to_owned()),
+            None => blocked.remove(key),
+        };
+        drop(blocked);
+        if before.as_deref() != words {
+            self.tell(News::Changed(key.clone()));
         }
     }
 

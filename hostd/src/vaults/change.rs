@@ -145,6 +145,7 @@ impl Vaults {
         let next = self.rewrap(&record, document, vault, record::credential(new)).await?;
         let user_name = user.name.clone();
         accounts.replace_password(user, new, Some(&next), None).await?;
+        self.close_apps(&user_name);
         self.lock_in_turn(&user_name).await.map(|_locking| ())
     }
 
@@ -167,6 +168,7 @@ impl Vaults {
         let old = self.record(user).await?.ok_or(VaultError::None)?;
         let id = old.document()?.user().as_str().to_owned();
         let new = self.hasher.in_turn(move || record::make(&password)).await??;
+        self.close_apps(user);
         self.lock_in_turn(user).await?;
         self.records()?.exchange_vault(user, (&id, &old), &new).await?;
         let (document, vault) = self.try_key(&new, Box::new(vault::Password::new(&text))).await?;

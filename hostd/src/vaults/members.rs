@@ -43,6 +43,7 @@ impl Vaults {
         let _turn = self.turn.lock().await;
         let user = accounts.member(name)?;
         accounts.replace_password(user, password, None, None).await?;
+        self.close_apps(name);
         self.lock_in_turn(name).await.map(|_locking| ())
     }
 
@@ -56,6 +57,7 @@ impl Vaults {
         let user = accounts.member(name)?;
         let doomed = self.vaults_of(name).await?;
         // Whoever still sends a file to it is waited for, as when it is locked; it goes all the same.
+        self.close_apps(name);
         self.lock_in_turn(name).await?;
         accounts.remove_member(&user, &doomed).await?;
         self.forget(name);

@@ -182,6 +182,10 @@ impl Memory {
         if let Some(problem) = problem {
             self.problems.insert(user.clone(), problem);
         }
+        if let Some(archive) = &archive {
+            let secret = archive.secret_of_apps();
+            self.apps.send_modify(|secrets| secrets.insert(user.clone(), secret));
+        }
         let open = Open { folder, lease: Arc::default(), archive, saving: None };
         self.open.entry(user.clone()).or_insert(open);
     }

@@ -255,15 +255,7 @@ async fn what_a_restart_cuts_is_carried_on_and_a_netd_that_comes_back_is_told() 
     wait_until("containerd-lite is there", async || running.app.apps.problem().is_none()).await;
     assert!(netd.policies().is_empty(), "as long as there was no app there is nothing to tell");
     containerd.hold_up(NGINX);
-    let post = async |client: &Client, path: &str, body: Value| {
-        let body = body.to_string();
-        let request = format!(
-            "POST /api/v1{path} HTTP/1.1\r\nhost: hearth.local\r\nconnection: close\r\ncookie: {cookie}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        client.exchange("hearth.local", request.as_bytes()).await
-    };
+    let post = async |client: &Client, path: &str, body: Value| client.post_as(&cookie, path, &body).await;
     let shown = post(&client, "/apps/inspect", json!({"source": image(NGINX)})).await.json()["shown"].clone();
     let begun = post(&client, "/apps", json!({"source": image(NGINX), "shown": shown})).await;
     let key = begun.json()["key"].as_str().unwrap().to_owned();

@@ -129,7 +129,7 @@ impl Router {
         let private = folder.path().join("backups");
         let vaults = Arc::new(Vaults::new(storage.clone(), accounts.hasher(), users, directories.clone()));
         let netd = Netd::new(netd);
-        let apps = Apps::new(storage.clone(), netd.clone(), app_patience());
+        let apps = Apps::new(storage.clone(), netd.clone(), vaults.secrets_of_apps(), app_patience());
         let backups =
             Backups::new(storage, storaged.clone(), Arc::clone(&vaults), clock.clone(), &authority, private);
         let app = App {
@@ -349,6 +349,17 @@ impl Client {
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: hearth.local\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.exchange("hearth.local", request.as_bytes()).await
+    }
+
+    /// As somebody who is logged in; the path within the API.
+    pub(crate) async fn post_as(&self, cookie: &str, path: &str, body: &serde_json::Value) -> Answer {
+        let body = body.to_string();
+        let request = format!(
+            "POST /api/v1{path} HTTP/1.1\r\nhost: hearth.local\r\nconnection: close\r\ncookie: {cookie}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -7,6 +7,8 @@ mod apps;
 #[cfg(test)]
 mod apps_api;
 #[cfg(test)]
+mod apps_data;
+#[cfg(test)]
 mod apps_flow;
 #[cfg(test)]
 mod backups_api;

@@ -29,9 +29,8 @@ const FOLDERS: &[Folder] = &[
     // Files of apps belong to ids that no process has; nobody but root comes this far to see them.
     Folder { path: paths::IMAGES, mode: 0o700, owner: 0 },
     Folder { path: paths::APPS, mode: 0o700, owner: 0 },
-    // Written by init and containerd-lite only; read through their sockets.
+    // Written by init only; read through its socket.
     Folder { path: "/data/logs", mode: 0o700, owner: 0 },
-    Folder { path: paths::APP_LOGS, mode: 0o700, owner: 0 },
 ];
 
 /// A folder that could not be made.

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { api, ApiError } from "../../api/client";
 import type { Inspection, InspectRequest } from "../../api/apps";
-import { appTrouble } from "../../logic/apps";
+import { appTrouble, scopeAdvice } from "../../logic/apps";
 import { idProblem, idTrouble } from "../../logic/install";
 import { grantedNames, splitAsks, switched } from "../../logic/permissions";
 import { AskForm } from "../../ui/askform";
@@ -36,10 +36,10 @@ export function Consent({ looked, onLooked, onBack, onInstalled }: Props) {
   async function install() {
     setBusy(true);
     setTrouble(undefined);
-    const { source, data_of, id } = request;
+    const { source, data_of, id, scope } = request;
     const granted = grantedNames(inspection.asks, new Set(withheld));
     try {
-      const { key } = await api.installApp({ source, shown: inspection.shown, granted, ...(data_of ? { data_of } : {}), ...(id ? { id } : {}) });
+      const { key } = await api.installApp({ source, shown: inspection.shown, granted, ...(data_of ? { data_of } : {}), ...(id ? { id } : {}), ...(scope ? { scope } : {}) });
       onInstalled(key);
     } catch (error) {
       setTrouble(appTrouble(error));
@@ -61,6 +61,7 @@ export function Consent({ looked, onLooked, onBack, onInstalled }: Props) {
     <section class="card" aria-labelledby="consent-title">
       <h2 id="consent-title">{inspection.title}</h2>
       <AppWords app={inspection} />
+      <p class="quiet">{scopeAdvice(inspection.scope)}</p>
       {trouble ? (
         <Notice kind="bad" urgent>
           <p>{trouble}</p>

@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import type { AppSource, Remark } from "../../api/apps";
+import type { AppScope, AppSource, Remark } from "../../api/apps";
 import type { Problems } from "../../logic/account";
 import { draftProblems, kindOfFile, lookTrouble, sourceOf, withLines, type Draft, type Kind, type Member } from "../../logic/install";
 import { AskForm } from "../../ui/askform";
@@ -13,6 +13,11 @@ const KINDS = [
   ["image", "The name of an image"],
 ] as const;
 
+const SCOPES = [
+  ["system", "Everybody at home: it runs from each start of the box"],
+  ["user", "You alone: it runs from when you log in"],
+] as const;
+
 interface Props {
   draft: Draft;
   setDraft: (change: (old: Draft) => Draft) => void;
@@ -21,10 +26,12 @@ interface Props {
   onLeave: () => void;
   /** Whether the form comes in place of its button. */
   takesFocus?: boolean;
+  /** Whether it can be for the household. */
+  asksForWhom?: boolean;
 }
 
 /** What an app is made of: a file that its makers offer, or an image. */
-export function SourceForm({ draft, setDraft, look, onLeave, takesFocus = false }: Props) {
+export function SourceForm({ draft, setDraft, look, onLeave, takesFocus = false, asksForWhom = false }: Props) {
   const [problems, setProblems] = useState<Problems<Member>>({});
   const [refusals, setRefusals] = useState<Remark[]>([]);
 
@@ -83,6 +90,9 @@ export function SourceForm({ draft, setDraft, look, onLeave, takesFocus = false 
           error={problems.text}
         />
       )}
+      {asksForWhom && draft.kind !== "manifest" ? (
+        <Choice label="Who is it for?" value={draft.scope} options={SCOPES} onValue={(scope) => edit({ scope: scope as AppScope }, "text")} />
+      ) : null}
       {draft.kind === "compose" ? <ComposeFields draft={draft} problems={problems} edit={edit} /> : null}
     </AskForm>
   );

@@ -10,16 +10,19 @@ use crate::image::Reference;
 use crate::state;
 use crate::state::Record;
 use crate::state::Removal;
+use crate::volumes::VolumeError;
 use crate::words::chain;
 use hostapi::containers1::Containers1Error;
 use model::containers::AppReport;
 use model::containers::AppSpec;
 use model::containers::AppState;
+use model::containers::DataState;
 use model::containers::PartName;
 use model::containers::Wanted;
 use model::network::names::AppKey;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
+use vault::directory::DirectoryKey;
 
 /// Where an answer goes.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, Containers1Error>>;
@@ -28,12 +31,14 @@ pub(crate) type Answer<T> = oneshot::Sender<Result<T, Containers1Error>>;
 pub(crate) enum Ask {
     Set(AppKey, AppSpec, Answer<()>),
     Spec(AppKey, Answer<AppSpec>),
+    Unlock(AppKey, DirectoryKey, oneshot::Sender<Result<(), VolumeError>>, Answer<()>),
+    Lock(AppKey, Answer<()>),
     Start(AppKey, Answer<()>),
     Stop(AppKey, Answer<()>),
     Restart(AppKey, Answer<()>),
     Remove(AppKey, Removal, Answer<()>),
     Reports(Answer<Vec<AppReport>>),
-    /// Whether there is such a container.
+    /// Whether there is such a container, and its log can be read.
     Know(AppKey, PartName, Answer<()>),
     /// Whether no app uses an image.
     Spare(Reference, Answer<()>),
@@ -47,6 +52,14 @@ impl Keeper {
             Ask::Spec(app, answer) => {
                 let known = self.known(&app).map(|managed| managed.app.spec().clone());
                 drop(answer.send(known));
+            }
+            Ask::Unlock(app, key, done, answer) => drop(answer.send(self.unlock(&app, key, done))),
+            Ask::Lock(app, answer) => {
+                let locked = self.lasting(&app).map(drop);
+                if locked.is_ok() {
+                    self.step(&app, Event::Lock);
+                }
+                drop(answer.send(locked));
             }
             Ask::Start(app, answer) => {
                 drop(answer.send(self.want(&app, Wanted::Running, Event::Want(Wanted::Running)).await));
@@ -100,9 +113,21 @@ impl Keeper {
             // What runs of it is taken over, and started anew.
             self.take_up(key, record).await;
         } else {
-            self.manage(key, record, App::new(spec, Wanted::Stopped));
+            let app = App::new(spec, Wanted::Stopped).with_data(self.is_open(key).await);
+            self.manage(key, record, app);
         }
         self.step(key, Event::Due);
+        Ok(())
+    }
+
+    fn unlock(
+        &mut self,
+        key: &AppKey,
+        secret: DirectoryKey,
+        done: oneshot::Sender<Result<(), VolumeError>>,
+    ) -> Result<(), Containers1Error> {
+        self.lasting(key)?.worker.unlock(secret, done);
+        self.step(key, Event::Unlocking);
         Ok(())
     }
 
@@ -176,6 +201,7 @@ impl Keeper {
             app: key.clone(),
             wanted: Wanted::Stopped,
             state: AppState::Failed,
+            data: DataState::Locked,
             reasons: vec![chain(error)],
             containers: BTreeMap::new(),
         });
@@ -184,10 +210,10 @@ impl Keeper {
 
     fn know(&mut self, key: &AppKey, part: &PartName) -> Result<(), Containers1Error> {
         let managed = self.known(key)?;
-        if managed.app.parts().any(|(name, _)| name == part) {
-            return Ok(());
+        if !managed.app.parts().any(|(name, _)| name == part) {
+            return Err(Containers1Error::UnknownContainer(format!("{key} has no container {part}")));
         }
-        Err(Containers1Error::UnknownContainer(format!("{key} has no container {part}")))
+        if managed.app.has_open_data() { Ok(()) } else { Err(locked(key)) }
     }
 
     fn spare(&self, image: &Reference) -> Result<(), Containers1Error> {
@@ -208,7 +234,14 @@ impl Keeper {
         if !is_apart && !managed.app.is_at_rest() {
             return Err(Containers1Error::Running(format!("{key} runs, or is to run: stop it first")));
         }
+        if !is_apart && !managed.app.has_open_data() {
+            return Err(locked(key));
+        }
         managed.worker.volumes(job);
         Ok(())
     }
+}
+
+fn locked(key: &AppKey) -> Containers1Error {
+    Containers1Error::Locked(format!("the data of {key} is locked"))
 }

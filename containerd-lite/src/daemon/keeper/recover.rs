@@ -93,7 +93,8 @@ impl Keeper {
             (None, true) => FoundNetwork::None,
             (None, false) => FoundNetwork::Lost,
         };
-        let app = App::found(record.spec.clone().unwrap_or_default(), record.wanted, network, parts);
+        let app = App::found(record.spec.clone().unwrap_or_default(), record.wanted, network, parts)
+            .with_data(self.is_open(key).await);
         let (shared, wanted) = (Arc::clone(&self.shared), record.wanted);
         let managed = self.manage(key, record, app);
         managed.attachment = note.attachment;
@@ -116,6 +117,18 @@ impl Keeper {
         if held.await.is_err() {
             tracing::error!("finding the layers of a container broke off");
         }
+    }
+
+    /// Whether the data of an app is shown. What is not known is taken for hidden: then somebody has to give the key.
+    pub(super) async fn is_open(&self, key: &AppKey) -> bool {
+        let (shared, key) = (Arc::clone(&self.shared), key.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            shared.volumes.is_open(&key).unwrap_or_else(|error| {
+                tracing::error!(app = %key, words = chain(&error), "it is not known whether data is shown");
+                false
+            })
+        });
+        asked.await.unwrap_or(false)
     }
 
     /// Containers of an app of which there is something.

@@ -121,7 +121,6 @@ impl Home {
             net_socket: self.path("net.sock"),
             state: self.path("state"),
             notes: self.path("notes"),
-            logs: self.path("logs"),
             volumes: Volumes::own(&self.path("apps")),
             store: world::store(&self.path("images")),
         };
@@ -168,7 +167,12 @@ impl Home {
     /// An app that is to run.
     pub(super) fn run(&self, app: &str, containers: &Value) {
         self.try_set(app, containers).unwrap();
+        self.unlock(app).unwrap();
         self.ask(async |proxy| proxy.start_app(app).await).unwrap();
+    }
+
+    pub(super) fn unlock(&self, app: &str) -> Result<(), Containers1Error> {
+        self.ask(async |proxy| proxy.unlock_data(app, vec![7; containers1::DATA_KEY]).await)
     }
 
     pub(super) fn reports(&self) -> Vec<AppReport> {

@@ -65,6 +65,12 @@ impl ArchiveKey {
         Ok(WrappedArchiveKey(wrapped))
     }
 
+    /// Derives the secret of the apps of whoever the archive belongs to. It stays as long as the archive's key does.
+    #[must_use]
+    pub fn secret_of_apps(&self) -> Zeroizing<[u8; KEY]> {
+        self.derive("hearth apps 1", &[])
+    }
+
     /// HMAC-SHA256 over a label and parts, each with its length before it.
     pub(super) fn mac(&self, label: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
         #[expect(

@@ -4,6 +4,8 @@ use hostapi::containers1;
 use hostapi::containers1::Containers1Backend;
 use hostapi::containers1::Containers1Error;
 use hostapi::containers1::Containers1Proxy;
+use hostapi::containers1::DATA_KEY;
+use hostapi::containers1::DataKey;
 use hostapi::containers1::MAX_IMAGE_NAME;
 use hostapi::containers1::MAX_SPEC;
 use hostapi::peer::AllowedUids;
@@ -12,6 +14,7 @@ use hostapi::peer::ServeError;
 use model::containers::AppReport;
 use model::containers::AppSpec;
 use model::containers::AppState;
+use model::containers::DataState;
 use model::containers::ImageReport;
 use model::containers::LogLine;
 use model::containers::LogPage;
@@ -67,6 +70,14 @@ impl Containers1Backend for FakeDaemon {
         Ok(serde_json::from_str(SPEC).unwrap())
     }
 
+    async fn unlock_data(&self, app: AppKey, key: DataKey) -> Result<(), Containers1Error> {
+        self.note(format!("unlock {app} {:?}", key.last()))
+    }
+
+    async fn lock_data(&self, app: AppKey) -> Result<(), Containers1Error> {
+        self.note(format!("lock {app}"))
+    }
+
     async fn start_app(&self, app: AppKey) -> Result<(), Containers1Error> {
         self.note(format!("start {app}"))
     }
@@ -88,6 +99,7 @@ impl Containers1Backend for FakeDaemon {
             app: "notes".parse().unwrap(),
             wanted: Wanted::Running,
             state: AppState::Starting,
+            data: DataState::Open,
             reasons: vec!["it waits for the network".to_owned()],
             containers: BTreeMap::new(),
         }])
@@ -171,6 +183,8 @@ async fn open() -> (Containers1Proxy<'static>, Arc<FakeDaemon>) {
 async fn every_method_reaches_the_backend() {
     let (proxy, daemon) = open().await;
     proxy.set_app("notes", SPEC).await.unwrap();
+    proxy.unlock_data("notes", vec![9; DATA_KEY]).await.unwrap();
+    proxy.lock_data("notes").await.unwrap();
     proxy.start_app("notes").await.unwrap();
     proxy.stop_app("notes").await.unwrap();
     proxy.restart_app("notes").await.unwrap();
@@ -188,6 +202,8 @@ async fn every_method_reaches_the_backend() {
         *daemon.asked.lock().unwrap(),
         [
             "set notes 1",
+            "unlock notes Some(9)",
+            "lock notes",
             "start notes",
             "stop notes",
             "restart notes",
@@ -248,6 +264,10 @@ async fn what_is_no_name_or_no_specification_never_reaches_the_backend() {
     for app in ["", "..", "a/b", "Notes"] {
         let unknown = proxy.start_app(app).await.unwrap_err();
         assert!(matches!(unknown, Containers1Error::UnknownApp(_)), "{app}: {unknown:?}");
+    }
+    for length in [0, DATA_KEY - 1, DATA_KEY + 1] {
+        let invalid = proxy.unlock_data("notes", vec![9; length]).await.unwrap_err();
+        assert!(matches!(invalid, Containers1Error::Invalid(_)), "{length}: {invalid:?}");
     }
     for snapshot in ["", "..", "a/b"] {
         let invalid = proxy.snapshot_volumes("notes", snapshot).await.unwrap_err();

@@ -31,10 +31,24 @@ pub struct AppReport {
     pub wanted: Wanted,
     /// All of it in one word.
     pub state: AppState,
+    /// Whether its data is shown.
+    pub data: DataState,
     /// Why, in plain words; empty when all is well.
     pub reasons: Vec<String>,
     /// Each container.
     pub containers: BTreeMap<PartName, ContainerReport>,
+}
+
+/// Whether the data of an app is shown: to the app, and to who administers the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataState {
+    /// It is.
+    Open,
+    /// It will not be when the last process of the app has ended.
+    Locking,
+    /// It is noise to everybody, until somebody gives its key.
+    Locked,
 }
 
 /// How an app is, in one word.
@@ -53,6 +67,8 @@ pub enum AppState {
     Failed,
     /// On its way down.
     Stopping,
+    /// To run, as soon as its data is shown.
+    Locked,
 }
 
 /// How a container is.

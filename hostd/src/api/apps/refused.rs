@@ -56,6 +56,7 @@ impl From<AppsError> for ApiError {
             error @ (AppsError::Policy(_)
             | AppsError::InvalidPolicy(_)
             | AppsError::Key(_)
+            | AppsError::Secret(_)
             | AppsError::Id(_)) => {
                 tracing::error!(error = &error as &dyn Error, "a request about apps failed");
                 Self::internal()
@@ -66,6 +67,10 @@ impl From<AppsError> for ApiError {
 
 impl From<ContainerdError> for ApiError {
     fn from(error: ContainerdError) -> Self {
+        if let ContainerdError::Refused { source: Containers1Error::Locked(_), .. } = &error {
+            let message = "The data of this app is locked. Unlock your vault, and the app starts.";
+            return Self::new(StatusCode::CONFLICT, "app_locked", message);
+        }
         if error.is_absence() {
             tracing::debug!(error = &error as &dyn Error, "containerd-lite did not answer");
             return Self::apps_unavailable();
@@ -77,6 +82,7 @@ impl From<ContainerdError> for ApiError {
                     Self::new(StatusCode::NOT_FOUND, "no_such_container", sentence(&words))
                 }
                 Containers1Error::Invalid(_)
+                | Containers1Error::Locked(_)
                 | Containers1Error::UnknownApp(_)
                 | Containers1Error::UnknownImage(_)
                 | Containers1Error::UnknownSnapshot(_)
