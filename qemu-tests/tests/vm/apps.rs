@@ -2,6 +2,7 @@
 
 mod guestbook;
 mod home;
+mod locked;
 mod trouble;
 
 use crate::household::expect;

@@ -130,7 +130,7 @@ pub(crate) fn state(web: &Web) -> Result<String> {
 }
 
 /// Whether bytes stand anywhere in a file; holes are passed over.
-fn holds(path: &Path, wanted: &[u8]) -> Result<bool> {
+pub(crate) fn holds(path: &Path, wanted: &[u8]) -> Result<bool> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut buffer = vec![0; CHUNK + wanted.len()];

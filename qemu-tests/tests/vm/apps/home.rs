@@ -24,10 +24,15 @@ use std::time::Duration;
 pub(super) const PORT: u16 = 8090;
 const APPS: &str = "/api/v1/apps";
 
-/// The app's manifest, with this version of it.
+/// The app's manifest, with this version of it, for the household.
 pub(super) fn manifest(version: u32) -> Value {
+    manifest_for(version, "system")
+}
+
+/// The same for somebody else.
+pub(super) fn manifest_for(version: u32, scope: &str) -> Value {
     let text = json!({
-        "format": 1, "id": "visits", "title": "Visits", "version": format!("{version}.0.0"), "scope": "system",
+        "format": 1, "id": "visits", "title": "Visits", "version": format!("{version}.0.0"), "scope": scope,
         "containers": { "web": {
             "image": format!("localhost/visits:{version}"),
             "volumes": [{ "name": "data", "target": "/data" }],

@@ -46,13 +46,22 @@ static void talk(void)
         puts("nobody wants to know this, and it is said all the same, again and again and again and again");
 }
 
+/* Pieces of 1 MiB. */
+#define WRITTEN 300
+
 static void fill(void)
 {
     static char block[1 << 20];
     int file = open("/data/big", O_WRONLY | O_CREAT | O_APPEND, 0600);
     memset(block, 'x', sizeof block);
-    while (write(file, block, sizeof block) > 0)
+    for (int i = 0; i < WRITTEN && write(file, block, sizeof block) > 0; i++)
         ;
+    /* The rest is taken without being written: an emulated disk is slow. */
+    for (off_t size = lseek(file, 0, SEEK_END), piece = 1 << 30; piece >= 4096;)
+        if (fallocate(file, 0, size, piece) == 0)
+            size += piece;
+        else
+            piece /= 2;
     printf("disk: %s\n", strerror(errno));
     fflush(stdout);
     pause();

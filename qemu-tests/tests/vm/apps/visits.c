@@ -1,4 +1,4 @@
-/* An app of one program: counts visits to its page in a file of its volume. Version 3 spoils the file and ends, as a bad update does. */
+/* An app of one program: counts visits to its page in a file of its volume, and keeps what a visitor gives it. Version 3 spoils the file and ends, as a bad update does. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,11 +19,11 @@ static int visits(void)
     return length > 0 ? atoi(text) : 0;
 }
 
-static void keep(const char *text)
+static void keep(const char *place, const char *text)
 {
-    int file = open(PLACE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int file = open(place, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0 || write(file, text, strlen(text)) < 0 || fsync(file) != 0) {
-        perror(PLACE);
+        perror(place);
         exit(2);
     }
     close(file);
@@ -32,7 +32,7 @@ static void keep(const char *text)
 int main(void)
 {
     if (VERSION == 3) {
-        keep("-1000");
+        keep(PLACE, "-1000");
         fputs("the new format cannot be read\n", stderr);
         return 1;
     }
@@ -57,7 +57,14 @@ int main(void)
         /* Whoever looks after its health is no visitor. */
         if (!strncmp(request, "GET / ", 6)) {
             snprintf(number, sizeof number, "%d", ++seen);
-            keep(number);
+            keep(PLACE, number);
+        }
+        char kept[64], place[80];
+        if (sscanf(request, "GET /keep/%63[a-z0-9-] ", kept) == 1) {
+            snprintf(place, sizeof place, "/data/%s", kept);
+            keep(place, kept);
+            printf("kept %s\n", kept);
+            fflush(stdout);
         }
         int length = snprintf(page, sizeof page, "version=%d visits=%d", VERSION, seen);
         dprintf(visitor, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", length, page);
