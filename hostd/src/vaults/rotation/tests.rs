@@ -206,6 +206,25 @@ async fn the_old_key_opens_nothing_and_the_code_stays() {
 }
 
 #[tokio::test]
+async fn what_apps_are_given_stays_with_another_key_and_goes_when_the_vault_is_locked_by_hand() {
+    let (disk, run, code) = filled().await;
+    let secret = |run: &Run| run.vaults.secrets_of_apps().borrow().of(&anna()).cloned();
+    let first = secret(&run).unwrap();
+    let rotation = run.begin().await.unwrap();
+    run.vaults.rotate(rotation).await;
+    assert_eq!(secret(&run), Some(first.clone()));
+    run.vaults.lock_absent(|_user| false).await;
+    assert_eq!((run.state().await, secret(&run)), (VaultState::Locked, Some(first.clone())));
+    run.vaults.lock(&anna()).await.unwrap();
+    assert_eq!(secret(&run), None);
+    drop(run);
+    let run = disk.start().await;
+    assert_eq!(secret(&run), None);
+    run.vaults.unlock(&anna(), Box::new(code)).await.unwrap();
+    assert_eq!(secret(&run), Some(first));
+}
+
+#[tokio::test]
 async fn an_answer_of_the_disk_that_is_lost_leaves_the_vault_shut_until_the_next_start() {
     let (disk, run, code) = filled().await;
     let rotation = run.begin().await.unwrap();
