@@ -356,7 +356,7 @@ impl Client {
     }
 
     /// As somebody who is logged in; the path within the API.
-    pub(crate) async fn post_as(&self, cookie: &str, path: &str, body: &serde_json::Value) -> Answer {
+    pub(crate) async fn post_as(&self, cookie: &str, path: &str, body: &Value) -> Answer {
         let body = body.to_string();
         let request = format!(
             "POST /api/v1{path} HTTP/1.1\r\nhost: hearth.local\r\nconnection: close\r\ncookie: {cookie}\r\n\
