@@ -272,17 +272,17 @@ mod covered {
 
     /// Names and contents of all that somebody with all rights sees below a folder.
     fn seen(folder: &Path) -> String {
-        let mut seen = String::new();
+        let mut all = String::new();
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            seen.push_str(&path.to_string_lossy());
+            all.push_str(&path.to_string_lossy());
             if path.is_dir() {
-                seen.push_str(&seen(&path));
+                all.push_str(&seen(&path));
             } else {
-                seen.push_str(&fs::read_to_string(&path).unwrap_or_default());
+                all.push_str(&fs::read_to_string(&path).unwrap_or_default());
             }
         }
-        seen
+        all
     }
 
     #[test]
