@@ -136,8 +136,15 @@ export const APP_SITUATIONS = {
     await page.getByLabel("What do you have?").selectOption("image");
     await page.getByLabel("Name of the image").fill("docker.io/library/redis:7.2.0");
     await look("install-image");
-    await page.keyboard.press("Enter");
+    const next = page.getByRole("button", { name: "Look at what it asks for" });
+    await next.click();
     await heading(page, "What it may do");
+    await page.getByText("It runs from each start of the box").waitFor();
+    await page.getByRole("button", { name: "Back", exact: true }).click();
+    await page.getByLabel("Who is it for?").selectOption("user");
+    await next.click();
+    await heading(page, "What it may do");
+    await page.getByText("Its data opens with your password alone.").waitFor();
     await page.getByText("It asks for no access").waitFor();
     let go;
     box.apps.held.pulling = new Promise((resolve) => (go = resolve));
@@ -188,6 +195,18 @@ export const APP_SITUATIONS = {
     await page.getByRole("button", { name: "Back to home" }).click();
     await page.getByText("Photos does not work as it should.").waitFor();
     await look("home-with-apps");
+  },
+
+  async "apps: one that is its user's alone waits for them"({ box, page, look }) {
+    box.owner = OWNER;
+    const app = box.apps.add(NOTES);
+    await visit(page);
+    await page.getByRole("button", { name: "Notes" }).click();
+    await page.getByText("received").waitFor();
+    box.apps.run(app, "locked", ["its data is locked until its user unlocks their vault"]);
+    await page.getByText("both wait until you open your private files").waitFor();
+    await page.getByRole("button", { name: "Stop" }).waitFor();
+    await look("app-locked");
   },
 
   async "apps: an update goes well, and one is taken back"({ box, page, look }) {

@@ -473,7 +473,7 @@ impl App {
         }
         let state = self.state();
         let data = self.data.report();
-        AppReport { app: app.clone(), wanted: self.wanted, state, data, reasons, containers }
+        AppReport { app: app.clone(), wanted: self.wanted, state, data, reasons, traffic: None, containers }
     }
 
     fn state(&self) -> AppState {

@@ -133,7 +133,10 @@ impl Containers1Backend for Backend {
         let mut reports = self.ask(Ask::Reports).await?;
         self.block(move |shared| {
             for report in &mut reports {
-                let AppReport { app, containers, .. } = report;
+                let AppReport { app, containers, traffic, .. } = report;
+                if containers.values().any(|container| container.seconds_up.is_some()) {
+                    *traffic = shared.runtime.traffic(app).unwrap_or_default();
+                }
                 containers.iter_mut().for_each(|(name, container)| add_usage(shared, app, name, container));
             }
             Ok(reports)

@@ -7,6 +7,7 @@ use model::containers::End;
 use model::containers::PartName;
 use model::containers::StopSignal;
 use model::containers::TemporaryFolder;
+use model::containers::Traffic;
 use model::containers::Usage;
 use model::network::names::AppKey;
 use serde::Deserialize;
@@ -133,6 +134,12 @@ pub trait Runtime: Send + Sync + 'static {
     /// # Errors
     /// What the kernel refused.
     fn network(&self, app: &AppKey) -> Result<Network, RuntimeError>;
+
+    /// What went over it so far; none when there is none.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    fn traffic(&self, app: &AppKey) -> Result<Option<Traffic>, RuntimeError>;
 
     /// Takes it away; fine when there is none.
     ///

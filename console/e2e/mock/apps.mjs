@@ -6,8 +6,8 @@ import { readSource, remark } from "./sources.mjs";
 
 const MAX_APPS_BODY = 256 * 1024;
 const MEMBERS = {
-  inspect: ["source", "update", "data_of", "id"],
-  install: ["source", "data_of", "id", "shown", "granted"],
+  inspect: ["source", "update", "data_of", "id", "scope"],
+  install: ["source", "data_of", "id", "scope", "shown", "granted"],
   update: ["source", "shown"],
 };
 
@@ -88,7 +88,7 @@ export class Apps {
   whole(user, record) {
     const { description, author, license, asks } = record.made;
     const containers = record.containers.map((container) => ({ ...container, ...using(container, record) }));
-    return { ...summary(record), description, author, license, may_manage: manages(user, record), asks, granted: record.granted, containers };
+    return { ...summary(record), description, author, license, may_manage: manages(user, record), asks, granted: record.granted, traffic: trafficOf(record), containers };
   }
 
   inspect(user, wish) {
@@ -96,7 +96,9 @@ export class Apps {
     if (wish.source === undefined && !before) throw refused(422, [remark("", "nothing was said of what to install")]);
     const read = wish.source === undefined ? { made: before.made, notes: [] } : readSource(wish.source);
     if (read.refusals) throw refused(422, read.refusals);
-    const { made, notes } = read;
+    const { notes } = read;
+    const saysItself = wish.source === undefined || "manifest" in wish.source;
+    const made = saysItself ? read.made : { ...read.made, scope: before?.made.scope ?? wish.scope ?? "user" };
     const refusals = [];
     if (made.scope === "system" && user.role !== "owner")
       refusals.push(remark("", "it is for the whole household, and only the owner of the box installs such apps"));
@@ -119,7 +121,7 @@ export class Apps {
       refusals,
     };
     const shown = createHash("sha256")
-      .update(JSON.stringify([body, wish.source, wish.update, wish.data_of, wish.id]))
+      .update(JSON.stringify([body, wish.source, wish.update, wish.data_of, wish.id, wish.scope]))
       .digest("hex");
     return { made, before, body: { ...body, shown } };
   }
@@ -393,6 +395,12 @@ function using({ state }, { startedAt }) {
     written_bytes: 2_310_000,
   };
   return { seconds_up: Math.floor(seconds), usage };
+}
+
+/** What has gone over its network, while it runs. */
+function trafficOf({ state, startedAt }) {
+  const seconds = (Date.now() - startedAt) / 1000;
+  return state === "running" ? { received_bytes: 4_600_000 + Math.floor(seconds * 900), sent_bytes: 812_000 } : null;
 }
 
 function refused(status, refusals) {

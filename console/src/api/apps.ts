@@ -121,6 +121,8 @@ export interface AppView extends AppSummary {
   asks: AppAsk[];
   /** Names of the permissions that it has. */
   granted: string[];
+  /** What went over its network since it was started, while it runs. */
+  traffic: { received_bytes: number; sent_bytes: number } | null;
   /** Where the box's app service tells of them. */
   containers: AppContainer[];
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AppContainer } from "../api/apps";
-import { cpuPercent, totalWords, usageFacts, type Look } from "./appusage";
+import { cpuPercent, totalWords, trafficWords, usageFacts, type Look } from "./appusage";
 
 function part(name: string, cpu: number | undefined): AppContainer {
   const usage =
@@ -42,4 +42,9 @@ it("all parts are told in one line", () => {
   expect(totalWords(both(BEFORE), both(NOW))).toBe("26 % of a core, 100 MB of memory");
   expect(totalWords(undefined, both(NOW))).toBe("100 MB of memory");
   expect(totalWords(undefined, { at: 0, containers: [part("web", undefined)] })).toBeUndefined();
+});
+
+it("tells what went over the network of an app while it runs", () => {
+  expect(trafficWords({ traffic: { received_bytes: 3 << 20, sent_bytes: 512 } })).toBe("3.1 MB received, 512 bytes sent");
+  expect(trafficWords({ traffic: null })).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 /** What apps use. Pure. */
 
-import type { AppContainer } from "../api/apps";
+import type { AppContainer, AppView } from "../api/apps";
 import { formatBytes } from "./format";
 
 /** What was seen of an app's parts at a moment, in milliseconds of this device's clock. */
@@ -51,4 +51,9 @@ export function totalWords(before: Look | undefined, now: Look): string | undefi
   const known = percents.filter((percent) => percent !== undefined);
   const cpu = known.length === using.length ? `${known.reduce((sum, percent) => sum + percent, 0)} % of a core, ` : "";
   return `${cpu}${formatBytes(memory)} of memory`;
+}
+
+/** What went over an app's network, in one line; nothing while it does not run. */
+export function trafficWords({ traffic }: Pick<AppView, "traffic">): string | undefined {
+  return traffic ? `${formatBytes(traffic.received_bytes)} received, ${formatBytes(traffic.sent_bytes)} sent` : undefined;
 }

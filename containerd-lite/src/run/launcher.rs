@@ -18,6 +18,7 @@ use crate::runtime::Runtime;
 use crate::runtime::RuntimeError;
 use crate::runtime::Start;
 use model::containers::End;
+use model::containers::Traffic;
 use model::containers::Usage;
 use model::network::names::AppKey;
 use model::paths;
@@ -96,6 +97,10 @@ impl Runtime for Launcher {
     fn network(&self, app: &AppKey) -> Result<Network, RuntimeError> {
         make_top().map_err(failed("make the folder", app))?;
         network::open(app).map_err(failed("open the network", app))
+    }
+
+    fn traffic(&self, app: &AppKey) -> Result<Option<Traffic>, RuntimeError> {
+        network::traffic(app).map_err(failed("see the traffic", app))
     }
 
     fn remove_network(&self, app: &AppKey) -> Result<(), RuntimeError> {

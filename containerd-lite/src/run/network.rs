@@ -4,6 +4,7 @@
 
 use super::places;
 use crate::runtime::Network;
+use model::containers::Traffic;
 use model::network::names::AppKey;
 use nix::sched::CloneFlags;
 use rustix::fs::fstatfs;
@@ -54,6 +55,30 @@ pub(super) fn open(app: &AppKey) -> io::Result<Network> {
     Ok(Network { namespace, route_socket })
 }
 
+/// What went over the links of an app's namespace; none when there is no namespace.
+pub(super) fn traffic(app: &AppKey) -> io::Result<Option<Traffic>> {
+    let Some(namespace) = pinned(&places::network(app))? else { return Ok(None) };
+    let table = apart(move || {
+        let kind = Some(LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), kind)?;
+        fs::read_to_string("/proc/thread-self/net/dev")
+    })?;
+    Ok(Some(count(&table)))
+}
+
+/// The sum over all links but loopback of `/proc/net/dev` (`dev_seq_printf_stats`, net/core/net-procfs.c): eight numbers of what was received,
+/// bytes first, then the same of what was sent.
+fn count(table: &str) -> Traffic {
+    let links = table.lines().filter_map(|line| line.split_once(':')).filter(|(name, _)| name.trim() != "lo");
+    links.fold(Traffic::default(), |sum, (_, numbers)| {
+        let number = |index| numbers.split_whitespace().nth(index).and_then(|text| text.parse().ok());
+        Traffic {
+            received_bytes: sum.received_bytes.saturating_add(number(0).unwrap_or_default()),
+            sent_bytes: sum.sent_bytes.saturating_add(number(8).unwrap_or_default()),
+        }
+    })
+}
+
 /// Takes it away; what still runs in it keeps it until then.
 pub(super) fn remove(app: &AppKey) -> io::Result<()> {
     let path = places::network(app);
@@ -96,4 +121,22 @@ fn make(path: &Path) -> io::Result<()> {
 fn apart<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let thread = thread::Builder::new().name("app-network".to_owned()).spawn(work)?;
     thread.join().map_err(|_panic| io::Error::other("the thread that sets up a network panicked"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_within_the_app_is_no_traffic() {
+        let table = "Inter-|   Receive                                                |  Transmit\n\
+             \x20face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n\
+             \x20   lo: 9000      90    0    0    0     0          0         0     9000      90    0    0    0     0       0          0\n\
+             \x20 eth0:  150       2    0    0    0     0          0         0       70       1    0    0    0     0       0          0\n\
+             eth1:18446744073709551615 1 0 0 0 0 0 0 5 1 0 0 0 0 0 0\n";
+        assert_eq!(count(table), Traffic { received_bytes: u64::MAX, sent_bytes: 75 });
+        for odd in ["", "eth0:", "eth0: x", ":::"] {
+            assert_eq!(count(odd), Traffic::default(), "{odd}");
+        }
+    }
 }

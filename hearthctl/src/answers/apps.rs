@@ -81,8 +81,20 @@ pub struct AppDetails {
     pub asks: Vec<AppAsk>,
     /// Names of the permissions that it has.
     pub granted: Vec<String>,
+    /// What went over its network, while it runs.
+    #[serde(default)]
+    pub traffic: Option<AppTraffic>,
     /// Its containers.
     pub containers: Vec<AppContainer>,
+}
+
+/// What an app sent and received.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct AppTraffic {
+    /// In bytes.
+    pub received_bytes: u64,
+    /// In bytes.
+    pub sent_bytes: u64,
 }
 
 /// One thing that an app asks for.

@@ -39,6 +39,10 @@ pub fn app(details: &AppDetails) -> String {
     rows.extend(app.page.iter().map(|page| {
         vec!["page".to_owned(), format!("port {} of the box, over HTTP, at {}", page.port, page.path)]
     }));
+    rows.extend(details.traffic.iter().map(|traffic| {
+        let (received, sent) = (bytes(traffic.received_bytes), bytes(traffic.sent_bytes));
+        vec!["network".to_owned(), format!("{received} received, {sent} sent")]
+    }));
     for container in &details.containers {
         let mut words = container.state.replace('_', " ");
         if let Some(usage) = container.usage {

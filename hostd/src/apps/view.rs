@@ -177,8 +177,20 @@ pub struct AppView {
     asks: Vec<AskView>,
     /// Names of the permissions that it has.
     granted: Vec<String>,
+    /// What went over its network since it was started, while it runs.
+    traffic: Option<TrafficView>,
     /// Its containers by name, where the box's app service tells of them.
     containers: Vec<ContainerView>,
+}
+
+/// What an app sent and received; what its containers say to each other does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AppTraffic)]
+pub struct TrafficView {
+    /// In bytes.
+    received_bytes: u64,
+    /// In bytes.
+    sent_bytes: u64,
 }
 
 /// One thing that an app asks for.
@@ -365,7 +377,7 @@ fn page(edition: &Edition) -> Option<PageView> {
 pub fn whole(apps: &Apps, record: &AppRecord, may_manage: bool) -> AppView {
     let (world, edition) = (apps.containerd().now(), record.edition());
     let report = world.as_ref().and_then(|world| world.app(&record.key));
-    let containers = report.into_iter().flat_map(|report| &report.containers);
+    let containers = report.iter().flat_map(|report| &report.containers);
     let manifest = &edition.manifest;
     AppView {
         summary: summary(apps, record),
@@ -375,6 +387,10 @@ pub fn whole(apps: &Apps, record: &AppRecord, may_manage: bool) -> AppView {
         may_manage,
         asks: app_manifest::asks(manifest).into_iter().map(AskView::from).collect(),
         granted: names(&edition.granted),
+        traffic: report.and_then(|report| report.traffic).map(|traffic| TrafficView {
+            received_bytes: traffic.received_bytes,
+            sent_bytes: traffic.sent_bytes,
+        }),
         containers: containers.map(|(name, report)| container(name.as_str(), report)).collect(),
     }
 }

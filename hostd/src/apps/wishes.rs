@@ -100,9 +100,11 @@ impl Apps {
         };
         let Read { mut manifest, notes, is_bare } = read;
         if matches!(wish.source, Some(Source::Image(_) | Source::Compose(_))) {
-            manifest.scope = match &before {
-                Some((record, _)) if record.owner == Owner::Household => Scope::System,
-                Some(_) => Scope::User,
+            // What was there before says for whom it is.
+            let kept = wish.update.as_ref().or(wish.data_of.as_ref()).and_then(|key| self.record(key));
+            manifest.scope = match kept.map(|record| record.owner) {
+                Some(Owner::Household) => Scope::System,
+                Some(Owner::User(_)) => Scope::User,
                 None => wish.scope.unwrap_or_default(),
             };
         }

@@ -101,6 +101,7 @@ async fn exactly_what_was_shown_is_installed() {
     assert_eq!(faults(&app, "AppView"), Vec::<String>::new());
     assert_eq!(app["granted"], json!(["internet", "domain:a.org"]));
     assert_eq!(app["containers"][0]["usage"]["memory_bytes"], 5 << 20);
+    assert_eq!(app["traffic"]["received_bytes"], 3 << 20);
     let access = home.access(&key).unwrap();
     let wanted = json!({"grants": [{"to": "internet"}, {"to": "domains", "names": ["a.org"]}], "serves": ["tcp/8080"]});
     assert_eq!(access, serde_json::from_value(wanted).unwrap());

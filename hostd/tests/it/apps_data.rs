@@ -118,6 +118,13 @@ async fn for_whom_an_image_is_says_whoever_installs_it() {
     home.wait_for(&home.anna, &key, "running").await;
     assert_eq!(home.app(&home.anna, &key).await["scope"], "system");
     assert_eq!(home.inspect(&berta, &body).await["refusals"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        home.send(&home.anna, "DELETE", &format!("/apps/{key}?data=keep"), &Value::Null).await.status,
+        202
+    );
+    home.wait_for(&home.anna, &key, "removed").await;
+    let again = json!({"source": image(NGINX), "data_of": key, "scope": "user"});
+    assert_eq!(home.inspect(&home.anna, &again).await["scope"], "system");
     // A manifest says it itself.
     let own = json!({"source": manifest("notes", NGINX, &json!({})), "scope": "system"});
     assert_eq!(home.inspect(&home.anna, &own).await["scope"], "user");

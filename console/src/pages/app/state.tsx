@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type AppRun } from "../../api/client";
 import type { AppStatus, AppView } from "../../api/apps";
 import { appState, appTrouble, canCallOff, operationWords, problemTitle, runs, sentence, stateAdvice } from "../../logic/apps";
-import { totalWords, type Look } from "../../logic/appusage";
+import { totalWords, trafficWords, type Look } from "../../logic/appusage";
 import { pageAddress, reachedAt } from "../../logic/permissions";
 import { Reasons } from "../../ui/reasons";
 import { Notice, StatusWord, WorkBar } from "../../ui/status";
@@ -23,6 +23,7 @@ export function StateCard({ app, before, now, again }: Props) {
   const { word, tone } = appState(app.state);
   const advice = stateAdvice(app.state);
   const uses = totalWords(before, now);
+  const traffic = trafficWords(app);
   const addresses = ["removed", "installing"].includes(app.state) ? [] : reachedAt(app.granted, location.hostname);
   const possible = app.may_manage && app.operation === null ? runs(app.state) : [];
   const acts = useRef<HTMLDivElement>(null);
@@ -69,12 +70,18 @@ export function StateCard({ app, before, now, again }: Props) {
       ) : null}
       {advice ? <p>{advice}</p> : null}
       <Reasons title="Why" reasons={app.reasons} />
-      {uses || addresses.length > 0 ? (
+      {uses || traffic || addresses.length > 0 ? (
         <dl class="rows ends">
           {uses ? (
             <div class="row">
               <dt>Uses</dt>
               <dd>{uses}</dd>
+            </div>
+          ) : null}
+          {traffic ? (
+            <div class="row">
+              <dt>Network</dt>
+              <dd>{traffic}</dd>
             </div>
           ) : null}
           {addresses.length > 0 ? <Addresses addresses={addresses} /> : null}

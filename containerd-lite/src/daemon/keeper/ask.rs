@@ -203,6 +203,7 @@ impl Keeper {
             state: AppState::Failed,
             data: DataState::Locked,
             reasons: vec![chain(error)],
+            traffic: None,
             containers: BTreeMap::new(),
         });
         apps.chain(damaged).collect()

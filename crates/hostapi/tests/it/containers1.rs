@@ -24,6 +24,7 @@ use model::containers::PartName;
 use model::containers::PullReport;
 use model::containers::PullState;
 use model::containers::Registries;
+use model::containers::Traffic;
 use model::containers::Wanted;
 use model::network::names::AppKey;
 use std::collections::BTreeMap;
@@ -101,6 +102,7 @@ impl Containers1Backend for FakeDaemon {
             state: AppState::Starting,
             data: DataState::Open,
             reasons: vec!["it waits for the network".to_owned()],
+            traffic: Some(Traffic { received_bytes: 1, sent_bytes: 2 }),
             containers: BTreeMap::new(),
         }])
     }
@@ -224,6 +226,7 @@ async fn answers_come_back_as_they_were_given() {
     assert_eq!(spec, serde_json::from_str(SPEC).unwrap());
     let apps: Vec<AppReport> = containers1::read_answer(&proxy.apps().await.unwrap()).unwrap();
     assert_eq!(apps[0].reasons, ["it waits for the network"]);
+    assert_eq!(apps[0].traffic, Some(Traffic { received_bytes: 1, sent_bytes: 2 }));
     let pulls: Vec<PullReport> = containers1::read_answer(&proxy.pulls().await.unwrap()).unwrap();
     assert_eq!(pulls[0].state, PullState::Running { done_bytes: 1, total_bytes: 2 });
     let images: Vec<ImageReport> = containers1::read_answer(&proxy.images().await.unwrap()).unwrap();

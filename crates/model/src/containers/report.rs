@@ -35,8 +35,20 @@ pub struct AppReport {
     pub data: DataState,
     /// Why, in plain words; empty when all is well.
     pub reasons: Vec<String>,
+    /// What went over its network since that was made, while it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
     /// Each container.
     pub containers: BTreeMap<PartName, ContainerReport>,
+}
+
+/// What an app sent and received, with all headers; what its containers say to each other does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// In bytes.
+    pub received_bytes: u64,
+    /// In bytes.
+    pub sent_bytes: u64,
 }
 
 /// Whether the data of an app is shown: to the app, and to who administers the box.
