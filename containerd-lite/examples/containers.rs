@@ -9,7 +9,6 @@ use containerd_lite::runtime::Running;
 use containerd_lite::runtime::Runtime as _;
 use containerd_lite::runtime::Start;
 use containerd_lite::volumes::Volumes;
-use containerd_lite::volumes::like::Like;
 use model::containers::End;
 use model::containers::PartName;
 use model::network::names::AppKey;
@@ -133,8 +132,7 @@ fn answer(launcher: &mut Launcher, ask: Ask) -> anyhow::Result<Value> {
 fn prepare(step: &Step) -> anyhow::Result<()> {
     let done = match step {
         Step::Volume { root, app, name, layers, target } => {
-            let like = Like::of_image(layers, target);
-            return Ok(Volumes::new(root, 0).ensure(app, [(name, like)])?);
+            return Ok(Volumes::new(root, 0).ensure(app, layers, [(name, &**target)])?);
         }
         Step::Make(path) => fs::create_dir_all(path),
         Step::Copy(from, to) => fs::copy(from, to).map(|_| ()),

@@ -196,7 +196,7 @@ impl App {
     /// The same, with data that is shown or not.
     #[must_use]
     pub fn with_data(mut self, is_open: bool) -> Self {
-        self.data = if is_open { Data::Open } else { Data::Locked };
+        self.data = if is_open { Data::default() } else { Data::locked() };
         self
     }
 
@@ -289,10 +289,10 @@ impl App {
             Event::Probed { part: name, run, found } => {
                 self.with(&name, |part| part.probed(run, found, now));
             }
-            Event::Unlocking => self.data.unlocking(),
-            Event::Unlocked(is_open) => self.data.unlocked(is_open),
-            Event::Lock => self.data.lock(),
-            Event::Locked(is_locked) => self.data.locked(is_locked, now),
+            Event::Unlocking => self.data.begin_to_unlock(),
+            Event::Unlocked(is_open) => self.data.has_been_unlocked(is_open),
+            Event::Lock => self.data.begin_to_lock(),
+            Event::Locked(is_locked) => self.data.has_been_locked(is_locked, now),
             Event::Due => {}
         }
         self.decide(now)
@@ -349,7 +349,7 @@ impl App {
         self.look_after(now, &mut actions);
         self.move_network(now, &mut actions);
         self.start_what_may_run(&mut actions);
-        if !self.parts.values().any(Part::is_alive) && self.data.ask(now) {
+        if !self.parts.values().any(Part::is_alive) && self.data.asks_to_lock(now) {
             actions.push(Action::Lock);
         }
         actions

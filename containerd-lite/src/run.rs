@@ -17,6 +17,7 @@ pub mod helper;
 mod launcher;
 mod network;
 mod order;
+pub(crate) mod overlay;
 mod places;
 mod record;
 mod spec;

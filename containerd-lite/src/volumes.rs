@@ -16,11 +16,11 @@
 
 pub mod copy;
 mod cover;
-pub mod like;
+pub mod image;
 
+use crate::runtime::IMAGE_IDS;
 use copy::CopyError;
 use cover::Cover;
-use like::Like;
 use model::containers::PartName;
 use model::network::names::AppKey;
 use rustix::fs::Gid;
@@ -147,31 +147,32 @@ impl Volumes {
         self.app(app).join("volumes")
     }
 
-    /// Makes those of an app's volumes that are missing, each for whom it is to belong to.
+    /// Makes those of an app's volumes that are missing, each with what the image, whose layers lie in these folders, has at its place.
     ///
     /// # Errors
     /// When the disk does not allow it.
     pub fn ensure<'a>(
         &self,
         app: &AppKey,
-        volumes: impl IntoIterator<Item = (&'a PartName, Like)>,
+        layers: &[PathBuf],
+        volumes: impl IntoIterator<Item = (&'a PartName, &'a str)>,
     ) -> Result<(), VolumeError> {
         self.settle(app)?;
         let folder = self.folder(app);
-        for (name, like) in volumes {
+        for (name, place) in volumes {
             let path = folder.join(name.as_str());
             if path.is_dir() {
                 continue;
             }
-            // Aside, so that a cut leaves none with the wrong owner.
+            // Aside, so that a cut leaves none with the wrong owner, or half of what it begins with.
             let aside = self.staging(app)?.join(name.as_str());
-            self.change("make", &path, || {
-                make_folder(&folder)?;
-                make_folder(&aside)?;
-                if self.has_owners {
-                    rustix::fs::chown(&aside, Some(Uid::from_raw(like.uid)), Some(Gid::from_raw(like.gid)))?;
-                }
-                rustix::fs::chmod(&aside, Mode::from_raw_mode(like.mode))?;
+            self.change("make", &path, || make_folder(&folder))?;
+            match image::folder(layers, place)? {
+                Some(content) => copy::copy_folder(&content, &aside, self.reserve)?,
+                None => self.change("make", &aside, || self.make_empty(&aside))?,
+            }
+            self.change("write out", &aside, || Ok(rustix::fs::syncfs(File::open(&aside)?)?))?;
+            self.change("put in its place", &path, || {
                 fs::rename(&aside, &path)?;
                 sync(&folder)
             })?;
@@ -307,6 +308,15 @@ impl Volumes {
             remove(&folder)?;
             if self.root.exists() { sync(&self.root) } else { Ok(()) }
         })
+    }
+
+    /// Root's of the image.
+    fn make_empty(&self, path: &Path) -> io::Result<()> {
+        make_folder(path)?;
+        if self.has_owners {
+            rustix::fs::chown(path, Some(Uid::from_raw(IMAGE_IDS)), Some(Gid::from_raw(IMAGE_IDS)))?;
+        }
+        Ok(rustix::fs::chmod(path, Mode::from_raw_mode(0o755))?)
     }
 
     fn app(&self, app: &AppKey) -> PathBuf {

@@ -14,7 +14,6 @@ use crate::runtime::ContainerId;
 use crate::runtime::Running;
 use crate::runtime::RuntimeError;
 use crate::volumes::VolumeError;
-use crate::volumes::like::Like;
 use crate::words::chain;
 use model::containers::ContainerSpec;
 use model::containers::LogStream;
@@ -246,7 +245,8 @@ impl Worker {
         self.tell(async move {
             let work = tokio::task::spawn_blocking(move || {
                 let shown = shared.volumes.unlock(&app, &key);
-                let is_open = shown.is_ok();
+                // One whose locking failed before may be open, whatever became of this.
+                let is_open = shown.is_ok() || shared.volumes.is_open(&app).unwrap_or(false);
                 drop(answer.send(shown));
                 is_open
             });
@@ -352,9 +352,8 @@ fn launch(
     };
     let start =
         container::start(&order.spec, &config, held.layers, &place).map_err(|error| useless(&error))?;
-    let volumes = order.spec.volumes.iter();
-    let volumes = volumes.map(|volume| (&volume.name, Like::of_image(&start.layers, &volume.target)));
-    shared.volumes.ensure(&id.app, volumes).map_err(|error| may_help(&error))?;
+    let volumes = order.spec.volumes.iter().map(|volume| (&volume.name, &*volume.target));
+    shared.volumes.ensure(&id.app, &start.layers, volumes).map_err(|error| may_help(&error))?;
     shared.logs.of(id, moment()).say("it is started".to_owned(), moment());
     match shared.runtime.start(id, &start) {
         Ok(running) => Ok((running, held.digests)),

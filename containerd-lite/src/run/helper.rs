@@ -16,7 +16,7 @@ mod ids;
 mod inside;
 mod stage;
 mod start;
-mod tree;
+pub(super) mod tree;
 
 use super::order::Answer;
 use super::order::MAX_LINE;

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 /// Deepest folder: each level holds two descriptors.
 pub const MAX_DEPTH: usize = 400;
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 const BUFFER: usize = 256 << 10;
 /// Longest list of names of attributes, and longest attribute (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const MAX_ATTRIBUTE: usize = 64 << 10;
@@ -65,11 +66,19 @@ pub enum CopyError {
 /// With the first step that fails; what is there then is for the caller to remove.
 pub fn copy_tree(from: &Path, to: &Path, reserve: u64) -> Result<(), CopyError> {
     let root = PathBuf::from(".");
+    let source = rustix::fs::open(from, FOLDER, Mode::empty()).map_err(step("open", &root))?;
+    copy_folder(&source, to, reserve)
+}
+
+/// Copies an open folder to a place where nothing is. So many bytes stay free on the disk.
+///
+/// # Errors
+/// With the first step that fails; what is there then is for the caller to remove.
+pub fn copy_folder(source: &OwnedFd, to: &Path, reserve: u64) -> Result<(), CopyError> {
+    let root = PathBuf::from(".");
     let failed = |doing| step(doing, &root);
-    let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let source = rustix::fs::open(from, folder, Mode::empty()).map_err(failed("open"))?;
     rustix::fs::mkdir(to, Mode::from_raw_mode(0o700)).map_err(failed("make"))?;
-    let target = rustix::fs::open(to, folder, Mode::empty()).map_err(failed("open"))?;
+    let target = rustix::fs::open(to, FOLDER, Mode::empty()).map_err(failed("open"))?;
     let root_of_target =
         target.try_clone().map_err(|source| CopyError::Step { doing: "open", path: root.clone(), source })?;
     let mut copy = Copy {
@@ -79,7 +88,7 @@ pub fn copy_tree(from: &Path, to: &Path, reserve: u64) -> Result<(), CopyError> 
         reserve,
         may_share: true,
     };
-    copy.folder(&source, &target, &root, 0)
+    copy.folder(source, &target, &root, 0)
 }
 
 struct Copy {

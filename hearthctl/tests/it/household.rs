@@ -7,6 +7,7 @@ use hostd::apps::fake::FakeContainerd;
 use hostd::net::fake::FakeNetd;
 use hostd::settings::Settings;
 use hostd::storaged::fake::FakeStoraged;
+use hostd::vaults::directories::fake::FakeDirectories;
 use model::report::BootReport;
 use model::report::DataReport;
 use model::storage::KeyKind;
@@ -91,7 +92,8 @@ impl Household {
                 let _netd = served.serve(&settings.net_socket).unwrap();
                 let _storaged = keys.serve(&settings.storage_socket).unwrap();
                 let _containerd = runs.serve(&settings.containers_socket).unwrap();
-                let running = hostd::start(settings).await.unwrap();
+                let directories = Arc::new(FakeDirectories::default());
+                let running = hostd::start_with(settings, directories).await.unwrap();
                 started.send((running.http, running.https, Arc::clone(&running.app))).unwrap();
                 drop(stopped.await);
                 running.stop().await;

@@ -12,6 +12,7 @@ use crate::harness::setup_body;
 use crate::harness::wait_until;
 use hostd::apps::fake::FakeContainerd;
 use hostd::net::fake::FakeNetd;
+use hostd::vaults::directories::fake::FakeDirectories;
 use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
@@ -135,9 +136,10 @@ async fn the_household_has_its_data_from_each_start_and_a_user_when_they_are_bac
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
     let (containerd, netd) = (Arc::new(FakeContainerd::default()), Arc::new(FakeNetd::default()));
+    let directories = Arc::new(FakeDirectories::default());
     let _containerd = containerd.serve(&settings.containers_socket).unwrap();
     let _netd = netd.serve(&settings.net_socket).unwrap();
-    let running = hostd::start(settings.clone()).await.unwrap();
+    let running = hostd::start_with(settings.clone(), directories.clone()).await.unwrap();
     let client = Client::of(&running);
     let cookie = client.post("/api/v1/setup", &setup_body(&claim_code(&running.app))).await.cookie();
     wait_until("containerd-lite is there", async || running.app.apps.problem().is_none()).await;
@@ -155,12 +157,12 @@ async fn the_household_has_its_data_from_each_start_and_a_user_when_they_are_bac
     assert!(keys.iter().all(|key| containerd.is_running(key)), "apps go on without hostd");
 
     // A hostd that starts anew has no vault open.
-    let running = hostd::start(settings.clone()).await.unwrap();
+    let running = hostd::start_with(settings.clone(), directories.clone()).await.unwrap();
     wait_until("the owner's app is locked", async || !containerd.is_running(&keys[1])).await;
     assert!(containerd.is_running(&keys[0]));
     running.stop().await;
     containerd.forget_keys();
-    let running = hostd::start(settings.clone()).await.unwrap();
+    let running = hostd::start_with(settings.clone(), directories.clone()).await.unwrap();
     wait_until("the household's app runs", async || containerd.is_running(&keys[0])).await;
     let client = Client::of(&running);
     post(&client, "/vault/unlock", json!({"password": PASSWORD})).await;

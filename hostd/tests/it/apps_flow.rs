@@ -256,8 +256,12 @@ async fn what_a_restart_cuts_is_carried_on_and_a_netd_that_comes_back_is_told() 
     assert!(netd.policies().is_empty(), "as long as there was no app there is nothing to tell");
     containerd.hold_up(NGINX);
     let post = async |client: &Client, path: &str, body: Value| client.post_as(&cookie, path, &body).await;
-    let shown = post(&client, "/apps/inspect", json!({"source": image(NGINX)})).await.json()["shown"].clone();
-    let begun = post(&client, "/apps", json!({"source": image(NGINX), "shown": shown})).await;
+    let shown = post(&client, "/apps/inspect", json!({"source": image(NGINX), "scope": "system"}))
+        .await
+        .json()["shown"]
+        .clone();
+    let begun =
+        post(&client, "/apps", json!({"source": image(NGINX), "scope": "system", "shown": shown})).await;
     let key = begun.json()["key"].as_str().unwrap().to_owned();
     wait_until("it is pulled", async || containerd.asked().contains(&format!("pull {NGINX}"))).await;
     running.stop().await;

@@ -28,7 +28,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// Nothing on it is a device or gives its owner's rights.
-pub(super) const PLAIN: MountAttrFlags =
+pub(in crate::run) const PLAIN: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
 /// Opens a folder of the box, through no symbolic link.
@@ -62,7 +62,7 @@ pub(super) fn mapped(
 }
 
 /// A new file system with these options; a word without a value is a flag.
-pub(super) fn fresh(
+pub(in crate::run) fn fresh(
     kind: &str,
     options: &[(&str, Option<&str>)],
     flags: MountAttrFlags,
