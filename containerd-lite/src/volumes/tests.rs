@@ -221,7 +221,7 @@ fn owners_are_kept_and_volumes_are_of_the_users_of_images() {
     std::os::unix::fs::chown(&rows, Some(8), Some(9)).unwrap();
     volumes.snapshot(&app(), &name("x")).unwrap();
     volumes.restore(&app(), &name("x")).unwrap();
-    let image = crate::runtime::IMAGE_IDS;
+    let image = IMAGE_IDS;
     let owner = |path: &Path| (fs::metadata(path).unwrap().uid(), fs::metadata(path).unwrap().gid());
     assert_eq!((owner(&rows), owner(rows.parent().unwrap())), ((8, 9), (image, image)));
 }
