@@ -540,11 +540,11 @@ proptest! {
             }
         }
         let wanted = if is_wanted { Wanted::Running } else { Wanted::Stopped };
-        if is_open {
-            world.keys.push_back(true);
-        }
         let key = if is_open { Event::Unlocking } else { Event::Lock };
         for event in [Event::Set(generation(last)), Event::Want(wanted), key] {
+            if event == Event::Unlocking {
+                world.keys.push_back(true);
+            }
             let actions = app.step(event, now);
             world.take(actions, &app)?;
         }

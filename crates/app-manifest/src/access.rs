@@ -40,6 +40,9 @@ pub fn access(
     let tcp = |number: NonZeroU16| Port { protocol: Protocol::Tcp, number };
     access.serves.extend(manifest.display.iter().map(|display| tcp(display.port)));
     access.serves.extend(manifest.exports.iter().filter_map(|export| export.port).map(tcp));
+    // The box looks there whether the app works.
+    let checks = manifest.containers.values().filter_map(|container| container.health.as_ref()?.http.as_ref());
+    access.serves.extend(checks.map(|http| tcp(http.port)));
     Ok(access)
 }
 
@@ -47,7 +50,7 @@ pub fn access(
 mod tests {
     use super::*;
 
-    const ALL: &str = r#"{"format":1,"title":"T","version":"1.0.0","containers":{"web":{"image":"a"}},"display":{"port":8080},
+    const ALL: &str = r#"{"format":1,"title":"T","version":"1.0.0","containers":{"web":{"image":"a","health":{"http":{"port":8000,"path":"/health"}}}},"display":{"port":8080},
         "exports":[{"api":"a.org/x","path":"/x","port":81},{"api":"a.org/y","path":"/y"}],
         "permissions":{"internet":{"reason":"r"},"lan":{"reason":"r"},"mesh":{"reason":"r"},
             "domains":[{"names":["*.a.org"],"reason":"r"}],
@@ -55,12 +58,12 @@ mod tests {
             "apps":[{"app":"db","port":"tcp/5432","reason":"r"}]}}"#;
 
     #[test]
-    fn each_wish_is_a_grant_and_pages_and_exports_are_served() {
+    fn each_wish_is_a_grant_and_pages_exports_and_checks_are_served() {
         let manifest = Manifest::read(ALL.as_bytes()).unwrap();
         let access = access(&manifest, |id| (id.as_str() == "db").then(|| "k1".parse().unwrap())).unwrap();
         let wanted = r#"{"grants":[{"to":"lan"},{"to":"internet"},{"to":"domains","names":["*.a.org"]},{"to":"mesh"},
             {"to":"inbound","box_port":"tcp/1883","app_port":1883},{"to":"inbound","box_port":"udp/82","app_port":5683},
-            {"to":"app","app":"k1","port":"tcp/5432"}],"serves":["tcp/81","tcp/8080"]}"#;
+            {"to":"app","app":"k1","port":"tcp/5432"}],"serves":["tcp/81","tcp/8000","tcp/8080"]}"#;
         assert_eq!(access, serde_json::from_str(wanted).unwrap());
     }
 

@@ -54,7 +54,7 @@ async fn an_app_runs_from_when_its_user_unlocks_their_vault_until_they_lock_it()
     }
     assert_eq!(home.app(&berta, &house).await["state"], "running");
     // It is to run, and does not without its data.
-    assert_eq!(home.send(&berta, "POST", &format!("/apps/{hers}/restart"), &Value::Null).await.status, 204);
+    assert_eq!(home.send(&berta, "POST", &format!("/apps/{hers}/restart"), &Value::Null).await.status, 202);
     assert_eq!(home.app(&berta, &hers).await["state"], "locked");
     unlock(&home, &berta, "their password").await;
     home.wait_for(&berta, &hers, "running").await;
@@ -141,7 +141,9 @@ async fn the_household_has_its_data_from_each_start_and_a_user_when_they_are_bac
     let _netd = netd.serve(&settings.net_socket).unwrap();
     let running = hostd::start_with(settings.clone(), directories.clone()).await.unwrap();
     let client = Client::of(&running);
-    let cookie = client.post("/api/v1/setup", &setup_body(&claim_code(&running.app))).await.cookie();
+    // By the name that it has before it gets another.
+    let body = setup_body(&claim_code(&running.app)).replace("oak", "hearth");
+    let cookie = client.post("/api/v1/setup", &body).await.cookie();
     wait_until("containerd-lite is there", async || running.app.apps.problem().is_none()).await;
     let post = async |client: &Client, path: &str, body: Value| client.post_as(&cookie, path, &body).await;
     let mut keys = Vec::new();
