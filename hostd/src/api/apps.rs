@@ -491,6 +491,7 @@ pub(crate) async fn remove_app(call: Call) -> Result<Reply, ApiError> {
         (status = 401, body = ErrorBody, description = "`not_logged_in`"),
         (status = 403, body = ErrorBody, description = "`owner_only`: of an app of the household"),
         (status = 404, body = ErrorBody, description = "`no_such_app` or `no_such_container`"),
+        (status = 409, body = ErrorBody, description = "`app_locked`: its data is"),
         (status = 422, body = ErrorBody, description = "`invalid_field` with `field`"),
         (status = 503, body = ErrorBody, description = "`apps_unavailable`"),
     ),

@@ -11,6 +11,7 @@ use super::Apps;
 use super::News;
 use super::containerd::World;
 use super::error::AppsError;
+use super::flow::Phase;
 use super::lock;
 use super::record::AppRecord;
 use super::record::Owner;
@@ -88,6 +89,10 @@ impl Apps {
     /// Whether the data of an app is as it should be, or will be by itself.
     async fn settle_data(&self, report: &AppReport) -> bool {
         let Some(record) = self.record(&report.app) else { return true };
+        if matches!(record.phase, Phase::Removing { .. }) {
+            // containerd-lite sees to that.
+            return true;
+        }
         let settled = match (self.data_key(&record).await, report.data) {
             (Ok(Some(key)), DataState::Locked) => {
                 self.0.containerd.unlock_data(&record.key, key.expose()).await.map_err(AppsError::Containerd)
