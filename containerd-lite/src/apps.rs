@@ -189,14 +189,14 @@ impl App {
         };
         let parts = parts.into_iter().map(|(name, found)| (name, Part::found(found))).collect();
         let net_pause = Pause::up_to(LONGEST_NETWORK_PAUSE);
-        let data = Data::default();
+        let data = Data::new(true);
         Self { spec, wanted, is_removed: false, data, net, net_pause, net_trouble: None, parts }
     }
 
     /// The same, with data that is shown or not.
     #[must_use]
     pub fn with_data(mut self, is_open: bool) -> Self {
-        self.data = if is_open { Data::default() } else { Data::locked() };
+        self.data = Data::new(is_open);
         self
     }
 

@@ -41,7 +41,8 @@ pub fn access(
     access.serves.extend(manifest.display.iter().map(|display| tcp(display.port)));
     access.serves.extend(manifest.exports.iter().filter_map(|export| export.port).map(tcp));
     // The box looks there whether the app works.
-    let checks = manifest.containers.values().filter_map(|container| container.health.as_ref()?.http.as_ref());
+    let checks =
+        manifest.containers.values().filter_map(|container| container.health.as_ref()?.http.as_ref());
     access.serves.extend(checks.map(|http| tcp(http.port)));
     Ok(access)
 }

@@ -340,8 +340,9 @@ pub const SERVICES: &[Service] = &[
     },
     // Root, because it makes namespaces, mounts and owners for apps. What it starts are apps, which go on when it ends: they are in groups of
     // their own. Mounts and namespaces (SYS_ADMIN, SYS_CHROOT), their ids (SETUID, SETGID, SETPCAP) and network (NET_ADMIN), files of layers and
-    // volumes, which belong to users of apps (CHOWN, DAC_OVERRIDE, FOWNER), signals to apps (KILL) and a look at their processes in /proc
-    // (SYS_PTRACE). Not: modules, raw devices and sockets, the clock, reserved blocks of the disk, the firewall's queues.
+    // volumes, which belong to users of apps (CHOWN, DAC_OVERRIDE, FOWNER) and may hand their groups down (FSETID), signals to apps (KILL) and a
+    // look at their processes in /proc (SYS_PTRACE). Not: modules, raw devices and sockets, the clock, reserved blocks of the disk, the
+    // firewall's queues.
     Service {
         name: CONTAINERD_LITE,
         program: "/usr/lib/hearth/containerd-lite",
@@ -358,6 +359,7 @@ pub const SERVICES: &[Service] = &[
             .union(CapabilitySet::CHOWN)
             .union(CapabilitySet::DAC_OVERRIDE)
             .union(CapabilitySet::FOWNER)
+            .union(CapabilitySet::FSETID)
             .union(CapabilitySet::KILL),
         sockets: &[Socket {
             name: "containers1",
