@@ -377,7 +377,8 @@ function granted(asks) {
 }
 
 function partsOf({ parts }, state) {
-  return parts.map((name) => ({ name, state, reason: null, restarts: 0, last_end: null, seconds_up: null, usage: null }));
+  const each = state === "locked" ? "stopped" : state;
+  return parts.map((name) => ({ name, state: each, reason: null, restarts: 0, last_end: null, seconds_up: null, usage: null }));
 }
 
 /** Grows with time, as it does on a box. */

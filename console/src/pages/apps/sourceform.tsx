@@ -14,8 +14,8 @@ const KINDS = [
 ] as const;
 
 const SCOPES = [
-  ["system", "Everybody at home: it runs from each start of the box"],
-  ["user", "You alone: it runs from when you log in"],
+  ["system", "Everybody at home"],
+  ["user", "You alone"],
 ] as const;
 
 interface Props {
