@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *outcome(long result) { return result < 0 ? strerrorname_np(errno) : "done"; }
@@ -345,6 +346,64 @@ static void fill(const char *path)
     printf("filled=%ld\nfill=%s\n", total, strerrorname_np(errno));
 }
 
+/* Takes all the processor time that it gets, in as many processes as it may have. */
+static void swarm(void)
+{
+    puts("swarming");
+    while (fork() >= 0)
+        ;
+    for (;;)
+        ;
+}
+
+/* Writes to the disk all the time. */
+static void churn(const char *path)
+{
+    static char block[1 << 16];
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    puts("churning");
+    for (long piece = 0;; piece++) {
+        if (pwrite(fd, block, sizeof block, (piece % 256) * (long)sizeof block) < 0)
+            exit(1);
+        if (piece % 64 == 0)
+            fdatasync(fd);
+    }
+}
+
+static int by_size(const void *one, const void *other)
+{
+    long difference = *(const long *)one - *(const long *)other;
+    return difference < 0 ? -1 : difference > 0;
+}
+
+/* Asks a server of its own once in a while, as a visitor does; how long the answers take, in microseconds. */
+static void visits(int times)
+{
+    int ends[2];
+    char byte = 0;
+    long *all = calloc(times, sizeof *all);
+    if (times < 1 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        exit(1);
+    if (fork() == 0) {
+        close(ends[0]);
+        while (read(ends[1], &byte, 1) == 1 && write(ends[1], &byte, 1) == 1)
+            ;
+        exit(0);
+    }
+    close(ends[1]);
+    for (int i = 0; i < times; i++) {
+        struct timespec begun, ended, pause = {.tv_nsec = 2000000};
+        nanosleep(&pause, 0);
+        clock_gettime(CLOCK_MONOTONIC, &begun);
+        if (write(ends[0], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1)
+            exit(1);
+        clock_gettime(CLOCK_MONOTONIC, &ended);
+        all[i] = (ended.tv_sec - begun.tv_sec) * 1000000 + (ended.tv_nsec - begun.tv_nsec) / 1000;
+    }
+    qsort(all, times, sizeof *all, by_size);
+    printf("p50=%ld\np99=%ld\n", all[times / 2], all[times * 99 / 100]);
+}
+
 static void on_quit(int signal)
 {
     (void)signal;
@@ -372,6 +431,12 @@ int main(int count, char **words)
         breed();
     else if (!strcmp(what, "fill"))
         fill(words[2]);
+    else if (!strcmp(what, "swarm"))
+        swarm();
+    else if (!strcmp(what, "churn"))
+        churn(words[2]);
+    else if (!strcmp(what, "visits"))
+        visits(atoi(words[2]));
     else if (!strcmp(what, "exit"))
         return atoi(words[2]);
     else if (!strcmp(what, "die"))

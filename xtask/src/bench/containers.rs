@@ -1,6 +1,7 @@
 //! What containers cost: one that is made, runs and goes, against crun and runc on the same box; the memory that one takes beside its app's own;
 //! an image that is pulled and unpacked, against skopeo and umoci.
 
+mod neighbours;
 mod pull;
 
 use crate::artifacts;
@@ -14,6 +15,7 @@ use crate::programs;
 use anyhow::Context;
 use anyhow::Result;
 use image::progress::Progress;
+use neighbours::Neighbours;
 use pull::Pull;
 use qemu_tests::Artifacts;
 use qemu_tests::VmBuilder;
@@ -47,6 +49,7 @@ pub(crate) struct Report {
     runc_ms: Spread,
     /// Bytes of the box's memory that a running container takes, beyond what its own control group counts.
     memory_bytes: f64,
+    neighbours: Neighbours,
     pull: Pull,
 }
 
@@ -85,12 +88,15 @@ pub(crate) fn measure(rounds: u32) -> Result<Report> {
     }
     bars.step("containers that wait");
     let memory_bytes = memory(&mut world)?;
+    bars.step("an app beside one that takes all it gets");
+    let neighbours = neighbours::measure(&mut world, rounds)?;
     drop(world);
     bars.step("an image that is pulled and unpacked");
     let pull = pull::measure(&folder, rounds)?;
     bars.finish();
     let spread = |rounds: Vec<f64>| Spread::try_from(rounds).context("no round");
-    Ok(Report { ours_ms: spread(ours)?, crun_ms: spread(crun)?, runc_ms: spread(runc)?, memory_bytes, pull })
+    let (ours_ms, crun_ms, runc_ms) = (spread(ours)?, spread(crun)?, spread(runc)?);
+    Ok(Report { ours_ms, crun_ms, runc_ms, memory_bytes, neighbours, pull })
 }
 
 /// The program that every runtime runs: nothing in a row of volumes, as the others have none ready.
@@ -180,14 +186,14 @@ impl Figures for Report {
     const MARK: &str = "<!-- bench: written by `cargo xtask bench --only containers` -->\n";
 
     fn table(&self) -> String {
-        let Self { ours_ms, crun_ms, runc_ms, memory_bytes, pull } = self;
+        let Self { ours_ms, crun_ms, runc_ms, memory_bytes, neighbours, pull } = self;
         let ratio = |peer: &Spread| ours_ms.median / peer.median;
         format!(
             "| containers | measured | goal | gate |\n|---|---|---|---|\n\
              | one made, run to its end and gone, CPU-milliseconds of QEMU (TCG), against crun | {} : {} = {:.2} | 1.0 | 1.5 |\n\
              | the same, against runc | {} : {} = {:.2} | | |\n\
              | memory of one that waits, beyond its own | {:.2} MiB | | |\n\
-             {}",
+             {}{}",
             ours_ms.shown(0),
             crun_ms.shown(0),
             ratio(crun_ms),
@@ -195,6 +201,7 @@ impl Figures for Report {
             runc_ms.shown(0),
             ratio(runc_ms),
             memory_bytes / 1024.0 / 1024.0,
+            neighbours.rows(),
             pull.row(),
         )
     }
@@ -212,12 +219,14 @@ mod tests {
             crun_ms: spread(100.0),
             runc_ms: spread(400.0),
             memory_bytes: 524_288.0,
+            neighbours: Neighbours::of(spread(200.0), spread(300.0), spread(210.0)),
             pull: Pull { image_bytes: 104_857_600, ours_seconds: spread(2.0), peer_seconds: spread(4.0) },
         };
         let table = report.table();
         assert!(table.contains("120 (120–120) : 100 (100–100) = 1.20"), "{table}");
         assert!(table.contains("= 0.30"), "{table}");
         assert!(table.contains("0.50 MiB"), "{table}");
+        assert!(table.contains("µs = 1.50"), "{table}");
         assert!(table.contains("of 100 MiB"), "{table}");
         assert!(table.contains("2.0 (2.0–2.0) : 4.0 (4.0–4.0) = 0.50"), "{table}");
     }
