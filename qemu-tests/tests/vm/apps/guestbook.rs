@@ -1,9 +1,9 @@
 //! Software that nobody made for Hearth, from a real registry, opened with a browser.
 
 use super::home::PORT;
-use super::home::app;
 use super::home::install;
 use super::home::is_unreachable;
+use super::home::restart;
 use super::home::tell;
 use super::home::update;
 use super::home::wait_for;
@@ -23,7 +23,6 @@ use qemu_tests::machine::OUTSIDE;
 use qemu_tests::registry::Registry;
 use qemu_tests::scenario::scenario;
 use qemu_tests::software;
-use qemu_tests::web::Web;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -68,11 +67,7 @@ fn real_servers_come_from_a_registry_and_keep_their_data() {
         let key = install(&mut web, &manifest(1, &names))?;
         wait_within(PATIENCE_OF_APP, &vm, &web, &key, "running")?;
         visit(&mut vm, folder, 1, &[], "one")?;
-        let up = |web: &Web| Ok::<_, anyhow::Error>(app(web, &key)?["containers"][0]["seconds_up"].as_u64());
-        let before = up(&web)?;
-        tell(&mut web, &key, "restart")?;
-        vm.wait_until("the restart to have begun", || Ok((up(&web)? < before).then_some(())))?;
-        wait_within(PATIENCE_OF_APP, &vm, &web, &key, "running")?;
+        restart(PATIENCE_OF_APP, &vm, &mut web, &key)?;
         visit(&mut vm, folder, 1, &["one"], "two")?;
 
         // What the app told a visitor was kept outlives a cut, and nobody has to start the app.

@@ -132,6 +132,16 @@ pub(super) fn tell(web: &mut Web, key: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Has the app restarted, and waits until it runs again.
+pub(super) fn restart(patience: Duration, vm: &Vm, web: &mut Web, key: &str) -> Result<()> {
+    let up = |web: &Web| Ok::<_, anyhow::Error>(app(web, key)?["containers"][0]["seconds_up"].as_u64());
+    let before = up(web)?;
+    tell(web, key, "restart")?;
+    // Until it has begun the app is still what it was.
+    vm.wait_until("the restart to have begun", || Ok((up(web)? < before).then_some(())))?;
+    wait_within(patience, vm, web, key, "running").map(drop)
+}
+
 /// How the app is.
 pub(super) fn app(web: &Web, key: &str) -> Result<Value> {
     let answer = web.get(&format!("{APPS}/{key}"))?;

@@ -6,7 +6,7 @@ use super::home::bring;
 use super::home::bring_program;
 use super::home::install;
 use super::home::manifest;
-use super::home::tell;
+use super::home::restart;
 use super::home::visit;
 use super::home::visit_at;
 use super::home::wait_for;
@@ -16,6 +16,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use qemu_tests::Artifacts;
+use qemu_tests::BOOT;
 use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
 use qemu_tests::scenario::scenario;
@@ -70,8 +71,7 @@ fn trouble_in_one_app_stays_its_own() {
                 Ok(told(&all).then_some(()))
             })?;
             the_others_go_on(&mut vm, &mut web, trouble)?;
-            tell(&mut web, &culprit, "restart")?;
-            wait_for(&vm, &web, &culprit, "running")?;
+            restart(BOOT, &vm, &mut web, &culprit)?;
         }
         let after = app(&web, &neighbour)?["containers"][0].clone();
         ensure!(after["restarts"] == before["restarts"], "the neighbour was hit: {before} {after}");
