@@ -19,6 +19,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use std::time::Instant;
 
 /// Port of the box at which devices at home reach the app.
 pub(super) const PORT: u16 = 8090;
@@ -134,11 +135,13 @@ pub(super) fn tell(web: &mut Web, key: &str, what: &str) -> Result<()> {
 
 /// Has the app restarted, and waits until it runs again.
 pub(super) fn restart(patience: Duration, vm: &Vm, web: &mut Web, key: &str) -> Result<()> {
-    let up = |web: &Web| Ok::<_, anyhow::Error>(app(web, key)?["containers"][0]["seconds_up"].as_u64());
-    let before = up(web)?;
+    let told = Instant::now();
     tell(web, key, "restart")?;
-    // Until it has begun the app is still what it was.
-    vm.wait_until("the restart to have begun", || Ok((up(web)? < before).then_some(())))?;
+    // Until then the app is still what it was.
+    vm.wait_until("the restart to have begun", || {
+        let up = app(web, key)?["containers"][0]["seconds_up"].as_u64();
+        Ok(up.is_none_or(|up| up < told.elapsed().as_secs()).then_some(()))
+    })?;
     wait_within(patience, vm, web, key, "running").map(drop)
 }
 
