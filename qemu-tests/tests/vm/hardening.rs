@@ -47,10 +47,10 @@ const NETWORK_CAPABILITIES: u64 = 1 << 10 | 1 << 12 | 1 << 13 | 1 << 25;
 /// CAP_CHOWN, CAP_SYS_RAWIO, CAP_SYS_ADMIN, CAP_MKNOD.
 const DEVICE_CAPABILITIES: u64 = 1 | 1 << 17 | 1 << 21 | 1 << 27;
 
-/// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_ADMIN, CAP_SYS_CHROOT, CAP_SYS_PTRACE,
-/// CAP_SYS_ADMIN.
+/// CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_ADMIN, CAP_SYS_CHROOT,
+/// CAP_SYS_PTRACE, CAP_SYS_ADMIN.
 const CONTAINER_CAPABILITIES: u64 =
-    1 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 19 | 1 << 21;
+    1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 19 | 1 << 21;
 
 #[test]
 fn the_running_box_is_closed() {
