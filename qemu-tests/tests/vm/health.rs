@@ -81,7 +81,8 @@ fn an_nvme_disk_tells_how_it_is_and_a_full_one_harms_nothing() {
 #[test]
 fn a_sata_disk_tells_how_it_is_and_one_that_fails_takes_nothing_with_it() {
     scenario("health-sata", |folder| {
-        let mut builder = VmBuilder::new(folder, &Artifacts::load()?).bus(DiskBus::Ahci).inside(Inside::Agent);
+        let mut builder =
+            VmBuilder::new(folder, &Artifacts::load()?).bus(DiskBus::Ahci).inside(Inside::Agent);
         let sockets = tempfile::tempdir()?;
         let failing = FailingDisk::serve(&builder.prepare_disk()?, sockets.path())?;
         let vm = builder.disk_server(failing.socket()).start()?;
@@ -98,7 +99,7 @@ fn a_sata_disk_tells_how_it_is_and_one_that_fails_takes_nothing_with_it() {
         // The journal's changes get to their places on the disk. What is in the journal alone may not show until the next boot: the kernel
         // forgets blocks that it failed to write (fs/buffer.c, `end_buffer_async_write`) and reads the older ones.
         vm.agent()?.ask(&Request::Sync)?;
-        expect(&put_file(&web, "last word", b"kept")?, 204)?;
+        expect(&put_file(&web, "last-word", b"kept")?, 204)?;
         failing.fail()?;
         // Whatever wants to write is told so, and what only reads goes on.
         let refused = vm.wait_until("a change that is refused", || {
@@ -119,12 +120,15 @@ fn a_sata_disk_tells_how_it_is_and_one_that_fails_takes_nothing_with_it() {
         drop(vm.power_cut());
 
         // Another cable, so to speak: nothing that was acknowledged is gone.
-        let vm = VmBuilder::new(folder, &Artifacts::load()?).disk(&folder.join("disk.img")).inside(Inside::Agent).start()?;
+        let vm = VmBuilder::new(folder, &Artifacts::load()?)
+            .disk(&folder.join("disk.img"))
+            .inside(Inside::Agent)
+            .start()?;
         let mut web = vm.wait_web()?;
         ensure!(state(&web)? == "ready", "{}", status(&web)?);
         expect(&log_in(&mut web)?, 200)?;
         expect_file(&web, "diary", b"day one")?;
-        expect_file(&web, "last word", b"kept")
+        expect_file(&web, "last-word", b"kept")
     });
 }
 
