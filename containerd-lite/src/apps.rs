@@ -473,7 +473,16 @@ impl App {
         }
         let state = self.state();
         let data = self.data.report();
-        AppReport { app: app.clone(), wanted: self.wanted, state, data, reasons, traffic: None, containers }
+        AppReport {
+            app: app.clone(),
+            wanted: self.wanted,
+            state,
+            data,
+            reasons,
+            traffic: None,
+            storage: None,
+            containers,
+        }
     }
 
     fn state(&self) -> AppState {

@@ -1,5 +1,6 @@
 //! `org.hearthos.Containers1` in front of the keeper, the images and the logs.
 
+use crate::apps::words;
 use crate::daemon::Shared;
 use crate::daemon::keeper::Ask;
 use crate::daemon::moment;
@@ -133,7 +134,9 @@ impl Containers1Backend for Backend {
         let mut reports = self.ask(Ask::Reports).await?;
         self.block(move |shared| {
             for report in &mut reports {
-                let AppReport { app, containers, traffic, .. } = report;
+                let AppReport { app, containers, traffic, storage, reasons, .. } = report;
+                *storage = shared.volumes.storage(app).unwrap_or_default();
+                reasons.extend(storage.filter(|storage| storage.is_used_up()).map(words::used_up));
                 if containers.values().any(|container| container.seconds_up.is_some()) {
                     *traffic = shared.runtime.traffic(app).unwrap_or_default();
                 }

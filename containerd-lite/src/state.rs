@@ -8,6 +8,9 @@ use crate::runtime::APP_IDS;
 use model::containers::AppSpec;
 use model::containers::Wanted;
 use model::network::names::AppKey;
+use model::paths::RESERVE_GID;
+use nix::unistd::Gid;
+use nix::unistd::setfsgid;
 use serde::Deserialize;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -68,6 +71,12 @@ impl Record {
     pub fn first_id(&self) -> u32 {
         APP_IDS + self.ids * IDS
     }
+
+    /// The number under which the file system counts what it keeps; 0 is that of nobody.
+    #[must_use]
+    pub fn project(&self) -> u32 {
+        self.ids + 1
+    }
 }
 
 /// Why a record is not read or kept.
@@ -93,6 +102,22 @@ pub enum StateError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+/// While it lives, this thread may write into what is set aside on the disk: what an app may do is said on a full one, too.
+struct Reserve(Gid);
+
+impl Reserve {
+    /// Without the right to change groups, as in tests, nothing changes (setfsgid(2)).
+    fn enter() -> Self {
+        Self(setfsgid(Gid::from_raw(RESERVE_GID)))
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        setfsgid(self.0);
+    }
 }
 
 /// All records.
@@ -145,6 +170,7 @@ impl State {
     pub fn keep(&self, app: &AppKey, record: &Record) -> Result<(), StateError> {
         let (aside, path) = (self.folder.join(format!("{app}.new")), self.path(app));
         let write = || {
+            let _reserve = Reserve::enter();
             let mut file =
                 fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
             file.write_all(&serde_json::to_vec(record)?)?;

@@ -11,9 +11,12 @@
 //!  <key>/logs/<container>/         what its containers print (`logs`)
 //! ```
 //!
+//! What is below a folder may take most of the disk, and no more (`bound`).
+//!
 //! A snapshot is made in `staging` and renamed when it is on the disk. To restore one, it is renamed to `restoring`; from then on it counts:
 //! the volumes are put aside, and it takes their place. [`Volumes::settle`] finishes what a cut left between those steps.
 
+mod bound;
 pub mod copy;
 mod cover;
 pub mod image;
@@ -21,7 +24,9 @@ pub mod image;
 use crate::runtime::IMAGE_IDS;
 use copy::CopyError;
 use cover::Cover;
+use ioctls::quota::Project;
 use model::containers::PartName;
+use model::containers::Storage;
 use model::network::names::AppKey;
 use rustix::fs::Gid;
 use rustix::fs::Mode;
@@ -118,19 +123,41 @@ impl Volumes {
         self.cover.is_open(&self.app(app))
     }
 
-    /// Shows an app's folder, which is made first where there is none.
+    /// Shows an app's folder, which is made first where there is none, and limits what it may take of the disk. The number is the app's
+    /// own, while there is anything of it, and not 0.
     ///
     /// # Errors
     /// When the key is not its own, or the file system encrypts nothing.
-    pub fn unlock(&self, app: &AppKey, key: &DirectoryKey) -> Result<(), VolumeError> {
+    pub fn unlock(&self, app: &AppKey, key: &DirectoryKey, number: u32) -> Result<(), VolumeError> {
         let folder = self.app(app);
         if !folder.is_dir() {
+            // Aside: one that is there belongs to its project, whatever happened.
+            let aside = folder.with_extension("new");
             self.change("make", &folder, || {
-                make_folder(&folder)?;
+                make_folder(&aside)?;
+                bound::give(&aside, Project(number))?;
+                fs::rename(&aside, &folder)?;
                 sync(&self.root)
             })?;
         }
+        self.change("limit", &folder, || Ok(bound::limit(&folder)?))?;
         self.cover.open(&folder, key)
+    }
+
+    /// What an app's folder takes of the disk, shown or hidden; none where that is not counted, or there is none.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn storage(&self, app: &AppKey) -> Result<Option<Storage>, VolumeError> {
+        let path = self.app(app);
+        match bound::storage(&path) {
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            told => told.map_err(|error| VolumeError::Disk {
+                doing: "see what is taken by",
+                path,
+                source: error.into(),
+            }),
+        }
     }
 
     /// Hides an app's folder. Nothing of the app may run.
@@ -306,6 +333,7 @@ impl Volumes {
         self.cover.give_up(&folder)?;
         self.change("remove", &folder, || {
             remove(&folder)?;
+            remove(&folder.with_extension("new"))?;
             if self.root.exists() { sync(&self.root) } else { Ok(()) }
         })
     }

@@ -28,6 +28,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("aes", "the data partition: AES instructions, by the alias of all modules that have some"),
     ("xts", "the data partition: the mode of its cipher"),
     ("dm_crypt", "the data partition: the mapping"),
+    ("quota_v2", "the data partition: what each app may take of it"),
     ("cts", "encrypted folders on it: the mode for file names (fscrypt)"),
     ("af_packet", "netd's DHCP client, before the link has an address"),
     // Rules are loaded before any link is switched on: these are on the way to the page.

@@ -88,7 +88,7 @@ export class Apps {
   whole(user, record) {
     const { description, author, license, asks } = record.made;
     const containers = record.containers.map((container) => ({ ...container, ...using(container, record) }));
-    return { ...summary(record), description, author, license, may_manage: manages(user, record), asks, granted: record.granted, traffic: trafficOf(record), containers };
+    return { ...summary(record), description, author, license, may_manage: manages(user, record), asks, granted: record.granted, traffic: trafficOf(record), storage: storageOf(record), containers };
   }
 
   inspect(user, wish) {
@@ -402,6 +402,11 @@ function using({ state }, { startedAt }) {
 function trafficOf({ state, startedAt }) {
   const seconds = (Date.now() - startedAt) / 1000;
   return state === "running" ? { received_bytes: 4_600_000 + Math.floor(seconds * 900), sent_bytes: 812_000 } : null;
+}
+
+/** What its data takes, as long as there is any. */
+function storageOf({ state }) {
+  return ["installing", "removed"].includes(state) ? null : { used_bytes: 1_412_000_000, most_bytes: 28_800_000_000 };
 }
 
 function refused(status, refusals) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AppContainer } from "../api/apps";
-import { cpuPercent, totalWords, trafficWords, usageFacts, type Look } from "./appusage";
+import { cpuPercent, storageWords, totalWords, trafficWords, usageFacts, type Look } from "./appusage";
 
 function part(name: string, cpu: number | undefined): AppContainer {
   const usage =
@@ -47,4 +47,9 @@ it("all parts are told in one line", () => {
 it("tells what went over the network of an app while it runs", () => {
   expect(trafficWords({ traffic: { received_bytes: 3 << 20, sent_bytes: 512 } })).toBe("3.1 MB received, 512 bytes sent");
   expect(trafficWords({ traffic: null })).toBeUndefined();
+});
+
+it("what the data takes is said beside what it may", () => {
+  expect(storageWords({ storage: { used_bytes: 1_400_000_000, most_bytes: 28_800_000_000 } })).toBe("1.4 GB of 28.8 GB at most");
+  expect(storageWords({ storage: null })).toBeUndefined();
 });

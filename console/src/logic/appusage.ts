@@ -57,3 +57,8 @@ export function totalWords(before: Look | undefined, now: Look): string | undefi
 export function trafficWords({ traffic }: Pick<AppView, "traffic">): string | undefined {
   return traffic ? `${formatBytes(traffic.received_bytes)} received, ${formatBytes(traffic.sent_bytes)} sent` : undefined;
 }
+
+/** What an app's data takes of the disk, in one line; nothing where the disk does not count it. */
+export function storageWords({ storage }: Pick<AppView, "storage">): string | undefined {
+  return storage ? `${formatBytes(storage.used_bytes)} of ${formatBytes(storage.most_bytes)} at most` : undefined;
+}

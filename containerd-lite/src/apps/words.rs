@@ -3,6 +3,7 @@
 use model::containers::ContainerSpec;
 use model::containers::End;
 use model::containers::PartName;
+use model::containers::Storage;
 use model::containers::Until;
 
 /// How a container ended.
@@ -29,6 +30,16 @@ pub fn end(end: End, spec: Option<&ContainerSpec>) -> String {
 #[must_use]
 pub fn looping(times: u32, last: &str) -> String {
     format!("it ended {times} times, and is started again after longer and longer pauses; last, {last}")
+}
+
+/// That the kernel lets an app write no more.
+#[must_use]
+pub fn used_up(storage: Storage) -> String {
+    let mib = storage.used_bytes >> 20;
+    let most = storage.most_bytes >> 20;
+    format!(
+        "it has filled the room it may have on the disk ({mib} of {most} MiB): delete something in the app, or remove it with its data"
+    )
 }
 
 /// What a container waits for.

@@ -240,11 +240,16 @@ impl Worker {
     }
 
     /// Shows the data of the app.
-    pub(super) fn unlock(&self, key: DirectoryKey, answer: oneshot::Sender<Result<(), VolumeError>>) {
+    pub(super) fn unlock(
+        &self,
+        key: DirectoryKey,
+        number: u32,
+        answer: oneshot::Sender<Result<(), VolumeError>>,
+    ) {
         let (shared, app) = (Arc::clone(&self.shared), self.app.clone());
         self.tell(async move {
             let work = tokio::task::spawn_blocking(move || {
-                let shown = shared.volumes.unlock(&app, &key);
+                let shown = shared.volumes.unlock(&app, &key, number);
                 // One whose locking failed before may be open, whatever became of this.
                 let is_open = shown.is_ok() || shared.volumes.is_open(&app).unwrap_or(false);
                 drop(answer.send(shown));

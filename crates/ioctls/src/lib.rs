@@ -1,7 +1,7 @@
-//! The ioctls that no safe crate offers; the only crate of Hearth with unsafe code.
+//! The ioctls, and a call beside them, that no safe crate offers; the only crate of Hearth with unsafe code.
 //!
 //! `block` changes the kernel's view of a partition table and gives blocks up, `trim` does so with a file system's free ones,
-//! `fscrypt` gives keys to a file system and ties directories to them, `ata` and `nvme` ask a disk how it is, `watchdog` sets
+//! `fscrypt` gives keys to a file system and ties directories to them, `quota` limits what a folder's files take, `ata` and `nvme` ask a disk how it is, `watchdog` sets
 //! the hardware watchdog's time-out. Every function takes a borrowed descriptor and returns the kernel's error; what to do about
 //! it is the caller's business.
 
@@ -9,5 +9,6 @@ pub mod ata;
 pub mod block;
 pub mod fscrypt;
 pub mod nvme;
+pub mod quota;
 pub mod trim;
 pub mod watchdog;

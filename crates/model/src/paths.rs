@@ -64,3 +64,5 @@ pub const NETD_UID: u32 = 901;
 pub const HOSTD_UID: u32 = 902;
 /// Group that may connect to the daemons' D-Bus sockets.
 pub const BUS_GID: u32 = 910;
+/// Group that may use what is set aside on the data partition, as [`HOSTD_UID`] may: for the little that daemons keep.
+pub const RESERVE_GID: u32 = 911;

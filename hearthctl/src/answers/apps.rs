@@ -84,6 +84,9 @@ pub struct AppDetails {
     /// What went over its network, while it runs.
     #[serde(default)]
     pub traffic: Option<AppTraffic>,
+    /// What its data takes of the disk.
+    #[serde(default)]
+    pub storage: Option<AppStorage>,
     /// Its containers.
     pub containers: Vec<AppContainer>,
 }
@@ -95,6 +98,15 @@ pub struct AppTraffic {
     pub received_bytes: u64,
     /// In bytes.
     pub sent_bytes: u64,
+}
+
+/// What the data of an app takes of the disk.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct AppStorage {
+    /// Takes now, in bytes.
+    pub used_bytes: u64,
+    /// May take at most, in bytes.
+    pub most_bytes: u64,
 }
 
 /// One thing that an app asks for.

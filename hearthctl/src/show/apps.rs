@@ -43,6 +43,10 @@ pub fn app(details: &AppDetails) -> String {
         let (received, sent) = (bytes(traffic.received_bytes), bytes(traffic.sent_bytes));
         vec!["network".to_owned(), format!("{received} received, {sent} sent")]
     }));
+    rows.extend(details.storage.iter().map(|storage| {
+        let (used, most) = (bytes(storage.used_bytes), bytes(storage.most_bytes));
+        vec!["storage".to_owned(), format!("{used} of {most} at most")]
+    }));
     for container in &details.containers {
         let mut words = container.state.replace('_', " ");
         if let Some(usage) = container.usage {

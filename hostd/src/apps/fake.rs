@@ -19,6 +19,7 @@ use model::containers::PartName;
 use model::containers::PullReport;
 use model::containers::PullState;
 use model::containers::Registries;
+use model::containers::Storage;
 use model::containers::Traffic;
 use model::containers::Usage;
 use model::containers::Wanted;
@@ -324,6 +325,7 @@ fn report(key: &AppKey, app: &FakeApp) -> AppReport {
         state: app.state,
         data: if app.key.is_some() { DataState::Open } else { DataState::Locked },
         traffic: usage.map(|_| Traffic { received_bytes: 3 << 20, sent_bytes: 1 << 20 }),
+        storage: Some(Storage { used_bytes: 12 << 20, most_bytes: 900 << 20 }),
         reasons: if has_failed { vec!["a container ended with code 1".to_owned()] } else { vec![] },
         containers: app.spec.containers.keys().map(|name| (name.clone(), container.clone())).collect(),
     }

@@ -179,6 +179,8 @@ pub struct AppView {
     granted: Vec<String>,
     /// What went over its network since it was started, while it runs.
     traffic: Option<TrafficView>,
+    /// What its data takes of the disk, with copies and logs, where the disk counts that.
+    storage: Option<StorageView>,
     /// Its containers by name, where the box's app service tells of them.
     containers: Vec<ContainerView>,
 }
@@ -191,6 +193,16 @@ pub struct TrafficView {
     received_bytes: u64,
     /// In bytes.
     sent_bytes: u64,
+}
+
+/// What the data of an app takes of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AppStorage)]
+pub struct StorageView {
+    /// Takes now, in bytes.
+    used_bytes: u64,
+    /// May take at most, in bytes.
+    most_bytes: u64,
 }
 
 /// One thing that an app asks for.
@@ -391,6 +403,9 @@ pub fn whole(apps: &Apps, record: &AppRecord, may_manage: bool) -> AppView {
             received_bytes: traffic.received_bytes,
             sent_bytes: traffic.sent_bytes,
         }),
+        storage: report
+            .and_then(|report| report.storage)
+            .map(|storage| StorageView { used_bytes: storage.used_bytes, most_bytes: storage.most_bytes }),
         containers: containers.map(|(name, report)| container(name.as_str(), report)).collect(),
     }
 }

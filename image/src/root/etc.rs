@@ -4,6 +4,7 @@ use crate::manifest::Manifest;
 use model::paths::BUS_GID;
 use model::paths::HOSTD_UID;
 use model::paths::NETD_UID;
+use model::paths::RESERVE_GID;
 
 /// Path in the root and content.
 pub(super) fn files(version: &str, manifest: &Manifest) -> [(&'static str, String); 4] {
@@ -26,7 +27,9 @@ fn passwd() -> String {
 }
 
 fn group() -> String {
-    format!("root:x:0:\nnetd:x:{NETD_UID}:\nhostd:x:{HOSTD_UID}:\nbus:x:{BUS_GID}:hostd\n")
+    format!(
+        "root:x:0:\nnetd:x:{NETD_UID}:\nhostd:x:{HOSTD_UID}:\nbus:x:{BUS_GID}:hostd\nreserve:x:{RESERVE_GID}:netd\n"
+    )
 }
 
 /// Also the slot file's `.osrel`, from which the loader takes the title and sorts by `IMAGE_VERSION`: os-release(5).
@@ -46,6 +49,7 @@ mod tests {
         assert!(passwd().contains("netd:x:901:901:"));
         assert!(passwd().contains("hostd:x:902:902:"));
         assert!(group().contains("bus:x:910:hostd\n"));
+        assert!(group().contains("reserve:x:911:netd\n"));
         assert!(passwd().lines().all(|line| line.split(':').count() == 7));
         assert!(group().lines().all(|line| line.split(':').count() == 4));
     }

@@ -371,11 +371,17 @@ fn read_superblock(device: &str) -> Result<Result<superblock::Superblock, superb
     Ok(superblock::parse(&bytes))
 }
 
-fn mount(device: &str) -> Result<(), mounts::MountError> {
+fn mount(device: &str) -> Result<(), DataError> {
     let flags = mounts::STRICT | MountFlags::NOATIME;
     // A file system with errors turns read-only at once: storaged tells it, nothing gets worse. The hundredth part that mke2fs sets
-    // aside is hostd's (user 902, `paths::HOSTD_UID`): whatever else fills the disk, accounts and sessions can still be written.
-    mounts::mount(device, DATA, "ext4", flags, Some(c"errors=remount-ro,resuid=902"))
+    // aside is hostd's (user 902, `paths::HOSTD_UID`) and of the group of those who keep little (911, `paths::RESERVE_GID`): whatever else
+    // fills the disk, accounts and sessions can still be written, and apps be stopped.
+    let options = match read_superblock(device)? {
+        Ok(found) if found.counts_projects => c"errors=remount-ro,resuid=902,resgid=911,prjquota",
+        // Made by an earlier system: the kernel refuses to limit projects there.
+        _ => c"errors=remount-ro,resuid=902,resgid=911",
+    };
+    Ok(mounts::mount(device, DATA, "ext4", flags, Some(options))?)
 }
 
 fn sync_mount(mounted: &Mounted) -> Result<(), DataError> {

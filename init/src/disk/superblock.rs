@@ -9,6 +9,7 @@ const MAGIC: u16 = 0xef53;
 const STATE_CLEAN: u16 = 1;
 const STATE_ERRORS: u16 = 2;
 const INCOMPAT_64BIT: u32 = 0x80;
+const RO_COMPAT_PROJECT: u32 = 0x2000;
 
 /// What init looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Superblock {
     pub length: u64,
     /// Whether e2fsck must look before the mount. An unreplayed journal alone is no reason: the mount replays it.
     pub check: Check,
+    /// Whether files belong to projects, whose use of the disk can be limited.
+    pub counts_projects: bool,
 }
 
 /// Need for a check.
@@ -63,6 +66,7 @@ pub fn parse(bytes: &[u8]) -> Result<Superblock, NotExt4> {
     Ok(Superblock {
         length: length.ok_or(NotExt4::Implausible)?,
         check: if damaged { Check::Needed } else { Check::NotNeeded },
+        counts_projects: u32_at(bytes, 0x64)? & RO_COMPAT_PROJECT != 0,
     })
 }
 
@@ -96,7 +100,9 @@ mod tests {
 
     #[test]
     fn a_clean_file_system_needs_no_check() {
-        assert_eq!(parse(&block(&[])), Ok(Superblock { length: 1 << 30, check: Check::NotNeeded }));
+        let clean = Superblock { length: 1 << 30, check: Check::NotNeeded, counts_projects: false };
+        assert_eq!(parse(&block(&[])), Ok(clean));
+        assert_eq!(parse(&block(&[(0x64, &[0, 0x20])])), Ok(Superblock { counts_projects: true, ..clean }));
     }
 
     #[test]

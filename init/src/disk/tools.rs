@@ -151,11 +151,11 @@ fn kernel_log() -> Stdio {
 }
 
 /// `-F`: what was there before is known to be worthless. Inode tables are written later, in the background.
-/// `encrypt`: folders of users and apps have keys of their own (docs/adr/0017). Small partitions get a small journal: mke2fs writes it out, and 64 MiB of it is a tenth of a small card.
+/// `encrypt`: folders of users and apps have keys of their own (docs/adr/0017). `project`: what each app may take is limited. Small partitions get a small journal: mke2fs writes it out, and 64 MiB of it is a tenth of a small card.
 fn make_arguments(device: &str, length: u64) -> Vec<String> {
     const SMALL: u64 = 16 << 30;
     let mut arguments = vec!["-q", "-F", "-t", "ext4", "-L", "hearth-data", "-m", "1"];
-    arguments.extend(["-O", "encrypt", "-E", "lazy_itable_init=1,discard"]);
+    arguments.extend(["-O", "encrypt,quota,project", "-E", "lazy_itable_init=1,discard,quotatype=prjquota"]);
     if length < SMALL {
         arguments.extend(["-J", "size=16"]);
     }

@@ -219,7 +219,7 @@ pub const SERVICES: &[Service] = &[
         program: STORAGED,
         arguments: &["serve"],
         user: 0,
-        groups: &[],
+        groups: &[paths::RESERVE_GID],
         capabilities: CapabilitySet::SYS_ADMIN
             .union(CapabilitySet::MKNOD)
             .union(CapabilitySet::CHOWN)
@@ -270,7 +270,7 @@ pub const SERVICES: &[Service] = &[
         program: "/usr/lib/hearth/netd",
         arguments: &[],
         user: paths::NETD_UID,
-        groups: &[],
+        groups: &[paths::RESERVE_GID],
         capabilities: CapabilitySet::NET_ADMIN
             .union(CapabilitySet::NET_RAW)
             .union(CapabilitySet::NET_BIND_SERVICE)

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api, type AppRun } from "../../api/client";
 import type { AppStatus, AppView } from "../../api/apps";
 import { appState, appTrouble, canCallOff, operationWords, problemTitle, runs, sentence, stateAdvice } from "../../logic/apps";
-import { totalWords, trafficWords, type Look } from "../../logic/appusage";
+import { storageWords, totalWords, trafficWords, type Look } from "../../logic/appusage";
 import { pageAddress, reachedAt } from "../../logic/permissions";
 import { Reasons } from "../../ui/reasons";
 import { Notice, StatusWord, WorkBar } from "../../ui/status";
@@ -24,6 +24,7 @@ export function StateCard({ app, before, now, again }: Props) {
   const advice = stateAdvice(app.state);
   const uses = totalWords(before, now);
   const traffic = trafficWords(app);
+  const storage = storageWords(app);
   const addresses = ["removed", "installing"].includes(app.state) ? [] : reachedAt(app.granted, location.hostname);
   const possible = app.may_manage && app.operation === null ? runs(app.state) : [];
   const acts = useRef<HTMLDivElement>(null);
@@ -70,7 +71,7 @@ export function StateCard({ app, before, now, again }: Props) {
       ) : null}
       {advice ? <p>{advice}</p> : null}
       <Reasons title="Why" reasons={app.reasons} />
-      {uses || traffic || addresses.length > 0 ? (
+      {uses || traffic || storage || addresses.length > 0 ? (
         <dl class="rows ends">
           {uses ? (
             <div class="row">
@@ -82,6 +83,12 @@ export function StateCard({ app, before, now, again }: Props) {
             <div class="row">
               <dt>Network</dt>
               <dd>{traffic}</dd>
+            </div>
+          ) : null}
+          {storage ? (
+            <div class="row">
+              <dt>Storage</dt>
+              <dd>{storage}</dd>
             </div>
           ) : null}
           {addresses.length > 0 ? <Addresses addresses={addresses} /> : null}

@@ -126,7 +126,8 @@ impl Keeper {
         secret: DirectoryKey,
         done: oneshot::Sender<Result<(), VolumeError>>,
     ) -> Result<(), Containers1Error> {
-        self.lasting(key)?.worker.unlock(secret, done);
+        let managed = self.lasting(key)?;
+        managed.worker.unlock(secret, managed.record.project(), done);
         self.step(key, Event::Unlocking);
         Ok(())
     }
@@ -204,6 +205,7 @@ impl Keeper {
             data: DataState::Locked,
             reasons: vec![chain(error)],
             traffic: None,
+            storage: None,
             containers: BTreeMap::new(),
         });
         apps.chain(damaged).collect()

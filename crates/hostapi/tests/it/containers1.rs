@@ -24,6 +24,7 @@ use model::containers::PartName;
 use model::containers::PullReport;
 use model::containers::PullState;
 use model::containers::Registries;
+use model::containers::Storage;
 use model::containers::Traffic;
 use model::containers::Wanted;
 use model::network::names::AppKey;
@@ -103,6 +104,7 @@ impl Containers1Backend for FakeDaemon {
             data: DataState::Open,
             reasons: vec!["it waits for the network".to_owned()],
             traffic: Some(Traffic { received_bytes: 1, sent_bytes: 2 }),
+            storage: Some(Storage { used_bytes: 3, most_bytes: 4 }),
             containers: BTreeMap::new(),
         }])
     }

@@ -38,6 +38,9 @@ pub struct AppReport {
     /// What went over its network since that was made, while it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
+    /// What its data takes of the disk, with copies and logs, where the disk counts that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
     /// Each container.
     pub containers: BTreeMap<PartName, ContainerReport>,
 }
@@ -49,6 +52,24 @@ pub struct Traffic {
     pub received_bytes: u64,
     /// In bytes.
     pub sent_bytes: u64,
+}
+
+/// What the data of an app takes of the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storage {
+    /// Takes now, in bytes.
+    pub used_bytes: u64,
+    /// May take at most, in bytes; the kernel refuses more.
+    pub most_bytes: u64,
+}
+
+impl Storage {
+    /// Whether there is next to nothing left of what it may take: less than a hundredth, or than a mebibyte.
+    #[must_use]
+    pub const fn is_used_up(self) -> bool {
+        let least = if self.most_bytes / 100 > 1 << 20 { self.most_bytes / 100 } else { 1 << 20 };
+        self.most_bytes.saturating_sub(self.used_bytes) < least
+    }
 }
 
 /// Whether the data of an app is shown: to the app, and to who administers the box.

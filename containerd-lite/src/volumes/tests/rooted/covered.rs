@@ -63,8 +63,8 @@ fn without_its_key_nobody_sees_or_makes_anything_of_an_app() {
     let (key, other) = (DirectoryKey::from_bytes(&[1; 64]), DirectoryKey::from_bytes(&[2; 64]));
     assert!(!volumes.is_open(&app()).unwrap());
     volumes.lock(&app()).unwrap();
-    volumes.unlock(&app(), &key).unwrap();
-    volumes.unlock(&app(), &key).unwrap();
+    volumes.unlock(&app(), &key, 1).unwrap();
+    volumes.unlock(&app(), &key, 1).unwrap();
     assert!(volumes.is_open(&app()).unwrap());
     write(&volumes, MARKER);
     volumes.snapshot(&app(), &name("before")).unwrap();
@@ -79,9 +79,9 @@ fn without_its_key_nobody_sees_or_makes_anything_of_an_app() {
     assert!(!all.contains(MARKER) && !all.contains("volumes") && all.contains("notes"), "{all}");
     assert!(!disk.holds(MARKER) && !disk.holds("snapshots"));
     volumes.ensure(&app(), &[], [(&name("new"), "/new")]).unwrap_err();
-    let wrong = volumes.unlock(&app(), &other).unwrap_err();
+    let wrong = volumes.unlock(&app(), &other, 1).unwrap_err();
     assert!(matches!(wrong, VolumeError::Cover(DirectoryError::OtherKey { .. })), "{wrong:?}");
-    volumes.unlock(&app(), &key).unwrap();
+    volumes.unlock(&app(), &key, 1).unwrap();
     assert!(is(&volumes, MARKER));
     volumes.restore(&app(), &name("before")).unwrap();
     assert!(is(&volumes, MARKER));
@@ -89,7 +89,7 @@ fn without_its_key_nobody_sees_or_makes_anything_of_an_app() {
     volumes.lock(&app()).unwrap();
     volumes.remove(&app()).unwrap();
     assert!(!disk.root().join("apps/notes").exists());
-    volumes.unlock(&app(), &other).unwrap();
+    volumes.unlock(&app(), &other, 1).unwrap();
     assert_eq!(content(&volumes).len(), 0);
     volumes.remove(&app()).unwrap();
 }
@@ -100,7 +100,7 @@ fn what_was_never_encrypted_is_not_taken_for_an_apps_data() {
     let volumes = Volumes::new(&disk.root().join("apps"), 0);
     fs::create_dir_all(volumes.folder(&app())).unwrap();
     assert!(!volumes.is_open(&app()).unwrap());
-    let plain = volumes.unlock(&app(), &DirectoryKey::from_bytes(&[1; 64])).unwrap_err();
+    let plain = volumes.unlock(&app(), &DirectoryKey::from_bytes(&[1; 64]), 1).unwrap_err();
     assert!(matches!(plain, VolumeError::Cover(DirectoryError::NotEmpty { .. })), "{plain:?}");
     volumes.lock(&app()).unwrap();
     volumes.remove(&app()).unwrap();
