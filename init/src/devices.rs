@@ -66,6 +66,18 @@ pub fn is_urgent(modalias: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// What is not there is passed over, because a kernel may have it built in; what a board leaves out would be missed much later.
+    #[test]
+    fn what_the_boot_needs_is_in_the_image() {
+        let board = include_str!("../../board-configs/base.toml");
+        // Those come with others: an alias of a cipher's modules, and what all kernels so far have built in.
+        let elsewhere = ["aes", "af_packet", "evdev", "button"];
+        for (name, reason) in NEEDED.iter().chain(WANTED) {
+            let stated = board.lines().any(|line| line.trim() == format!("\"{name}\","));
+            assert!(stated || elsewhere.contains(name), "{name}, for {reason}");
+        }
+    }
+
     #[test]
     fn network_and_virtual_disks_come_first() {
         for (modalias, urgent) in [
