@@ -274,6 +274,13 @@ impl Accounts {
         self.memory().sessions.is_live(token, now)
     }
 
+    /// Says that the disk did not take, or not confirm, a change of something else that people keep.
+    pub fn disk_failed(&self) {
+        if let Storage::Usable(records) = &self.storage {
+            records.disk_failed();
+        }
+    }
+
     /// Ends when the disk does not confirm a change; never where nothing is kept.
     pub async fn storage_stopped(&self) {
         match &self.storage {

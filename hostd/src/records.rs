@@ -335,6 +335,11 @@ impl Records {
         *self.stopped.borrow()
     }
 
+    /// Says that the disk did not confirm something else that lies beside the store.
+    pub fn disk_failed(&self) {
+        self.stopped.send_replace(true);
+    }
+
     /// Ends when the store takes no commits any more.
     pub async fn wait_stopped(&self) {
         let mut stopped = self.stopped.subscribe();

@@ -4,6 +4,7 @@
 
 pub mod copying;
 
+use rustix::io::Errno;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -73,6 +74,16 @@ pub enum FileError {
         #[source]
         source: io::Error,
     },
+}
+
+impl FileError {
+    /// Whether the disk fails, or is not written to because it did.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        let code = source.raw_os_error();
+        [Errno::IO, Errno::ROFS].iter().any(|errno| code == Some(errno.raw_os_error()))
+    }
 }
 
 impl FileName {
@@ -346,7 +357,16 @@ mod tests {
     fn a_full_disk_is_told_apart() {
         let gone = failed("write", ErrorKind::NotFound.into());
         assert!(matches!(gone, FileError::Io { .. }), "what is to be written is not what somebody looks for");
-        let full = failed("write", io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()));
+        let full = failed("write", io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error()));
         assert!(matches!(full, FileError::Full));
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_apart() {
+        let told = |errno: Errno| {
+            failed("write", io::Error::from_raw_os_error(errno.raw_os_error())).is_of_the_disk()
+        };
+        assert!(told(Errno::IO) && told(Errno::ROFS));
+        assert!(!told(Errno::NOSPC) && !told(Errno::ACCESS) && !FileError::NotFound.is_of_the_disk());
     }
 }

@@ -5,6 +5,7 @@ use crate::api::Call;
 use crate::api::error::ApiError;
 use crate::api::error::ErrorBody;
 use crate::api::json_reply;
+use crate::app::App;
 use crate::vaults::Lease;
 use crate::vaults::VaultError;
 use crate::vaults::files;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// What a body that is a file says of itself.
@@ -87,6 +89,7 @@ pub(crate) async fn list_files(call: Call) -> Result<Reply, ApiError> {
         (status = 413, body = ErrorBody, description = "`too_large`"),
         (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
         (status = 422, body = ErrorBody, description = "`invalid_field`: the name"),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable`: the disk fails; nothing was changed"),
         (status = 507, body = ErrorBody, description = "`disk_full`: nothing was changed"),
     ),
     security(("session" = []))
@@ -95,19 +98,20 @@ pub(crate) async fn put_file(mut call: Call) -> Result<Reply, ApiError> {
     let (lease, name) = (enter(&call)?, name(&call)?);
     let mut upload = call.upload.take().ok_or_else(ApiError::internal)?;
     let begun = name.clone();
-    let mut writing = on_disk(move || {
+    let app = Arc::clone(&call.app);
+    let mut writing = changes(&app, move || {
         let writing = Writing::begin(lease.folder(), &begun)?;
         Ok((lease, writing))
     })
     .await?;
     while let Some(piece) = upload.next().await? {
-        writing = on_disk(move || {
+        writing = changes(&app, move || {
             writing.1.write(&piece)?;
             Ok(writing)
         })
         .await?;
     }
-    on_disk(move || writing.1.finish(&name)).await?;
+    changes(&app, move || writing.1.finish(&name)).await?;
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
@@ -153,12 +157,13 @@ pub(crate) async fn get_file(call: Call) -> Result<Reply, ApiError> {
         (status = 404, body = ErrorBody, description = "`no_such_file`"),
         (status = 409, body = ErrorBody, description = "`vault_locked`"),
         (status = 422, body = ErrorBody, description = "`invalid_field`: the name"),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable`: the disk fails"),
     ),
     security(("session" = []))
 )]
 pub(crate) async fn delete_file(call: Call) -> Result<Reply, ApiError> {
     let (lease, name) = (enter(&call)?, name(&call)?);
-    on_disk(move || files::remove(lease.folder(), &name)).await?;
+    changes(&call.app, move || files::remove(lease.folder(), &name)).await?;
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
@@ -190,6 +195,23 @@ fn name(call: &Call) -> Result<FileName, ApiError> {
     let invalid = |text: &str| ApiError::field("name", crate::api::error::sentence(text));
     let text = call.name.clone().ok_or_else(|| invalid("the name is not percent-encoded UTF-8"))?;
     FileName::try_from(text).map_err(|error| invalid(&error.to_string()))
+}
+
+/// Work on the disk that changes it. A disk that fails at it is not written to any more.
+async fn changes<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let work = || {
+        let done = work();
+        let has_failed = done.as_ref().is_err_and(FileError::is_of_the_disk);
+        Ok((done, has_failed))
+    };
+    let (done, has_failed) = on_disk(work).await?;
+    if has_failed {
+        app.accounts.disk_failed();
+    }
+    Ok(done?)
 }
 
 async fn on_disk<T: Send + 'static>(

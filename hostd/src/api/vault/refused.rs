@@ -88,6 +88,10 @@ impl From<FileError> for ApiError {
                 "too_many_files",
                 format!("There are {MAX_FILES} private files, the most there can be. Remove one first."),
             ),
+            error @ FileError::Io { .. } if error.is_of_the_disk() => {
+                tracing::error!(error = &error as &dyn Error, "the disk did not take a private file");
+                Self::storage_unavailable("its disk did not take the change. Is it broken?")
+            }
             error @ (FileError::Foreign | FileError::Io { .. }) => {
                 tracing::error!(error = &error as &dyn Error, "a private file was not read or written");
                 Self::internal()
