@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_counted_nothing_is_limited_and_nothing_is_told() {
-        let processes = Path::new("/proc/self");
+        let processes = Path::new("/proc");
         assert_eq!(give(processes, Project(7)), Ok(()));
         assert_eq!(limit(processes), Ok(()));
         assert_eq!(storage(processes), Ok(None));

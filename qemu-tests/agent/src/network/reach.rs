@@ -54,13 +54,13 @@ impl Server {
             let greeting = greeting.to_owned();
             thread::spawn(move || {
                 while !is_over.load(Ordering::Relaxed) {
-                    let greeted = [
-                        greet(&listener, &greeting).map(|peer| (Transport::Tcp, peer)),
-                        answer(&socket, &greeting).map(|peer| (Transport::Udp, peer)),
-                    ];
-                    let uses_now =
-                        greeted.into_iter().flatten().map(|(transport, peer)| Use { transport, port, peer });
-                    uses.lock().unwrap_or_else(PoisonError::into_inner).extend(uses_now);
+                    let note = |transport, peer| {
+                        let mut uses = uses.lock().unwrap_or_else(PoisonError::into_inner);
+                        uses.push(Use { transport, port, peer });
+                    };
+                    // Nobody there, mostly.
+                    drop(greet(&listener, &greeting, |peer| note(Transport::Tcp, peer)));
+                    drop(answer(&socket, &greeting, |peer| note(Transport::Udp, peer)));
                     thread::sleep(PAUSE);
                 }
             });
@@ -81,17 +81,20 @@ impl Drop for Server {
     }
 }
 
-fn greet(listener: &TcpListener, greeting: &str) -> io::Result<SocketAddr> {
+/// Notes before it greets: whoever was greeted finds themselves noted.
+fn greet(listener: &TcpListener, greeting: &str, note: impl FnOnce(SocketAddr)) -> io::Result<()> {
     let (mut stream, peer) = listener.accept()?;
+    note(peer);
     // The visitor may have gone: that they came is what counts.
     drop(stream.write_all(greeting.as_bytes()));
-    Ok(peer)
+    Ok(())
 }
 
-fn answer(socket: &UdpSocket, greeting: &str) -> io::Result<SocketAddr> {
+fn answer(socket: &UdpSocket, greeting: &str, note: impl FnOnce(SocketAddr)) -> io::Result<()> {
     let (_, peer) = socket.recv_from(&mut [0; GREETING])?;
+    note(peer);
     drop(socket.send_to(greeting.as_bytes(), peer));
-    Ok(peer)
+    Ok(())
 }
 
 /// Tries to be greeted by all targets at once.
