@@ -50,6 +50,6 @@ it("tells what went over the network of an app while it runs", () => {
 });
 
 it("what the data takes is said beside what it may", () => {
-  expect(storageWords({ storage: { used_bytes: 1_400_000_000, most_bytes: 28_800_000_000 } })).toBe("1.4 GB of 28.8 GB at most");
+  expect(storageWords({ storage: { used_bytes: 1_400_000_000, most_bytes: 28_800_000_000 } })).toBe("1.4 GB of 29 GB at most");
   expect(storageWords({ storage: null })).toBeUndefined();
 });
