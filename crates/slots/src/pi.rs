@@ -15,6 +15,8 @@
 //!   with a label is whole.
 //! * The EEPROM has to be of December 2022 or later; older ones do not know `tryboot_a_b`.
 
+use std::collections::BTreeSet;
+
 use crate::Notes;
 use crate::Slot;
 use crate::SlotState;
@@ -32,6 +34,9 @@ pub use autoboot::AutobootError;
 pub use autoboot::BootError;
 pub use autoboot::MAX_AUTOBOOT;
 pub use plan::plan;
+
+/// How many names there are for a new `autoboot.txt`. One is used up when the power is lost between a write of it and the end of its rename.
+pub const MAX_NUMBERS: u8 = 100;
 
 /// One of the two partitions with a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,8 +90,14 @@ pub enum Place {
         /// Its content.
         version: Version,
     },
-    /// `autoboot.new` on the first partition.
-    NewAutoboot(Autoboot),
+    /// `autoboot.<number>` on the first partition: what `autoboot.txt` is to be. A cut in its rename may leave both names on one chain of
+    /// clusters, so a number that is there is never written to or removed: that would damage `autoboot.txt`.
+    NewAutoboot {
+        /// 0 to [`MAX_NUMBERS`] − 1.
+        number: u8,
+        /// Its content.
+        autoboot: Autoboot,
+    },
     /// `autoboot.txt` on the first partition.
     Autoboot,
 }
@@ -105,6 +116,8 @@ pub struct Boot {
 pub struct Seen {
     /// What `autoboot.txt` says; `None` when it is missing or is not as we write it.
     pub autoboot: Option<Autoboot>,
+    /// Which `autoboot.<number>` are there.
+    pub numbers: BTreeSet<u8>,
     /// The label of side A.
     pub label_a: Option<Version>,
     /// The label of side B.

@@ -120,6 +120,9 @@ pub enum Refused {
     /// On a Pi: `autoboot.txt` is damaged, or names another slot than the one that runs.
     #[error("the firmware's choice is not the slot that runs")]
     NotChosen,
+    /// On a Pi: cuts used up all names for a new `autoboot.txt`; the first partition has to be made anew.
+    #[error("there is no free name for a new autoboot.txt")]
+    NoName,
     /// The running slot is on trial itself.
     #[error("{version} runs on trial and has to be confirmed first")]
     OnTrial {

@@ -1,9 +1,9 @@
 //! Boards with UEFI firmware: slots are files in a folder that systemd-boot lists.
 //!
 //! ```text
-//!                    Rename, SyncFolder          the loader              Rename, SyncFolder
-//! hearth_2.new ──────────────────▶ hearth_2+1-0.efi ──▶ hearth_2+0-1.efi ──────────▶ hearth_2.efi
-//! written, synced, verified              armed               tried, runs              good
+//!                 update                loader                 health
+//! hearth_2.new ──────────▶ hearth_2+1-0.efi ──▶ hearth_2+0-1.efi ──▶ hearth_2.efi
+//!   written                     armed                tried              good
 //! ```
 //!
 //! Sources: systemd's Automatic Boot Assessment and Boot Loader Interface, systemd-boot(7), the Boot Loader Specification (UAPI.1, "Boot
@@ -90,10 +90,14 @@ impl Seen {
     pub fn running(&self) -> Result<Running, Refused> {
         let selected = self.boot.selected.as_ref().ok_or(Refused::NoSlot)?;
         let version = selected.version.clone();
-        let is_trial = matches!(selected.mark, Mark::Counted { .. });
         let is_confirmed = self.names.contains(&FileName::good(&version));
-        let standing = if is_trial && !is_confirmed { Standing::OnTrial } else { Standing::Kept };
+        let standing = if self.is_trial() && !is_confirmed { Standing::OnTrial } else { Standing::Kept };
         Ok(Running { version, standing })
+    }
+
+    /// Whether this boot is a try.
+    fn is_trial(&self) -> bool {
+        self.boot.selected.as_ref().is_some_and(|selected| matches!(selected.mark, Mark::Counted { .. }))
     }
 
     /// The slots that the loader sees, the newest first.

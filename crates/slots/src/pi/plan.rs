@@ -1,6 +1,7 @@
 //! From what is seen on the partitions to what is to be done.
 
 use super::Autoboot;
+use super::MAX_NUMBERS;
 use super::Place;
 use super::Seen;
 use super::Side;
@@ -15,6 +16,7 @@ use crate::plan::Event;
 use crate::plan::Order;
 use crate::plan::Refused;
 use crate::plan::Restart;
+use crate::plan::Running;
 use crate::plan::Standing;
 
 type Effects = Vec<Effect<Place>>;
@@ -51,26 +53,27 @@ fn booted(seen: &Seen) -> Result<Effects, Refused> {
         return Ok(Vec::new());
     }
     let (running, other) = kept(seen)?;
-    let mut effects = Effects::new();
-    let mut has_failed = seen.label(other).is_some_and(|label| seen.notes.failure(label).is_some());
-    if let Some(pending) = seen.notes.pending() {
-        let version = pending.version.clone();
-        let is_there = seen.label(other) == Some(&version);
-        match pending.stage {
-            // It was confirmed; the cut came before the note of it.
-            Stage::Tried if version == running => effects.push(Effect::Note(Note::Settled)),
-            Stage::Tried => {
-                effects.push(Effect::Note(Note::Failed { version, reason: Reason::DidNotComeUp }));
-                has_failed |= is_there;
-            }
-            Stage::Armed if !is_there => effects.push(Effect::Note(Note::Settled)),
-            Stage::Armed => {}
-        }
-    }
-    if has_failed {
+    let notes = pending_settled(seen, &running);
+    let mut after = seen.notes.clone();
+    notes.iter().for_each(|note| after.apply(note));
+    let mut effects: Effects = notes.into_iter().map(Effect::Note).collect();
+    if seen.label(other).is_some_and(|label| after.failure(label).is_some()) {
         effects.extend(unlabelled(seen, other));
     }
     Ok(effects)
+}
+
+/// What has become of what was pending, in the kept system.
+fn pending_settled(seen: &Seen, running: &Version) -> Option<Note> {
+    let pending = seen.notes.pending()?;
+    let is_there = [Side::A, Side::B].into_iter().any(|side| seen.label(side) == Some(&pending.version));
+    match pending.stage {
+        // It was confirmed; the cut came before the note of it.
+        Stage::Tried if pending.version == *running => Some(Note::Settled),
+        Stage::Tried => Some(Note::Failed { version: pending.version.clone(), reason: Reason::DidNotComeUp }),
+        Stage::Armed if is_there => None,
+        Stage::Armed => Some(Note::Settled),
+    }
 }
 
 /// Without `autoboot.txt` it is up to the firmware what boots. A system that came up without the flag is named in a new one.
@@ -79,7 +82,7 @@ fn repaired(seen: &Seen) -> Result<Effects, Refused> {
     if boot.has_tryboot || seen.label(boot.side).is_none() {
         return Err(Refused::NotChosen);
     }
-    Ok(committed(boot.side))
+    committed(seen, boot.side)
 }
 
 /// Durable before anything else is written to the side: a label means that the side is whole.
@@ -89,26 +92,33 @@ fn unlabelled(seen: &Seen, side: Side) -> Effects {
     vec![Effect::Remove(label.clone()), Effect::SyncFolder(label)]
 }
 
-fn committed(side: Side) -> Effects {
-    let new = Place::NewAutoboot(Autoboot { committed: side });
-    vec![
+fn committed(seen: &Seen, side: Side) -> Result<Effects, Refused> {
+    let number = (0..MAX_NUMBERS).find(|number| !seen.numbers.contains(number)).ok_or(Refused::NoName)?;
+    let new = Place::NewAutoboot { number, autoboot: Autoboot { committed: side } };
+    Ok(vec![
         Effect::Write(new.clone()),
         Effect::Sync(new.clone()),
         Effect::Verify(new.clone()),
         Effect::Rename { from: new, to: Place::Autoboot },
         Effect::SyncFolder(Place::Autoboot),
-    ]
+    ])
 }
 
+/// Only a side that was started as a try, and did not fail meanwhile. Once it is committed, what was not finished of that is done again.
 fn confirmed(seen: &Seen) -> Result<Effects, Refused> {
-    let running = seen.running()?;
-    if running.standing == Standing::Kept {
-        return Ok(Vec::new());
+    let Running { version, standing } = seen.running()?;
+    let boot = seen.boot.ok_or(Refused::NoSlot)?;
+    let mut effects = match standing {
+        Standing::Kept if boot.has_tryboot => vec![Effect::SyncFolder(Place::Autoboot)],
+        Standing::Kept => return Ok(Effects::new()),
+        Standing::OnTrial => {
+            plan::not_failed(&version, &seen.notes)?;
+            committed(seen, boot.side)?
+        }
+    };
+    if seen.notes.pending().is_some_and(|pending| pending.version == version) {
+        effects.push(Effect::Note(Note::Settled));
     }
-    plan::not_failed(&running.version, &seen.notes)?;
-    let side = seen.boot.ok_or(Refused::NoSlot)?.side;
-    let mut effects = committed(side);
-    effects.push(Effect::Note(Note::Settled));
     Ok(effects)
 }
 
@@ -120,14 +130,28 @@ fn failed(seen: &Seen, why: &Words) -> Result<Effects, Refused> {
 
 fn begin(seen: &Seen, version: &Version, order: Order) -> Result<Effects, Refused> {
     let (running, side) = kept(seen)?;
-    plan::admit(&running, version, order, &seen.notes)?;
-    let mut effects: Effects = plan::forgive(version, &seen.notes).into_iter().collect();
-    if seen.notes.pending().is_some() {
+    // Also what nobody noted yet, because the plan after the boot was not finished.
+    let settled = pending_settled(seen, &running);
+    let mut notes = seen.notes.clone();
+    settled.iter().for_each(|note| notes.apply(note));
+    plan::admit(&running, version, order, &notes)?;
+    let mut effects: Effects = settled.into_iter().map(Effect::Note).collect();
+    effects.extend(plan::forgive(version, &notes));
+    if notes.pending().is_some() {
         effects.push(Effect::Note(Note::Settled));
     }
-    effects.extend(unlabelled(seen, side));
     let system = Place::System { side, version: version.clone() };
-    effects.extend([Effect::Write(system.clone()), Effect::Sync(system.clone()), Effect::Verify(system)]);
+    // What a plan before did, and did not finish, may not be on the disk yet. Above all the other side may still be the committed one there,
+    // or have its label.
+    effects.extend([Effect::SyncFolder(Place::Autoboot), Effect::SyncFolder(system.clone())]);
+    effects.extend(unlabelled(seen, side));
+    effects.extend([
+        Effect::Write(system.clone()),
+        Effect::Sync(system.clone()),
+        // The names of the files too, before there is a label.
+        Effect::SyncFolder(system.clone()),
+        Effect::Verify(system),
+    ]);
     Ok(effects)
 }
 

@@ -15,6 +15,7 @@ fn version(text: &str) -> Version {
 fn seen(label_b: Option<&str>, side: Side, has_tryboot: bool, notes: &[Note]) -> Seen {
     let mut seen = Seen {
         autoboot: Some(Autoboot { committed: Side::A }),
+        numbers: BTreeSet::new(),
         label_a: Some(version("1")),
         label_b: label_b.map(version),
         boot: Some(Boot { side, has_tryboot }),
@@ -41,7 +42,7 @@ fn label(text: &str) -> Place {
 }
 
 fn commit(side: Side) -> Vec<Effect<Place>> {
-    let new = Place::NewAutoboot(Autoboot { committed: side });
+    let new = Place::NewAutoboot { number: 0, autoboot: Autoboot { committed: side } };
     vec![
         Effect::Write(new.clone()),
         Effect::Sync(new.clone()),
@@ -59,10 +60,13 @@ fn an_update_is_written_labelled_tried_and_committed() {
         plan(&seen(Some("2"), Side::A, false, &[armed("2")]), &begin).unwrap(),
         [
             Effect::Note(Note::Settled),
+            Effect::SyncFolder(Place::Autoboot),
+            Effect::SyncFolder(system.clone()),
             Effect::Remove(label("2")),
             Effect::SyncFolder(label("2")),
             Effect::Write(system.clone()),
             Effect::Sync(system.clone()),
+            Effect::SyncFolder(system.clone()),
             Effect::Verify(system),
         ]
     );
@@ -89,7 +93,9 @@ fn an_update_is_written_labelled_tried_and_committed() {
     expected.push(Effect::Note(Note::Settled));
     assert_eq!(plan(&trial, &Event::Confirmed).unwrap(), expected);
     trial.autoboot = Some(Autoboot { committed: Side::B });
-    assert_eq!(plan(&trial, &Event::Confirmed).unwrap(), []);
+    let settled = Effect::Note(Note::Settled);
+    let synced = Effect::SyncFolder(Place::Autoboot);
+    assert_eq!(plan(&trial, &Event::Confirmed).unwrap(), [synced, settled]);
     assert_eq!(plan(&trial, &Event::Booted).unwrap(), [Effect::Note(Note::Settled)]);
 }
 
@@ -105,7 +111,7 @@ fn a_trial_that_ended_elsewhere_has_failed() {
     // The flag alone makes no trial.
     let shown = seen(Some("3"), Side::A, true, &[tried("3")]);
     assert_eq!(plan_of(&shown), plan_of(&fallen));
-    assert_eq!(plan(&shown, &Event::Confirmed).unwrap(), []);
+    assert_eq!(plan(&shown, &Event::Confirmed).unwrap(), [Effect::SyncFolder(Place::Autoboot)]);
     let noted = seen(Some("3"), Side::A, false, &[failed("3", Reason::DidNotLoad)]);
     assert_eq!(plan_of(&noted), gone);
     assert_eq!(plan_of(&seen(None, Side::A, false, &[armed("3")])), [Effect::Note(Note::Settled)]);
@@ -178,4 +184,14 @@ fn the_other_side_is_told_by_the_notes() {
         let good = Slot { version: version("1"), state: SlotState::Good };
         assert_eq!(slots, [good, Slot { version: version("3"), state: expected }]);
     }
+}
+
+#[test]
+fn what_a_cut_left_of_a_commit_is_not_touched() {
+    let mut trial = seen(Some("3"), Side::B, true, &[tried("3")]);
+    trial.numbers = [0, 2].into();
+    let new = Place::NewAutoboot { number: 1, autoboot: Autoboot { committed: Side::B } };
+    assert_eq!(plan(&trial, &Event::Confirmed).unwrap().first(), Some(&Effect::Write(new)));
+    trial.numbers = (0..MAX_NUMBERS).collect();
+    assert_eq!(plan(&trial, &Event::Confirmed), Err(Refused::NoName));
 }

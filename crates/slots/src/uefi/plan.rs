@@ -13,6 +13,7 @@ use crate::plan::Event;
 use crate::plan::Order;
 use crate::plan::Refused;
 use crate::plan::Restart;
+use crate::plan::Running;
 use crate::plan::Standing;
 
 type Effects = Vec<Effect<FileName>>;
@@ -42,55 +43,77 @@ fn booted(seen: &Seen) -> Result<Effects, Refused> {
     if running.standing == Standing::OnTrial {
         return Ok(Vec::new());
     }
-    let mut effects = Effects::new();
-    let mut doomed: Vec<&FileName> = Vec::new();
-    for name in &seen.names {
+    let running = running.version;
+    let mut effects: Effects = failures(seen, &running).into_iter().map(Effect::Note).collect();
+    if seen.names.contains(&FileName::good(&running)) {
         // What has a good name stays with all its names: they may share their clusters.
-        if name.version == running.version || seen.names.contains(&FileName::good(&name.version)) {
-            continue;
-        }
-        if matches!(name.mark, Mark::Counted { left: 0, .. }) && seen.notes.failure(&name.version).is_none() {
-            effects.push(Effect::Note(Note::Failed {
-                version: name.version.clone(),
-                reason: seen.reason(name),
-            }));
-        }
-        doomed.push(name);
-    }
-    if seen.names.contains(&FileName::good(&running.version)) {
-        effects.extend(removed(doomed));
+        let stays = |version: &Version| *version == running || seen.names.contains(&FileName::good(version));
+        effects.extend(removed(&running, seen.names.iter().filter(|name| !stays(&name.version))));
     }
     Ok(effects)
 }
 
-/// One sync for all: until then any of them may come back after a cut, which changes nothing.
-fn removed<'a>(names: impl IntoIterator<Item = &'a FileName>) -> Effects {
-    let mut effects: Effects = names.into_iter().cloned().map(Effect::Remove).collect();
-    if let Some(Effect::Remove(last)) = effects.last() {
-        effects.push(Effect::SyncFolder(last.clone()));
-    }
-    effects
+/// Slots that used up their tries while another one runs, and were not noted.
+fn failures(seen: &Seen, running: &Version) -> Vec<Note> {
+    let is_new = |version: &Version| {
+        version != running
+            && !seen.names.contains(&FileName::good(version))
+            && seen.notes.failure(version).is_none()
+    };
+    let spent = |name: &&FileName| matches!(name.mark, Mark::Counted { left: 0, .. });
+    let names = seen.names.iter().filter(spent).filter(|name| is_new(&name.version));
+    names.map(|name| Note::Failed { version: name.version.clone(), reason: seen.reason(name) }).collect()
 }
 
-/// Only a slot that was started as a try, and did not fail meanwhile.
+/// Removes names. Until the folder is synced any of them may come back after a cut, with clusters that were given to others. That changes
+/// nothing where the loader would not take it anyway. A good one above the running version it would take: that one is hidden first.
+fn removed<'a>(running: &Version, names: impl IntoIterator<Item = &'a FileName>) -> Effects {
+    let (mut hiding, mut removing) = (Effects::new(), Effects::new());
+    for name in names {
+        let is_higher = name.version.order(running) == Ordering::Greater;
+        let aside = FileName::aside(&name.version);
+        if name.mark == Mark::Good && is_higher {
+            hiding.extend([
+                Effect::Rename { from: name.clone(), to: aside.clone() },
+                Effect::SyncFolder(aside.clone()),
+            ]);
+            removing.retain(|effect| *effect != Effect::Remove(aside.clone()));
+            removing.push(Effect::Remove(aside));
+        } else {
+            removing.push(Effect::Remove(name.clone()));
+        }
+    }
+    if let Some(Effect::Remove(last)) = removing.last() {
+        removing.push(Effect::SyncFolder(last.clone()));
+    }
+    [hiding, removing].concat()
+}
+
+/// Only a slot that was started as a try, and did not fail meanwhile. Once it is confirmed, what was not finished of that is done again.
 fn confirmed(seen: &Seen) -> Result<Effects, Refused> {
-    let running = seen.running()?;
-    if running.standing == Standing::Kept {
-        return Ok(Vec::new());
-    }
-    let version = running.version;
-    plan::not_failed(&version, &seen.notes)?;
+    let Running { version, standing } = seen.running()?;
     let good = FileName::good(&version);
-    let from = counted(seen, &version).ok_or_else(|| Refused::NotOnDisk { version: version.clone() })?;
-    let mut effects = vec![Effect::Rename { from: from.clone(), to: good.clone() }, Effect::SyncFolder(good)];
+    let mut effects = match standing {
+        Standing::Kept if seen.is_trial() => Effects::new(),
+        Standing::Kept => return Ok(Effects::new()),
+        Standing::OnTrial => {
+            plan::not_failed(&version, &seen.notes)?;
+            let from =
+                counted(seen, &version).ok_or_else(|| Refused::NotOnDisk { version: version.clone() })?;
+            vec![Effect::Rename { from: from.clone(), to: good.clone() }]
+        }
+    };
+    effects.push(Effect::SyncFolder(good));
     // A higher one would boot next time. It goes once this one is there for good.
-    effects
-        .extend(removed(seen.names.iter().filter(|name| name.version.order(&version) == Ordering::Greater)));
+    let higher = seen.names.iter().filter(|name| name.version.order(&version) == Ordering::Greater);
+    effects.extend(removed(&version, higher));
     Ok(effects)
 }
 
+/// The file that runs: as the loader renamed it, else as it was when it was chosen.
 fn counted<'a>(seen: &'a Seen, version: &Version) -> Option<&'a FileName> {
-    seen.names.iter().find(|name| name.version == *version && matches!(name.mark, Mark::Counted { .. }))
+    let named = [&seen.boot.counted, &seen.boot.selected].into_iter().flatten();
+    named.filter(|name| name.version == *version).find_map(|name| seen.names.get(name))
 }
 
 /// The reason first: a cut afterwards leaves a slot that is known to be bad. Tries that are left are taken away.
@@ -109,10 +132,17 @@ fn failed(seen: &Seen, version: &Version, reason: crate::Reason) -> Effects {
 /// Room is made first and durably: clusters of a file that may come back must not hold another one's content.
 fn begin(seen: &Seen, version: &Version, order: Order) -> Result<Effects, Refused> {
     let running = kept(seen)?;
-    plan::admit(&running, version, order, &seen.notes)?;
+    // Also what nobody noted yet, because the plan after the boot was not finished.
+    let failures = failures(seen, &running);
+    let mut notes = seen.notes.clone();
+    failures.iter().for_each(|note| notes.apply(note));
+    plan::admit(&running, version, order, &notes)?;
     let aside = FileName::aside(version);
-    let mut effects: Effects = plan::forgive(version, &seen.notes).into_iter().collect();
-    effects.extend(removed(seen.names.iter().filter(|name| name.version != running)));
+    let mut effects: Effects = failures.into_iter().map(Effect::Note).collect();
+    effects.extend(plan::forgive(version, &notes));
+    // What a plan before did, and did not finish, may not be on the disk yet; what is built on it now would be torn with it.
+    effects.push(Effect::SyncFolder(aside.clone()));
+    effects.extend(removed(&running, seen.names.iter().filter(|name| name.version != running)));
     effects.extend([Effect::Write(aside.clone()), Effect::Sync(aside.clone()), Effect::Verify(aside)]);
     Ok(effects)
 }

@@ -43,6 +43,7 @@ fn an_update_is_written_aside_armed_tried_and_kept() {
     assert_eq!(
         plan(&seen(&["hearth_1.efi", "hearth_2.efi"], "hearth_2.efi", None), &wanted).unwrap(),
         [
+            sync_folder("hearth_3.new"),
             remove("hearth_1.efi"),
             sync_folder("hearth_1.efi"),
             Effect::Write(aside.clone()),
@@ -73,7 +74,7 @@ fn an_update_is_written_aside_armed_tried_and_kept() {
         [Effect::Rename { from: name("hearth_3+0-1.efi"), to: good.clone() }, Effect::SyncFolder(good)]
     );
     let kept = Seen { names: [name("hearth_2.efi"), name("hearth_3.efi")].into(), ..tried };
-    assert_eq!(plan(&kept, &Event::Confirmed).unwrap(), []);
+    assert_eq!(plan(&kept, &Event::Confirmed).unwrap(), [sync_folder("hearth_3.efi")]);
     assert_eq!(kept.running().unwrap(), Running { version: version("3"), standing: Standing::Kept });
     assert!(matches!(plan(&kept, &wanted), Err(Refused::Same { .. })));
 }
@@ -124,9 +125,9 @@ fn a_slot_that_is_not_healthy_says_so_and_restarts() {
     let event = Event::Failed { why: why.clone() };
     let note = failed("3", Reason::Unhealthy { why });
     let restart = Effect::Restart(Restart::Plain);
-    let tried = seen(&["hearth_2.efi", "hearth_3+0-1.efi"], "hearth_3+1-0.efi", None);
+    let tried = seen(&["hearth_2.efi", "hearth_3+0-1.efi"], "hearth_3+1-0.efi", Some("hearth_3+0-1.efi"));
     assert_eq!(plan(&tried, &event).unwrap(), [note.clone(), restart.clone()]);
-    let more = seen(&["hearth_2.efi", "hearth_3+2-1.efi"], "hearth_3+3.efi", None);
+    let more = seen(&["hearth_2.efi", "hearth_3+2-1.efi"], "hearth_3+3.efi", Some("hearth_3+2-1.efi"));
     assert_eq!(
         plan(&more, &event).unwrap(),
         [
@@ -177,11 +178,20 @@ fn an_older_system_is_chosen_by_name_and_the_newer_one_goes_once_it_is_kept() {
         plan(&armed, &Event::Restart).unwrap(),
         [Effect::ChooseOnce(name("hearth_1+1-0.efi")), Effect::Restart(Restart::Plain)]
     );
-    let tried = seen(&["hearth_1+0-1.efi", "hearth_2.efi"], "hearth_1+1-0.efi", None);
-    let plan = plan(&tried, &Event::Confirmed).unwrap();
+    let tried = seen(&["hearth_1+0-1.efi", "hearth_2.efi"], "hearth_1+1-0.efi", Some("hearth_1+0-1.efi"));
+    let hidden = Effect::Rename { from: name("hearth_2.efi"), to: name("hearth_2.new") };
     assert_eq!(
-        plan.get(1..),
-        Some([sync_folder("hearth_1.efi"), remove("hearth_2.efi"), sync_folder("hearth_2.efi")].as_slice())
+        plan(&tried, &Event::Confirmed).unwrap().get(1..),
+        Some(
+            [
+                sync_folder("hearth_1.efi"),
+                hidden,
+                sync_folder("hearth_2.new"),
+                remove("hearth_2.new"),
+                sync_folder("hearth_2.new")
+            ]
+            .as_slice()
+        )
     );
 }
 

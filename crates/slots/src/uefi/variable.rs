@@ -1,6 +1,7 @@
 //! Variables of the Boot Loader Interface, as files of efivarfs.
 //!
-//! Such a file has four bytes of attributes (little-endian, `Documentation/filesystems/efivarfs.rst`), then the value: UTF-16LE, with a zero at the end.
+//! Such a file has four bytes of attributes (little-endian, `Documentation/filesystems/efivarfs.rst`), then the value: UTF-16LE, with a
+//! zero at the end.
 
 /// Vendor GUID of the Boot Loader Interface; a variable's file is `<name>-<GUID>`.
 pub const VENDOR: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
