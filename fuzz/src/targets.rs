@@ -10,12 +10,13 @@ mod documents;
 mod images;
 mod kernel;
 mod leases;
+mod slots;
 mod time;
 mod vault;
 mod web;
 
 /// By where the bytes come from.
-pub(crate) const TABLES: [&[Target]; 11] = [
+pub(crate) const TABLES: [&[Target]; 12] = [
     leases::TARGETS,
     dns::TARGETS,
     time::TARGETS,
@@ -24,6 +25,7 @@ pub(crate) const TABLES: [&[Target]; 11] = [
     images::TARGETS,
     web::TARGETS,
     disk::TARGETS,
+    slots::TARGETS,
     vault::TARGETS,
     apps::TARGETS,
     backups::TARGETS,

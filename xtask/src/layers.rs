@@ -32,6 +32,11 @@ const RULES: &[Rule] = &[
         reason: "shared types do no I/O",
     },
     Rule {
+        krate: "slots",
+        never: &["tokio", "zbus", "rustix", "nix", "libc"],
+        reason: "what decides over slots does no I/O, or no test could look at all of it",
+    },
+    Rule {
         krate: "netd",
         never: &["hostd", "init", "image", "store"],
         reason: "daemons know each other over D-Bus",
