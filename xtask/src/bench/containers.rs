@@ -38,7 +38,7 @@ const AT_ONCE: u32 = 16;
 const PEERS: &str = "/run/hearth/tests/peers";
 const BUNDLE: &str = "/run/hearth/tests/root/tmp/bundle";
 /// Mount points that a root which nobody may write to must have.
-const FOLDERS: [&str; 7] = ["proc", "dev", "sys", "tmp", "etc", "data", ".hearth"];
+const FOLDERS: [&str; 8] = ["proc", "dev", "sys", "tmp", "etc", "data", "run", ".hearth"];
 
 /// Everything measured.
 #[derive(Debug, Serialize)]
@@ -64,6 +64,7 @@ pub(crate) fn measure(rounds: u32) -> Result<Report> {
     let bars = Bars::new();
     bars.step("crun, runc and what they need");
     let folder = target().join("bench/containers");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let runtimes = software::runtimes()?;
     let disk = UsbDisk::made_elsewhere(&runtimes.disk);
     let builder = VmBuilder::new(&folder, &Artifacts::load()?).memory(1024).usb_disk(&disk);
@@ -120,8 +121,10 @@ fn make_bundle(world: &mut World, peers: &[u8], layers: &[String; 2]) -> Result<
         world.tell(&json!({ "prepare": step }))?;
     }
     let mut specification = world.tell(&json!({ "specification": {
-        "start": order(), "root": "rootfs", "init": "/tmp/bundle/app-init", "cgroup": "/peers/one",
+        "start": order(), "root": "/tmp/bundle/rootfs", "init": "/tmp/bundle/app-init", "cgroup": "/peers/one",
     } }))?;
+    // What crun 1.8 takes; nothing newer is in it.
+    specification["ociVersion"] = json!("1.0.2");
     // Ours writes them itself.
     specification["linux"]["resources"] = json!({
         "memory": { "limit": 32 << 20, "swap": 32 << 20 },
