@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Longest request or answer in bytes, newline included.
-pub const MAX_LINE: usize = 16 * 1024 * 1024;
+/// Longest request or answer in bytes, newline included: a program of 15 MiB, in hexadecimal digits.
+pub const MAX_LINE: usize = 32 * 1024 * 1024;
 /// Most bytes of a file that one answer carries.
 pub const MAX_FILE: usize = 1024 * 1024;
 

@@ -62,7 +62,7 @@ static int run(const char *runtime, int count)
     for (int i = 0; i < count; i++) {
         char id[32];
         int status = -1;
-        snprintf(id, sizeof id, "peer%d", i);
+        snprintf(id, sizeof id, "peer%d-%d", getpid(), i);
         pid_t child = fork();
         if (child == 0) {
             dup2(null, 0);

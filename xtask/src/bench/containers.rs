@@ -1,7 +1,8 @@
-//! What containers cost: one that is made, runs and goes, against crun and runc on the same box; the memory that one takes beside its app's own;
+//! What containers cost: one that is made, runs and goes, against crun, runc and youki on the same box; the memory that one takes beside its app's own;
 //! an image that is pulled and unpacked, against skopeo and umoci.
 
 mod neighbours;
+mod peers;
 mod pull;
 
 use crate::artifacts;
@@ -35,7 +36,6 @@ use serde_json::json;
 const IN_A_ROW: u32 = 20;
 /// Containers that run at once, for what one takes.
 const AT_ONCE: u32 = 16;
-const PEERS: &str = "/run/hearth/tests/peers";
 const BUNDLE: &str = "/run/hearth/tests/root/tmp/bundle";
 /// Mount points that a root which nobody may write to must have.
 const FOLDERS: [&str; 8] = ["proc", "dev", "sys", "tmp", "etc", "data", "run", ".hearth"];
@@ -47,6 +47,7 @@ pub(crate) struct Report {
     ours_ms: Spread,
     crun_ms: Spread,
     runc_ms: Spread,
+    youki_ms: Spread,
     /// Bytes of the box's memory that a running container takes, beyond what its own control group counts.
     memory_bytes: f64,
     neighbours: Neighbours,
@@ -71,20 +72,23 @@ pub(crate) fn measure(rounds: u32) -> Result<Report> {
     let mut world = World::boot_with(&folder, builder)?;
     let layers = &runtimes.images.first().context("there is no image of the runtimes")?.layers;
     make_bundle(&mut world, &compile(&folder, "src/containers/peers.c")?, layers)?;
-    let (mut ours, mut crun, mut runc) = (Vec::new(), Vec::new(), Vec::new());
+    peers::bring_youki(&mut world)?;
+    let (mut ours, mut crun, mut runc, mut youki) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds.max(1) {
-        bars.step(&format!("round {round}: containers of ours, of crun, of runc"));
+        bars.step(&format!("round {round}: containers of ours, of crun, of runc, of youki"));
         let measured = [
             cost(&mut world, run_ours)?,
-            cost(&mut world, |world| run_peer(world, "crun"))?,
-            cost(&mut world, |world| run_peer(world, "runc"))?,
+            cost(&mut world, |world| peers::run(world, "crun", IN_A_ROW))?,
+            cost(&mut world, |world| peers::run(world, "runc", IN_A_ROW))?,
+            cost(&mut world, |world| peers::run(world, peers::YOUKI, IN_A_ROW))?,
         ];
         // The first round reads programs from the disk.
         if round > 0 {
-            let [one, two, three] = measured;
+            let [one, two, three, four] = measured;
             ours.push(one);
             crun.push(two);
             runc.push(three);
+            youki.push(four);
         }
     }
     bars.step("containers that wait");
@@ -96,8 +100,8 @@ pub(crate) fn measure(rounds: u32) -> Result<Report> {
     let pull = pull::measure(&folder, rounds)?;
     bars.finish();
     let spread = |rounds: Vec<f64>| Spread::try_from(rounds).context("no round");
-    let (ours_ms, crun_ms, runc_ms) = (spread(ours)?, spread(crun)?, spread(runc)?);
-    Ok(Report { ours_ms, crun_ms, runc_ms, memory_bytes, neighbours, pull })
+    let (ours_ms, crun_ms, runc_ms, youki_ms) = (spread(ours)?, spread(crun)?, spread(runc)?, spread(youki)?);
+    Ok(Report { ours_ms, crun_ms, runc_ms, youki_ms, memory_bytes, neighbours, pull })
 }
 
 /// The program that every runtime runs: nothing in a row of volumes, as the others have none ready.
@@ -106,10 +110,10 @@ fn order() -> Value {
 }
 
 /// The same specification that ours is made by, over a root in memory.
-fn make_bundle(world: &mut World, peers: &[u8], layers: &[String; 2]) -> Result<()> {
-    world.agent.install(PEERS, peers)?;
+fn make_bundle(world: &mut World, program: &[u8], layers: &[String; 2]) -> Result<()> {
+    world.agent.install(peers::PROGRAM, program)?;
     let [low, high] = layers;
-    world.agent.run(PEERS, &["prepare", "/dev/sda", low, high], "")?;
+    world.agent.run(peers::PROGRAM, &["prepare", "/dev/sda", low, high], "")?;
     for folder in FOLDERS {
         world.tell(&json!({ "prepare": { "make": format!("{BUNDLE}/rootfs/{folder}") } }))?;
     }
@@ -153,10 +157,6 @@ fn run_ours(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn run_peer(world: &mut World, name: &str) -> Result<()> {
-    world.agent.run(PEERS, &["run", name, &IN_A_ROW.to_string()], "").map(drop)
-}
-
 /// What a container takes that waits, but for what it uses itself.
 fn memory(world: &mut World) -> Result<f64> {
     let id = |number: u32| json!({ "app": APP, "name": format!("at-once{number}") });
@@ -189,12 +189,13 @@ impl Figures for Report {
     const MARK: &str = "<!-- bench: written by `cargo xtask bench --only containers` -->\n";
 
     fn table(&self) -> String {
-        let Self { ours_ms, crun_ms, runc_ms, memory_bytes, neighbours, pull } = self;
+        let Self { ours_ms, crun_ms, runc_ms, youki_ms, memory_bytes, neighbours, pull } = self;
         let ratio = |peer: &Spread| ours_ms.median / peer.median;
         format!(
             "| containers | measured | goal | gate |\n|---|---|---|---|\n\
              | one made, run to its end and gone, CPU-milliseconds of QEMU (TCG), against crun | {} : {} = {:.2} | 1.0 | 1.5 |\n\
              | the same, against runc | {} : {} = {:.2} | | |\n\
+             | the same, against youki | {} : {} = {:.2} | | |\n\
              | memory of one that waits, beyond its own | {:.2} MiB | | |\n\
              {}{}",
             ours_ms.shown(0),
@@ -203,6 +204,9 @@ impl Figures for Report {
             ours_ms.shown(0),
             runc_ms.shown(0),
             ratio(runc_ms),
+            ours_ms.shown(0),
+            youki_ms.shown(0),
+            ratio(youki_ms),
             memory_bytes / 1024.0 / 1024.0,
             neighbours.rows(),
             pull.row(),
@@ -221,13 +225,14 @@ mod tests {
             ours_ms: spread(120.0),
             crun_ms: spread(100.0),
             runc_ms: spread(400.0),
+            youki_ms: spread(240.0),
             memory_bytes: 524_288.0,
             neighbours: Neighbours::of(spread(200.0), spread(300.0), spread(210.0)),
             pull: Pull { image_bytes: 104_857_600, ours_seconds: spread(2.0), peer_seconds: spread(4.0) },
         };
         let table = report.table();
         assert!(table.contains("120 (120–120) : 100 (100–100) = 1.20"), "{table}");
-        assert!(table.contains("= 0.30"), "{table}");
+        assert!(table.contains("= 0.30") && table.contains(": 240 (240–240) = 0.50"), "{table}");
         assert!(table.contains("0.50 MiB"), "{table}");
         assert!(table.contains("µs = 1.50"), "{table}");
         assert!(table.contains("of 100 MiB"), "{table}");
