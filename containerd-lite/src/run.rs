@@ -13,6 +13,7 @@
 mod calls;
 mod cgroup;
 mod ending;
+mod filter;
 pub mod helper;
 mod launcher;
 mod network;
@@ -35,5 +36,9 @@ pub use launcher::Launcher;
 #[must_use]
 pub fn specification(start: &Start, root: &Path, init: &Path, cgroup: &str) -> Value {
     let user = user::User { uid: 0, gid: 0, groups: Vec::new(), home: "/".to_owned() };
-    spec::spec(start, &user, &spec::Ready { cgroup, root, init, volumes: &[] })
+    let mut all = spec::spec(start, &user, &spec::Ready { cgroup, root, init, volumes: &[] });
+    if let Some(linux) = all.get_mut("linux").and_then(Value::as_object_mut) {
+        linux.insert("seccomp".to_owned(), calls::specification());
+    }
+    all
 }

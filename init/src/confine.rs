@@ -8,7 +8,6 @@
 //! cgroup → limits → bounding set → groups, user → kept capabilities → no_new_privs → Landlock → seccomp → exec
 //! ```
 
-pub mod filter;
 pub mod landlock;
 pub mod privileges;
 
@@ -48,7 +47,7 @@ pub enum ConfineError {
     Landlock(#[from] ::landlock::RulesetError),
     /// seccomp.
     #[error("restricting system calls")]
-    Filter(#[from] filter::FilterError),
+    Filter(#[from] syscalls::FilterError),
     /// The program.
     #[error("running {0}")]
     Exec(&'static str, #[source] io::Error),
@@ -68,9 +67,9 @@ pub fn become_service(name: &OsString) -> Result<Infallible, ConfineError> {
     match &service.confinement {
         Confinement::Sandbox(sandbox) => {
             landlock::restrict(service.program, sandbox)?;
-            filter::install(sandbox.families, sandbox.calls_also)?;
+            syscalls::install(sandbox.families, sandbox.calls_also)?;
         }
-        Confinement::Forbidden { calls, .. } => filter::forbid(calls)?,
+        Confinement::Forbidden { calls, .. } => syscalls::forbid(calls)?,
         Confinement::Nothing => {}
     }
     let mut program = Command::new(service.program);
@@ -153,7 +152,7 @@ mod tests {
         .into();
         let said = std::thread::spawn(move || {
             landlock::restrict("/nonexistent", &sandbox).unwrap();
-            filter::install(sandbox.families, sandbox.calls_also).unwrap();
+            syscalls::install(sandbox.families, sandbox.calls_also).unwrap();
             steps
                 .into_iter()
                 .map(|words| {

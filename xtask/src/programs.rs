@@ -15,9 +15,10 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 pub(crate) fn build() -> Result<Programs> {
     build_static("init")?;
     build_static("app-init")?;
-    let daemons = ["containerd-lite", "netd", "hostd", "storaged"];
+    let daemons = ["containerd-lite", "netd", "hostd", "installer", "storaged"];
     cargo(["build", "--release"].into_iter().chain(daemons.into_iter().flat_map(|name| ["--package", name])))
         .run()?;
+    build_starter()?;
     let release = target().join("release");
     // Static: stage 1 runs where there is no library yet, and the first process of a container where there is none of ours.
     Ok(Programs {
@@ -26,10 +27,21 @@ pub(crate) fn build() -> Result<Programs> {
         netd: release.join("netd"),
         hostd: release.join("hostd"),
         storaged: release.join("storaged"),
+        installer: release.join("installer"),
         containerd_lite_run: release.join("containerd-lite-run"),
         containerd_lite_unpack: release.join("containerd-lite-unpack"),
         app_init: static_program("app-init"),
     })
+}
+
+/// Builds the program that starts containers: as a whole, since it is started for each of them and finding libraries would be a fifth of its time
+/// (docs/adr/0023). Only the last step is for it alone: the crates are those of the daemons.
+///
+/// # Errors
+/// When the compiler fails.
+pub(crate) fn build_starter() -> Result<()> {
+    let program = ["rustc", "--release", "--package", "containerd-lite", "--bin", "containerd-lite-run"];
+    cargo(program.into_iter().chain(["--", "-C", "target-feature=+crt-static"])).run()
 }
 
 /// Builds the agent that tests add to an image, and what it is given to run there.

@@ -1,4 +1,4 @@
-//! The system calls of apps, as the list that libcontainer hands to libseccomp.
+//! The system calls of apps: rules, and their text for other runtimes (`linux.seccomp` of the OCI specification).
 //!
 //! What is on no list is answered as by a kernel that does not know it (`ENOSYS`): libraries fall back to older calls then, where a refusal
 //! would end them. What is known and refused is answered with `EPERM`. Other architectures of the processor, x32 too, are ended: libseccomp does
@@ -7,10 +7,11 @@
 use serde_json::Value;
 use serde_json::json;
 
-const EPERM: u32 = 1;
-const ENOSYS: u32 = 38;
-const EPROTONOSUPPORT: u32 = 93;
-const EAFNOSUPPORT: u32 = 97;
+/// What a call gets that no rule is about: `ENOSYS`.
+pub(super) const UNKNOWN: i32 = 38;
+const EPERM: i32 = 1;
+const EPROTONOSUPPORT: i32 = 93;
+const EAFNOSUPPORT: i32 = 97;
 
 const AF_UNIX: u64 = 1;
 const AF_INET: u64 = 2;
@@ -116,13 +117,75 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// The object `linux.seccomp` of a specification.
-pub(crate) fn filter() -> Value {
-    let mut rules = vec![allow(&names(ALLOWED), &[]), refuse(&names(REFUSED), EPERM, &[])];
+/// What becomes of some calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// Their names; a processor has not all of them.
+    pub(super) names: Vec<&'static str>,
+    /// Refused with this number, or let through.
+    pub(super) refused: Option<i32>,
+    /// All of them must hold; each is about another argument.
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// A comparison of one argument of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    /// Number of the argument, from 0.
+    pub(super) argument: u32,
+    /// How it is compared.
+    pub(super) comparison: Comparison,
+}
+
+/// What an argument must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// This.
+    Equal(u64),
+    /// More than this.
+    Above(u64),
+    /// The bits of the mask have this value.
+    Masked { mask: u64, value: u64 },
+}
+
+/// The rules. A call that none of them is about gets [`UNKNOWN`].
+pub(super) fn rules() -> Vec<Rule> {
+    let mut rules = vec![allow(names(ALLOWED), &[]), refuse(names(REFUSED), EPERM, &[])];
     rules.extend(processes());
     rules.extend(sockets());
-    rules.extend(PERSONALITIES.map(|which| allow(&["personality"], &[equal(0, which)])));
-    json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": ENOSYS, "syscalls": rules })
+    rules.extend(PERSONALITIES.map(|which| allow(vec!["personality"], &[equal(0, which)])));
+    rules
+}
+
+/// The object `linux.seccomp` of a specification.
+pub(super) fn specification() -> Value {
+    let rules: Vec<Value> = rules().iter().map(Rule::specification).collect();
+    json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": UNKNOWN, "syscalls": rules })
+}
+
+impl Rule {
+    fn specification(&self) -> Value {
+        let args: Vec<Value> = self.conditions.iter().map(Condition::specification).collect();
+        match self.refused {
+            None => json!({ "names": self.names, "action": "SCMP_ACT_ALLOW", "args": args }),
+            Some(errno) => {
+                json!({ "names": self.names, "action": "SCMP_ACT_ERRNO", "errnoRet": errno, "args": args })
+            }
+        }
+    }
+}
+
+impl Condition {
+    fn specification(&self) -> Value {
+        let index = self.argument;
+        match self.comparison {
+            Comparison::Equal(value) => json!({ "index": index, "value": value, "op": "SCMP_CMP_EQ" }),
+            Comparison::Above(value) => json!({ "index": index, "value": value, "op": "SCMP_CMP_GT" }),
+            Comparison::Masked { mask, value } => {
+                json!({ "index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ" })
+            }
+        }
+    }
 }
 
 fn names(table: &[(&'static str, &'static str)]) -> Vec<&'static str> {
@@ -131,59 +194,53 @@ fn names(table: &[(&'static str, &'static str)]) -> Vec<&'static str> {
 
 /// Processes without namespaces of their own: a user namespace would give every capability inside of it, and with it the parts of the kernel that
 /// only root reaches elsewhere. What clone3(2) is asked for lies in memory, where no filter sees it; libraries then use clone(2).
-fn processes() -> Vec<Value> {
+fn processes() -> Vec<Rule> {
     let all = NEW_NAMESPACES.iter().fold(0, |all, flag| all | flag);
-    let mut rules = vec![allow(&["clone"], &[masked(0, all, 0)])];
-    rules.extend(NEW_NAMESPACES.map(|flag| refuse(&["clone"], EPERM, &[masked(0, flag, flag)])));
+    let mut rules = vec![allow(vec!["clone"], &[masked(0, all, 0)])];
+    rules.extend(NEW_NAMESPACES.map(|flag| refuse(vec!["clone"], EPERM, &[masked(0, flag, flag)])));
     rules
 }
 
 /// Sockets of the families that apps have a use for. Each other one is a part of the kernel that nobody looked after for long; of netlink only
 /// routing, which libraries ask for the addresses of the links.
-fn sockets() -> Vec<Value> {
+fn sockets() -> Vec<Rule> {
     let used = [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK];
-    let mut rules: Vec<Value> = [AF_UNIX, AF_INET, AF_INET6]
-        .map(|family| allow(&["socket"], &[equal(0, family)]))
+    let socket = || vec!["socket"];
+    let pair = || vec!["socketpair"];
+    let mut rules: Vec<Rule> = [AF_UNIX, AF_INET, AF_INET6]
+        .map(|family| allow(socket(), &[equal(0, family)]))
         .into_iter()
         .chain([
-            allow(&["socket"], &[equal(0, AF_NETLINK), equal(2, 0)]),
-            refuse(&["socket"], EPROTONOSUPPORT, &[equal(0, AF_NETLINK), compare(2, "SCMP_CMP_GT", 0)]),
-            refuse(&["socket"], EAFNOSUPPORT, &[compare(0, "SCMP_CMP_GT", AF_NETLINK)]),
-            allow(&["socketpair"], &[equal(0, AF_UNIX)]),
-            refuse(&["socketpair"], EAFNOSUPPORT, &[compare(0, "SCMP_CMP_GT", AF_UNIX)]),
+            allow(socket(), &[equal(0, AF_NETLINK), equal(2, 0)]),
+            refuse(socket(), EPROTONOSUPPORT, &[equal(0, AF_NETLINK), above(2, 0)]),
+            refuse(socket(), EAFNOSUPPORT, &[above(0, AF_NETLINK)]),
+            allow(pair(), &[equal(0, AF_UNIX)]),
+            refuse(pair(), EAFNOSUPPORT, &[above(0, AF_UNIX)]),
         ])
         .collect();
     let unused = (0..AF_NETLINK).filter(|family| !used.contains(family));
-    rules.extend(unused.map(|family| refuse(&["socket"], EAFNOSUPPORT, &[equal(0, family)])));
+    rules.extend(unused.map(|family| refuse(socket(), EAFNOSUPPORT, &[equal(0, family)])));
     rules
 }
 
-fn allow(names: &[&str], arguments: &[Value]) -> Value {
-    rule(json!({ "names": names, "action": "SCMP_ACT_ALLOW" }), arguments)
+fn allow(names: Vec<&'static str>, conditions: &[Condition]) -> Rule {
+    Rule { names, refused: None, conditions: conditions.to_vec() }
 }
 
-fn refuse(names: &[&str], errno: u32, arguments: &[Value]) -> Value {
-    rule(json!({ "names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": errno }), arguments)
+fn refuse(names: Vec<&'static str>, errno: i32, conditions: &[Condition]) -> Rule {
+    Rule { names, refused: Some(errno), conditions: conditions.to_vec() }
 }
 
-fn rule(mut rule: Value, arguments: &[Value]) -> Value {
-    if let Some(rule) = rule.as_object_mut().filter(|_| !arguments.is_empty()) {
-        rule.insert("args".to_owned(), arguments.into());
-    }
-    rule
+fn equal(argument: u32, value: u64) -> Condition {
+    Condition { argument, comparison: Comparison::Equal(value) }
 }
 
-fn equal(index: u32, value: u64) -> Value {
-    compare(index, "SCMP_CMP_EQ", value)
+fn above(argument: u32, value: u64) -> Condition {
+    Condition { argument, comparison: Comparison::Above(value) }
 }
 
-fn compare(index: u32, operator: &str, value: u64) -> Value {
-    json!({ "index": index, "value": value, "op": operator })
-}
-
-/// The bits of the mask have this value. The specification of OCI has the mask in `value`; libcontainer 0.7.0 takes `valueTwo` for it.
-fn masked(index: u32, mask: u64, value: u64) -> Value {
-    json!({ "index": index, "value": value, "valueTwo": mask, "op": "SCMP_CMP_MASKED_EQ" })
+fn masked(argument: u32, mask: u64, value: u64) -> Condition {
+    Condition { argument, comparison: Comparison::Masked { mask, value } }
 }
 
 #[cfg(test)]
@@ -213,28 +270,32 @@ mod tests {
     }
 
     #[test]
-    fn it_is_what_libcontainer_reads() {
-        let read: LinuxSeccomp = serde_json::from_value(filter()).unwrap();
-        assert_eq!(read.default_errno_ret(), Some(ENOSYS));
-        let rules = read.syscalls().as_ref().unwrap();
-        assert_eq!(rules.len(), filter()["syscalls"].as_array().unwrap().len());
-        let clone = rules.iter().find(|rule| rule.names()[0] == "clone").unwrap();
+    fn its_text_is_what_runtimes_read() {
+        let read: LinuxSeccomp = serde_json::from_value(specification()).unwrap();
+        assert_eq!(read.default_errno_ret(), u32::try_from(UNKNOWN).ok());
+        let read = read.syscalls().as_ref().unwrap();
+        assert_eq!(read.len(), rules().len());
+        let clone = read.iter().find(|rule| rule.names()[0] == "clone").unwrap();
         let argument = clone.args().as_ref().unwrap()[0];
-        // As it is handed on: the mask, then what the bits must be.
-        assert_eq!((argument.value_two(), argument.value()), (Some(0x7e02_0080), 0));
+        // runtime-spec, config-linux.md: the mask, then what the bits must be.
+        assert_eq!((argument.value(), argument.value_two()), (0x7e02_0080, Some(0)));
     }
 
     #[test]
     fn every_family_of_sockets_has_an_answer() {
-        let all = filter();
-        let rules = all["syscalls"].as_array().unwrap();
-        let equal_to = |family: u64| {
-            rules.iter().any(|rule| {
-                rule["names"][0] == "socket"
-                    && rule["args"][0]["op"] == "SCMP_CMP_EQ"
-                    && rule["args"][0]["value"] == family
-            })
+        let has = |condition: Condition| {
+            rules().iter().any(|rule| rule.names == ["socket"] && rule.conditions.first() == Some(&condition))
         };
-        assert!((0..=AF_NETLINK).all(equal_to));
+        assert!((0..=AF_NETLINK).all(|family| has(equal(0, family))));
+        assert!(has(above(0, AF_NETLINK)));
+    }
+
+    #[test]
+    fn no_rule_compares_an_argument_twice() {
+        // libseccomp refuses that (seccomp_rule_add(3)).
+        for rule in rules() {
+            let arguments: BTreeSet<u32> = rule.conditions.iter().map(|one| one.argument).collect();
+            assert_eq!(arguments.len(), rule.conditions.len(), "{rule:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@
 //!  one answer, one line  ◄──   ends; its mounts go with it
 //! ```
 
+mod executor;
 mod ids;
 mod inside;
 mod stage;
@@ -38,9 +39,6 @@ struct Impossible(String);
 /// # Errors
 /// When the daemon does not keep to the protocol. What cannot be done is an answer.
 pub fn run() -> anyhow::Result<()> {
-    if std::env::args().nth(1).is_some_and(|word| word == ids::WORD) {
-        return ids::hold();
-    }
     // Its memory and descriptors are nobody's business, least of all a container's that it joins.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).context("close the process")?;
     let mut line = String::new();

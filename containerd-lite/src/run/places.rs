@@ -1,6 +1,7 @@
 //! Where what belongs to an app and its containers lies while it runs.
 //!
 //! ```text
+//! /run/hearth/containers/system-calls.bpf       the compiled list of system calls, the same for all
 //! /run/hearth/containers/<app>/net              its network namespace
 //! /run/hearth/containers/<app>/c/<container>/   record   which process it is, and how it runs
 //!                                               end      how it ended, written by its first process
@@ -16,6 +17,11 @@ use std::path::PathBuf;
 
 /// Folder of the containers beside the app's network.
 pub(crate) const CONTAINERS: &str = "c";
+
+/// The compiled list of system calls. With a dot: no name of an app.
+pub(crate) fn system_calls() -> PathBuf {
+    Path::new(paths::CONTAINERS_RUN).join("system-calls.bpf")
+}
 
 /// Folder of an app.
 pub(crate) fn app(app: &AppKey) -> PathBuf {

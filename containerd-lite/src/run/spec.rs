@@ -1,10 +1,10 @@
 //! The OCI specification of a container (runtime-spec 1.2, `config.json`): what libcontainer is told.
 //!
-//! Everything that does not depend on the container is the same for all: namespaces, masked paths, capabilities, system calls. The root, volumes and
+//! Everything that does not depend on the container is the same for all: namespaces, masked paths, capabilities. System calls are not in it:
+//! `helper::executor` applies their list. The root, volumes and
 //! `/.hearth/init` lie mounted in the stage, with their owners mapped, before this is read. There is no network namespace in it: whoever
 //! reads it is in the app's already.
 
-use super::calls;
 use super::user::User;
 use crate::runtime::Start;
 use model::containers::StopSignal;
@@ -98,7 +98,6 @@ pub(crate) fn spec(start: &Start, user: &User, ready: &Ready<'_>) -> Value {
             "rootfsPropagation": "private",
             "maskedPaths": MASKED,
             "readonlyPaths": READ_ONLY,
-            "seccomp": calls::filter(),
         },
     })
 }

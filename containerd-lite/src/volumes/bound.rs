@@ -35,7 +35,11 @@ pub(super) fn limit(folder: &Path) -> Result<(), Errno> {
             let disk = rustix::fs::fstatvfs(&folder)?;
             let most =
                 most(Amount { bytes: disk.f_blocks.saturating_mul(disk.f_frsize), files: disk.f_files });
-            known(quota::limit(&folder, project, most)).map(drop)
+            match known(quota::limit(&folder, project, most)) {
+                // The disk fails, or is protected: nothing is written there anyway, and what it has can still be shown.
+                Ok(_) | Err(Errno::ROFS) => Ok(()),
+                Err(error) => Err(error),
+            }
         }
     }
 }

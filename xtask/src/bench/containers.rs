@@ -1,5 +1,5 @@
-//! What containers cost: one that is made, runs and goes, against crun, runc and youki on the same box; the memory that one takes beside its app's own;
-//! an image that is pulled and unpacked, against skopeo and umoci.
+//! What containers cost: one that is made, runs and goes, against crun, runc and youki on the same box; the memory that one takes beside
+//! its app's own; an image that is pulled and unpacked, against skopeo and umoci.
 
 mod neighbours;
 mod peers;

@@ -4,8 +4,8 @@
 //! calls: a program of the image would be root of the box. Here this process itself gives everything up first, and the program inherits that.
 
 use super::start;
-use crate::run::calls;
 use crate::run::cgroup;
+use crate::run::filter::Filter;
 use crate::run::order::Answer;
 use crate::run::order::Inside;
 use crate::run::order::MAX_OUTPUT;
@@ -14,8 +14,6 @@ use crate::run::spec::OOM_SCORE;
 use crate::run::user::User;
 use anyhow::Context as _;
 use anyhow::ensure;
-use libcontainer::oci_spec::runtime::LinuxSeccomp;
-use libcontainer::seccomp::initialize_seccomp;
 use model::containers::End;
 use nix::unistd::Gid;
 use nix::unistd::Uid;
@@ -57,8 +55,10 @@ const CAPABILITIES: u32 = 64;
 /// Runs it to its end, or to the end of the patience.
 pub(super) fn run(order: &Inside) -> anyhow::Result<Answer> {
     let give_up = Instant::now() + order.patience;
+    // Inside, the box's files are out of sight.
+    let filter = Filter::load().context("load the list of system calls")?;
     enter(order)?;
-    become_user(&order.user).context("become the container's user")?;
+    become_user(&order.user, &filter).context("become the container's user")?;
     let (output, into) = std::io::pipe().context("make a pipe")?;
     let [program, arguments @ ..] = order.words.as_slice() else {
         anyhow::bail!("there is no program to run")
@@ -111,7 +111,7 @@ fn enter(order: &Inside) -> anyhow::Result<()> {
 }
 
 /// Gives up everything that the container's programs do not have, in the order in which it can be given up.
-fn become_user(user: &User) -> anyhow::Result<()> {
+fn become_user(user: &User, filter: &Filter) -> anyhow::Result<()> {
     let kept = if user.uid == 0 { OF_ROOT } else { CapabilitySet::empty() };
     for bit in 0..CAPABILITIES {
         let one = CapabilitySet::from_bits_retain(1 << bit);
@@ -134,8 +134,7 @@ fn become_user(user: &User) -> anyhow::Result<()> {
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).context("drop the capabilities")?;
     rustix::thread::set_no_new_privs(true).context("give up new privileges")?;
-    let filter: LinuxSeccomp = serde_json::from_value(calls::filter()).context("read the system calls")?;
-    initialize_seccomp(&filter).context("list the system calls").map(|_| ())
+    filter.apply().context("apply the list of system calls")
 }
 
 /// What the program prints, until it has ended; none when that takes too long.

@@ -1,9 +1,11 @@
 //! Starts a container.
 
 use super::Impossible;
+use super::executor::Confined;
 use super::ids;
 use super::stage::Stage;
 use crate::run::cgroup;
+use crate::run::filter::Filter;
 use crate::run::places;
 use crate::run::record;
 use crate::run::record::Record;
@@ -45,6 +47,7 @@ const NAME: &str = "container";
 pub(super) fn start(id: &ContainerId, init: &Path, start: &Start) -> anyhow::Result<()> {
     check(start)?;
     prepare_process()?;
+    let filter = Filter::load().context("load the list of system calls")?;
     let network = File::open(places::network(&id.app)).context("open the app's network")?;
     rustix::thread::move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
         .context("enter the app's network")?;
@@ -62,7 +65,7 @@ pub(super) fn start(id: &ContainerId, init: &Path, start: &Start) -> anyhow::Res
     let cgroup = cgroup::path_in_hierarchy(id);
     let spec = spec::spec(start, &user, &Ready { cgroup: &cgroup, root: &root, init, volumes: &volumes });
     fs::write(stage.place("config.json"), spec.to_string()).context("write the specification")?;
-    let mut container = create(id, &stage, start.first_id + user.uid)?;
+    let mut container = create(id, &stage, start.first_id + user.uid, filter)?;
     record_it(id, &container, start, user).context("record the container")?;
     container.start().context("start the container")?;
     // The root keeps the stage's memory: what nobody reads any more need not stay in it.
@@ -123,10 +126,11 @@ pub(super) fn set_inherited() -> anyhow::Result<()> {
 }
 
 /// Has libcontainer make it, up to where its first program would run.
-fn create(id: &ContainerId, stage: &Stage, owner: u32) -> anyhow::Result<Container> {
+fn create(id: &ContainerId, stage: &Stage, owner: u32, filter: Filter) -> anyhow::Result<Container> {
     let end = File::options().append(true).open(places::end(id)).context("open the file for its end")?;
     let [stdout, stderr] = places::pipes(id).map(|path| pipe(&path, owner));
     ContainerBuilder::new(NAME.to_owned(), SyscallType::default())
+        .with_executor(Confined(filter))
         .with_root_path(stage.place("state"))
         .context("find the place for notes")?
         .with_stdin(end)

@@ -1,4 +1,4 @@
-//! System calls that a service may make; all others fail with `EPERM`.
+//! System calls that a service or a helper of PID 1 may make; all others fail with `EPERM`.
 //!
 //! The list is what a Rust daemon with tokio, rustls, sled and zbus needs, read from their sources and from traces. It
 //! is one list for all services: what sets them apart is the families of sockets, a few calls that a row names, their
