@@ -12,11 +12,12 @@ mod kernel;
 mod leases;
 mod slots;
 mod time;
+mod updates;
 mod vault;
 mod web;
 
 /// By where the bytes come from.
-pub(crate) const TABLES: [&[Target]; 12] = [
+pub(crate) const TABLES: [&[Target]; 13] = [
     leases::TARGETS,
     dns::TARGETS,
     time::TARGETS,
@@ -29,6 +30,7 @@ pub(crate) const TABLES: [&[Target]; 12] = [
     vault::TARGETS,
     apps::TARGETS,
     backups::TARGETS,
+    updates::TARGETS,
 ];
 
 /// The parts of an input that stand for messages after each other: a length of one byte before each.

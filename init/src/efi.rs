@@ -1,47 +1,59 @@
-//! EFI variables of the boot loader interface (systemd's BOOT_LOADER_INTERFACE), read from efivarfs.
+//! What the loader said of this boot, read from efivarfs, and the slots that it chose from (docs/spec/slots.md).
 
 use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+use slots::Notes;
+use slots::uefi;
+use slots::uefi::Boot;
+use slots::uefi::FileName;
+use slots::uefi::Seen;
+use slots::uefi::variable;
 
 /// Where efivarfs is mounted.
 pub const EFIVARS: &str = "/sys/firmware/efi/efivars";
-
-/// Vendor GUID of the boot loader interface.
-const LOADER: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+/// How many names in the folder of slots are looked at.
+const MAX_NAMES: usize = 4096;
 
 /// A text variable of the loader, if there is one.
 #[must_use]
 pub fn loader_variable(folder: &Path, name: &str) -> Option<String> {
-    decode(&fs::read(folder.join(format!("{name}-{LOADER}"))).ok()?)
+    let text = variable::decode(&read(folder, name)?).ok();
+    text.filter(|text| !text.is_empty())
 }
 
-/// Four bytes of attributes (efivarfs.rst), then UTF-16 with or without a final zero.
-fn decode(content: &[u8]) -> Option<String> {
-    let units: Vec<u16> = content
-        .get(4..)?
-        .chunks_exact(2)
-        .filter_map(|pair| pair.try_into().ok().map(u16::from_le_bytes))
-        .take_while(|&unit| unit != 0)
-        .collect();
-    String::from_utf16(&units).ok().filter(|text| !text.is_empty())
+/// What runs and what lies beside it, without notes: those lie on the data partition. What cannot be read is not there, and then the system
+/// counts as kept: it is never rebooted for that.
+#[must_use]
+pub fn slots(folder: &Path, esp: &Path) -> Seen {
+    let selected = read(folder, variable::SELECTED);
+    let counted = read(folder, variable::COUNTED);
+    let entries = fs::read_dir(esp.join(uefi::FOLDER)).into_iter().flatten().take(MAX_NAMES).flatten();
+    Seen {
+        names: entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+        boot: Boot::read(selected.as_deref(), counted.as_deref()),
+        notes: Notes::default(),
+    }
+}
+
+fn read(folder: &Path, name: &str) -> Option<Vec<u8>> {
+    let file = File::open(folder.join(format!("{name}-{}", variable::VENDOR))).ok()?;
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(variable::MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(bound).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Name of the running slot: the loader's entry, else the command line's word, else `direct`.
 #[must_use]
 pub fn slot_name(entry: Option<&str>, word: Option<&str>) -> String {
-    entry.and_then(entry_stem).or_else(|| word.and_then(checked)).unwrap_or_else(|| "direct".to_owned())
-}
-
-/// `hearth_1.2+3-1.efi` → `hearth_1.2`.
-fn entry_stem(entry: &str) -> Option<String> {
-    let name = entry.rsplit(['/', '\\']).next().unwrap_or(entry);
-    let stem = match name.len().checked_sub(4) {
-        Some(end) if name.get(end..).is_some_and(|suffix| suffix.eq_ignore_ascii_case(".efi")) => {
-            name.get(..end)?
-        }
-        _ => name,
-    };
-    checked(stem.split('+').next()?)
+    let version = entry.and_then(|entry| entry.parse::<FileName>().ok()).map(|name| name.version);
+    version
+        .map(|version| format!("hearth_{version}"))
+        .or_else(|| word.and_then(checked))
+        .unwrap_or_else(|| "direct".to_owned())
 }
 
 /// A slot's name goes into console lines and file names.
@@ -79,14 +91,16 @@ mod tests {
     #[test]
     fn a_loader_variable_is_read_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(format!("LoaderEntrySelected-{LOADER}"));
+        let file = folder.path().join(format!("LoaderEntrySelected-{}", variable::VENDOR));
         fs::write(file, variable("hearth_1.0+2-1.efi")).unwrap();
         let entry = loader_variable(folder.path(), "LoaderEntrySelected");
         assert_eq!(entry.as_deref(), Some("hearth_1.0+2-1.efi"));
         assert_eq!(loader_variable(folder.path(), "LoaderDevicePartUUID"), None);
-        for damaged in [b"".as_slice(), b"\x06\0\0", b"\x06\0\0\0", b"\x06\0\0\0\0\0", b"\x06\0\0\0\x00\xd8"]
-        {
-            assert_eq!(decode(damaged), None, "{damaged:?}");
+        let file = folder.path().join(format!("LoaderEntrySelected-{}", variable::VENDOR));
+        let long = [6; variable::MAX_FILE + 1];
+        for damaged in [b"".as_slice(), b"\x06\0\0", b"\x06\0\0\0\0\0", b"\x06\0\0\0\x00\xd8", &long] {
+            fs::write(&file, damaged).unwrap();
+            assert_eq!(loader_variable(folder.path(), variable::SELECTED), None, "{damaged:?}");
         }
     }
 
@@ -96,8 +110,8 @@ mod tests {
             (Some("hearth_1.0.efi"), None, "hearth_1.0"),
             (Some("hearth_1.0+2-1.efi"), Some("word"), "hearth_1.0"),
             (Some("hearth_1.0+3.EFI"), None, "hearth_1.0"),
-            (Some("\\EFI\\Linux\\hearth_2.efi"), None, "hearth_2"),
             (Some("a b.efi"), Some("word"), "word"),
+            (Some("debian.efi"), None, "direct"),
             (Some("+1.efi"), None, "direct"),
             (None, Some("test"), "test"),
             (None, Some("bad/name"), "direct"),
@@ -105,6 +119,21 @@ mod tests {
         ] {
             assert_eq!(slot_name(entry, word), expected, "{entry:?}");
         }
+    }
+
+    #[test]
+    fn a_trial_is_seen_until_the_slot_is_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let slots_folder = folder.path().join(uefi::FOLDER);
+        let standing = || slots(folder.path(), folder.path()).running().map(|running| running.standing);
+        standing().unwrap_err();
+        fs::create_dir_all(&slots_folder).unwrap();
+        let file = folder.path().join(format!("LoaderEntrySelected-{}", variable::VENDOR));
+        fs::write(file, variable("hearth_2+1-0.efi")).unwrap();
+        fs::write(slots_folder.join("hearth_2+0-1.efi"), "").unwrap();
+        assert_eq!(standing(), Ok(::slots::Standing::OnTrial));
+        fs::rename(slots_folder.join("hearth_2+0-1.efi"), slots_folder.join("hearth_2.efi")).unwrap();
+        assert_eq!(standing(), Ok(::slots::Standing::Kept));
     }
 
     #[test]

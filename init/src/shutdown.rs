@@ -28,7 +28,7 @@ use crate::service::spawn::SELF;
 /// How long all services together may take to stop, once apps have ended.
 pub const SERVICES_LIMIT: Duration = Duration::from_secs(20);
 /// How long syncing and unmounting may take. Together with the container daemon, apps, [`SERVICES_LIMIT`] and the reaper's last wait of 2 s
-/// this stays within the 80 s of docs/spec/boot.md; within 30 s when no app runs and the container daemon does not hang.
+/// this stays within the 85 s of docs/spec/boot.md; within 30 s when no app runs and the container daemon does not hang.
 const FINISH_LIMIT: Duration = Duration::from_secs(7);
 
 /// What `init finish` is told when the next boot is to begin as a new box.

@@ -16,6 +16,7 @@ use std::path::Path;
 use model::paths;
 use model::report::BootReport;
 use model::report::DataReport;
+use slots::uefi::variable;
 
 use crate::cmdline::CommandLine;
 use crate::console;
@@ -79,7 +80,7 @@ pub fn run() -> io::Result<()> {
 /// Version, board and slot: into the report and on the consoles.
 fn identify(boot: &mut BootReport, line: &CommandLine) {
     let word = |name: &str| console::printable(line.value(name).unwrap_or("unknown"));
-    let entry = efi::loader_variable(Path::new(efi::EFIVARS), "LoaderEntrySelected");
+    let entry = efi::loader_variable(Path::new(efi::EFIVARS), variable::SELECTED);
     boot.version = word("hearth.version");
     boot.board = word("hearth.board");
     boot.slot = efi::slot_name(entry.as_deref(), line.value("hearth.slot"));
@@ -155,6 +156,7 @@ fn prepare_services() -> Vec<String> {
         (paths::HOSTD_RUN, paths::HOSTD_UID),
         (paths::STORAGE_RUN, 0),
         (paths::CONTAINERS_RUN, 0),
+        (paths::UPDATE_RUN, 0),
     ];
     for (path, owner) in folders {
         let made = fs::create_dir_all(path).and_then(|()| chown(path, Some(owner), Some(owner)));

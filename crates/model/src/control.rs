@@ -1,6 +1,8 @@
 //! What a daemon may ask of init over the control socket: one JSON line each way, at most [`MAX_LINE`] bytes.
 
 use crate::storage::backup_disk::DiskFileSystem;
+use crate::update::UpdateOrder;
+use crate::update::UpdateOrigin;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -49,6 +51,24 @@ pub enum ControlRequest {
     UnmountBackupDisk {
         /// Number of the order, for its report.
         order: u64,
+    },
+    /// Install what was downloaded, checked anew, and arm it; how it ended is told in [`crate::paths::SLOTS_REPORT`].
+    InstallUpdate {
+        /// Its version, at most [`crate::update::MAX_VERSION`] bytes.
+        version: String,
+        /// Who wants it.
+        order: UpdateOrder,
+        /// Where it came from.
+        origin: UpdateOrigin,
+    },
+    /// Orderly shutdown, then boot into the update that is armed, if one is.
+    RestartIntoUpdate,
+    /// The system on trial is healthy: keep it.
+    ConfirmUpdate,
+    /// The system on trial is not healthy: back to the other one. Refused when it is not on trial.
+    FailUpdate {
+        /// Which check failed, at most [`crate::update::MAX_WHY`] bytes.
+        why: String,
     },
 }
 

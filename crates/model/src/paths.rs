@@ -45,6 +45,25 @@ pub const NETD_STATE: &str = "/data/state/netd";
 /// storaged's part of the data partition.
 pub const STORAGED_STATE: &str = "/data/state/storaged";
 
+/// Where downloads of systems are put together; hostd's.
+pub const UPDATES: &str = "/data/updates";
+/// The slot file that is to be installed.
+pub const UPDATE_SLOT: &str = "/data/updates/slot.efi";
+/// Signed metadata that the slot file is checked against.
+pub const UPDATE_METADATA: &str = "/data/updates/metadata";
+/// Folder with the signed metadata of a file that the owner brought (in `metadata` below it).
+pub const UPDATE_BUNDLE: &str = "/data/updates/bundle";
+/// installer's part of the data partition: notes of versions that failed, the last boot that failed.
+pub const INSTALLER_STATE: &str = "/data/state/installer";
+/// installer's folder at run time.
+pub const UPDATE_RUN: &str = "/run/hearth/update";
+/// [`crate::update::SlotsReport`], written anew by each run of installer.
+pub const SLOTS_REPORT: &str = "/run/hearth/update/slots.json";
+/// Last lines of init's log ring, for a failure that is kept; root's.
+pub const LOG_TAIL: &str = "/run/hearth/update/log-tail";
+/// What the root image has for updates: the trusted root of the metadata, the loader.
+pub const UPDATE_TRUST: &str = "/usr/share/hearth/update";
+
 /// Where containerd-lite's D-Bus interface listens.
 pub const CONTAINERS_BUS_SOCKET: &str = "/run/hearth/containers/bus.sock";
 /// containerd-lite's folder at run time: bundles, network namespaces, pipes of logs.

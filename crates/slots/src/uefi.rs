@@ -26,6 +26,7 @@ use crate::Notes;
 use crate::Reason;
 use crate::Slot;
 use crate::SlotState;
+use crate::Version;
 use crate::plan::Refused;
 use crate::plan::Running;
 use crate::plan::Standing;
@@ -49,7 +50,7 @@ pub const TRIES: u8 = 1;
 /// What the loader said of this boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Boot {
-    /// `LoaderEntrySelected`: the entry that was started, as it was named before its try was counted.
+    /// `LoaderEntrySelected`: the entry that was started. The loader leaves the counters out of it (`boot_entry_parse_tries`).
     pub selected: Option<FileName>,
     /// `LoaderBootCountPath`: the last entry whose try was counted since the machine was reset. It need not be the one that runs: after an
     /// entry that did not load it still names that one.
@@ -82,8 +83,8 @@ pub struct Seen {
 impl Seen {
     /// Which slot runs, and whether it may stay.
     ///
-    /// Only the entry that was selected counts, never the path of the count: see [`Boot::counted`]. It is on trial when it had a counter as it
-    /// was selected and has no name without one; the variable still shows the old name after the slot was confirmed.
+    /// Only the entry that was selected counts, never the path of the count: see [`Boot::counted`]. It is on trial as long as its version has
+    /// a name with a counter and none without.
     ///
     /// # Errors
     /// [`Refused::NoSlot`] when the loader named no slot of ours.
@@ -91,13 +92,29 @@ impl Seen {
         let selected = self.boot.selected.as_ref().ok_or(Refused::NoSlot)?;
         let version = selected.version.clone();
         let is_confirmed = self.names.contains(&FileName::good(&version));
-        let standing = if self.is_trial() && !is_confirmed { Standing::OnTrial } else { Standing::Kept };
+        let is_counted = self.is_trial() || self.tried(&version).is_some();
+        let standing = if is_counted && !is_confirmed { Standing::OnTrial } else { Standing::Kept };
         Ok(Running { version, standing })
     }
 
-    /// Whether this boot is a try.
+    /// Whether the loader counted this boot as a try.
     fn is_trial(&self) -> bool {
-        self.boot.selected.as_ref().is_some_and(|selected| matches!(selected.mark, Mark::Counted { .. }))
+        let counted = self.boot.counted.as_ref().map(|counted| &counted.version);
+        self.boot.selected.as_ref().is_some_and(|selected| {
+            matches!(selected.mark, Mark::Counted { .. }) || counted == Some(&selected.version)
+        })
+    }
+
+    /// The file of a version on trial: as the loader renamed it; where it could not, the one that it takes first.
+    fn tried(&self, version: &Version) -> Option<&FileName> {
+        let renamed = self.boot.counted.as_ref().filter(|name| name.version == *version);
+        let left = |name: &&FileName| match name.mark {
+            Mark::Counted { left, .. } if name.version == *version => Some(left),
+            Mark::Counted { .. } | Mark::Aside | Mark::Good => None,
+        };
+        renamed
+            .and_then(|name| self.names.get(name))
+            .or_else(|| self.names.iter().filter(|name| left(name).is_some()).max_by_key(left))
     }
 
     /// The slots that the loader sees, the newest first.

@@ -52,6 +52,7 @@ pub struct OpenOptions<'a> {
     anchor: Option<&'a dyn Anchor>,
     accepted: Option<Rollback>,
     migrations: Option<&'a Migrations>,
+    keeps_way_back: bool,
 }
 
 /// What was decided before anything is changed.
@@ -72,6 +73,7 @@ impl<'a> OpenOptions<'a> {
             anchor: None,
             accepted: None,
             migrations: None,
+            keeps_way_back: false,
         }
     }
 
@@ -104,6 +106,13 @@ impl<'a> OpenOptions<'a> {
     /// Brings the records to the present schema, and refuses those of one that is too new.
     pub fn migrations(mut self, known: &'a Migrations) -> Self {
         self.migrations = Some(known);
+        self
+    }
+
+    /// Refuses a migration after which a program that knows the store's schema of now, and no later one, could not use it any more: as long
+    /// as that program may have to come back.
+    pub fn keep_way_back(mut self, keeps: bool) -> Self {
+        self.keeps_way_back = keeps;
         self
     }
 
@@ -165,6 +174,9 @@ impl<'a> OpenOptions<'a> {
         let (schema, changes) = match course {
             Course::Stay { at } => (at, None),
             Course::Begin => (known.present(), Some(schema::begin(known))),
+            Course::Migrate { from } if self.keeps_way_back && !known.is_usable_by(from) => {
+                return Err(OpenError::NoWayBack { from, to: known.present() });
+            }
             Course::Migrate { from } => {
                 let changes = schema::read_all(keys, state)
                     .and_then(|tables| schema::run(known, from, tables, &self.limits))

@@ -62,6 +62,11 @@ impl Migrations {
         FIRST.saturating_add(u32::try_from(self.steps.len()).unwrap_or(u32::MAX))
     }
 
+    /// Whether programs that know no more than this schema can use stores of the present one.
+    pub(crate) fn is_usable_by(&self, schema: u32) -> bool {
+        self.header().min_reader <= schema
+    }
+
     fn header(&self) -> Schema {
         let number = self.present();
         Schema { number, min_reader: self.min_reader.unwrap_or(number).min(number) }

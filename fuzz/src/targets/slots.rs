@@ -3,6 +3,10 @@
 use super::ignore;
 use super::text;
 use crate::Target;
+use installer::notebook;
+use installer::osrel;
+use model::update::FailureLog;
+use model::update::MAX_LOG;
 use slots::pi::Autoboot;
 use slots::uefi::FileName;
 use slots::uefi::variable;
@@ -30,6 +34,43 @@ pub(super) const TARGETS: &[Target] = &[
             {
                 assert_eq!(variable::decode(&written), Ok(text), "a variable is read otherwise");
             }
+        },
+    },
+    Target {
+        name: "slot-release",
+        source: "a slot file that was downloaded",
+        longest: 2048,
+        run: |bytes| {
+            ignore(osrel::image_version(bytes));
+            if let Ok(extent) = osrel::find(bytes) {
+                assert!((1..=osrel::MAX_OS_RELEASE).contains(&extent.length), "{extent:?}");
+            }
+        },
+    },
+    Target {
+        name: "slot-notes",
+        source: "the data partition, as another system left it",
+        longest: 4096,
+        run: |bytes| {
+            if let Ok(notes) = notebook::decode(bytes)
+                && let Ok(text) = serde_json::to_vec(&notes)
+            {
+                assert_eq!(notebook::decode(&text).ok(), Some(notes), "notes are read otherwise");
+            }
+        },
+    },
+    Target {
+        name: "failure-log",
+        source: "the boot partition, where anybody may write",
+        longest: 2048,
+        run: |bytes| {
+            let log = FailureLog::decode(bytes);
+            assert!(log.text.len() <= MAX_LOG, "a log is longer than agreed");
+            assert_eq!(
+                FailureLog::decode(log.encode().as_bytes()).version,
+                log.version,
+                "a log is read otherwise"
+            );
         },
     },
     Target {

@@ -2,6 +2,7 @@
 
 pub mod reset;
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::io::Seek;
@@ -371,15 +372,19 @@ fn read_superblock(device: &str) -> Result<Result<superblock::Superblock, superb
     Ok(superblock::parse(&bytes))
 }
 
+/// A file system with errors turns read-only at once: storaged tells it, nothing gets worse. The hundredth part that mke2fs sets aside is
+/// hostd's (`paths::HOSTD_UID`) and of the group of those who keep little (`paths::RESERVE_GID`): whatever else fills the disk, accounts and
+/// sessions can still be written, and apps be stopped.
+const OPTIONS: &CStr = c"errors=remount-ro,resuid=902,resgid=911";
+/// The same where the file system counts what folders take.
+const OPTIONS_WITH_PROJECTS: &CStr = c"errors=remount-ro,resuid=902,resgid=911,prjquota";
+
 fn mount(device: &str) -> Result<(), DataError> {
     let flags = mounts::STRICT | MountFlags::NOATIME;
-    // A file system with errors turns read-only at once: storaged tells it, nothing gets worse. The hundredth part that mke2fs sets
-    // aside is hostd's (user 902, `paths::HOSTD_UID`) and of the group of those who keep little (911, `paths::RESERVE_GID`): whatever else
-    // fills the disk, accounts and sessions can still be written, and apps be stopped.
     let options = match read_superblock(device)? {
-        Ok(found) if found.counts_projects => c"errors=remount-ro,resuid=902,resgid=911,prjquota",
+        Ok(found) if found.counts_projects => OPTIONS_WITH_PROJECTS,
         // Made by an earlier system: the kernel refuses to limit projects there.
-        _ => c"errors=remount-ro,resuid=902,resgid=911",
+        _ => OPTIONS,
     };
     Ok(mounts::mount(device, DATA, "ext4", flags, Some(options))?)
 }
@@ -390,4 +395,16 @@ fn sync_mount(mounted: &Mounted) -> Result<(), DataError> {
         device: mounted.device.clone(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_aside_is_for_those_who_keep_the_box_manageable() {
+        let reserve = format!("errors=remount-ro,resuid={},resgid={}", paths::HOSTD_UID, paths::RESERVE_GID);
+        assert_eq!(OPTIONS.to_str().unwrap(), reserve);
+        assert_eq!(OPTIONS_WITH_PROJECTS.to_str().unwrap(), format!("{reserve},prjquota"));
+    }
 }

@@ -26,6 +26,10 @@ const FOLDERS: &[Folder] = &[
     // The box's own keys.
     Folder { path: paths::STORAGED_STATE, mode: 0o700, owner: 0 },
     Folder { path: paths::CONTAINERS_STATE, mode: 0o700, owner: 0 },
+    // Notes of systems that failed.
+    Folder { path: paths::INSTALLER_STATE, mode: 0o700, owner: 0 },
+    // Systems that are being downloaded.
+    Folder { path: paths::UPDATES, mode: 0o700, owner: paths::HOSTD_UID },
     // Files of apps belong to ids that no process has; nobody but root comes this far to see them.
     Folder { path: paths::IMAGES, mode: 0o700, owner: 0 },
     Folder { path: paths::APPS, mode: 0o700, owner: 0 },

@@ -21,7 +21,7 @@ use model::paths;
 
 /// Connections at a time; one more makes the oldest go.
 const CONNECTIONS: usize = 8;
-/// Longest request: the longest real one is some 50 bytes.
+/// Longest request: the longest real one gives a reason of 200 bytes.
 const LONGEST_REQUEST: usize = 1024;
 /// How long a connection may last.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -186,6 +186,10 @@ pub fn may_ask(uid: u32, request: &ControlRequest) -> bool {
         | ControlRequest::PowerOff
         | ControlRequest::Logs { .. }
         | ControlRequest::ProtectData
+        | ControlRequest::InstallUpdate { .. }
+        | ControlRequest::RestartIntoUpdate
+        | ControlRequest::ConfirmUpdate
+        | ControlRequest::FailUpdate { .. }
         | ControlRequest::Restart { .. } => allowed(uid),
     }
 }
@@ -242,6 +246,10 @@ mod tests {
             | ControlRequest::MountBackupDisk { .. }
             | ControlRequest::UnmountBackupDisk { .. }
             | ControlRequest::ProtectData
+            | ControlRequest::InstallUpdate { .. }
+            | ControlRequest::RestartIntoUpdate
+            | ControlRequest::ConfirmUpdate
+            | ControlRequest::FailUpdate { .. }
             | ControlRequest::OpenData => ControlAnswer::Logs { lines: Vec::new() },
         }
     }
@@ -319,6 +327,10 @@ mod tests {
         assert!(!may_ask(paths::HOSTD_UID, &ControlRequest::OpenData));
         assert!(may_ask(paths::HOSTD_UID, &ControlRequest::ProtectData));
         assert!(!may_ask(paths::NETD_UID, &ControlRequest::ProtectData));
+        let fail = ControlRequest::FailUpdate { why: "netd has no address".to_owned() };
+        for request in [&fail, &ControlRequest::ConfirmUpdate, &ControlRequest::RestartIntoUpdate] {
+            assert!(may_ask(paths::HOSTD_UID, request) && !may_ask(paths::NETD_UID, request));
+        }
         let mount = ControlRequest::MountBackupDisk {
             order: 1,
             device: "sdb1".to_owned(),

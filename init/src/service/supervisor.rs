@@ -5,6 +5,7 @@
 
 mod protect;
 mod reopen;
+mod updates;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -59,6 +60,8 @@ use crate::sequence::Sequence;
 use crate::shutdown;
 use crate::watchdog::Watchdog;
 use reopen::Reopening;
+use updates::Updates;
+use updates::Verb;
 
 /// Longest sleep: orphans that end wake nobody, and are reaped at the next turn.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -98,6 +101,7 @@ pub struct Supervisor {
     apps: Ending,
     stop_by: Option<Duration>,
     reopening: Option<Reopening>,
+    updates: Updates,
     reported: Vec<u8>,
 }
 
@@ -133,6 +137,7 @@ impl Supervisor {
             apps: Ending::default(),
             stop_by: None,
             reopening: None,
+            updates: Updates::begin(report::uptime()),
             reported: Vec::new(),
         }
     }
@@ -145,6 +150,7 @@ impl Supervisor {
             self.bring_up_data(now);
             self.start_what_may_start(now);
             self.load_what_waited(now);
+            self.see_to_updates(now);
             if self.sequence.goes_down() && self.stop_in_order(now) {
                 return (self.sequence, self.parts);
             }
@@ -168,6 +174,7 @@ impl Supervisor {
         due.extend(self.stop_by);
         due.extend(self.apps.due());
         due.extend(self.reopening.as_ref().and_then(Reopening::due));
+        due.extend(self.updates.due());
         due.extend(self.may_load(now).then_some(now));
         let next = due.into_iter().min().map_or(LONGEST_SLEEP, |due| due.saturating_sub(now));
         let Ok(timeout) = Timespec::try_from(next.min(LONGEST_SLEEP)) else { return };
@@ -188,6 +195,7 @@ impl Supervisor {
                 .filter_map(Reopening::pidfd)
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
+        waited.extend(self.updates.pidfd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         // Everything is looked at after each wake: with a dozen descriptors that is cheaper than bookkeeping.
         let _woken_or_interrupted = rustix::event::poll(&mut waited, Some(&timeout));
     }
@@ -232,8 +240,12 @@ impl Supervisor {
         self.buttons.refresh();
     }
 
-    /// The container daemon, then apps, then all other services. True when nothing runs any more, or time is up.
+    /// The installer, the container daemon, then apps, then all other services. True when nothing runs any more, or time is up.
     fn stop_in_order(&mut self, now: Duration) -> bool {
+        // It has mounts of its own, which would keep the disks busy.
+        if !self.updates.has_ended(now) {
+            return false;
+        }
         if self.apps != Ending::Over {
             let is_daemon = |service: &Service| service.name == CONTAINERD_LITE;
             if !self.stop_rows(is_daemon, now) {
@@ -361,6 +373,7 @@ impl Supervisor {
         let now = report::uptime();
         for exit in self.parts.reaper.collect() {
             self.take_end_of_bringing_up(&exit);
+            self.take_end_of_installer(&exit, now);
             // Everybody else is an orphan that PID 1 inherited.
             let Some(index) = self.units.iter().position(|unit| unit.pid() == Some(exit.pid)) else {
                 continue;
@@ -412,6 +425,15 @@ impl Supervisor {
             ControlRequest::UnmountBackupDisk { order } => {
                 backup_disk::start(&backup_disk::Order::Unmount { order })
             }
+            ControlRequest::InstallUpdate { version, order, origin } => {
+                match updates::install(&version, order, origin) {
+                    Ok(verb) => self.ask_installer(verb, now),
+                    Err(refused) => refused,
+                }
+            }
+            ControlRequest::RestartIntoUpdate => self.ask_installer(Verb::Restart, now),
+            ControlRequest::ConfirmUpdate => self.confirm_update(now),
+            ControlRequest::FailUpdate { why } => self.fail_update(&why, now),
             ControlRequest::Restart { .. } if self.sequence != Sequence::Run => {
                 ControlAnswer::Refused { reason: "services are being stopped".to_owned() }
             }

@@ -324,7 +324,7 @@ pub const SERVICES: &[Service] = &[
             read_also: &[paths::BOOTSTRAP],
             lists: &[],
             // Free space of the data partition is asked of its own folder.
-            write: &[paths::HOSTD_STATE, paths::HOSTD_RUN, "/dev/null"],
+            write: &[paths::HOSTD_STATE, paths::HOSTD_RUN, paths::UPDATES, "/dev/null"],
             devices: &[],
             programs: &[],
             families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],

@@ -60,6 +60,16 @@ pub const WITH_MODULES: &[Row] = &[
         when: Some("/sys/firmware/efi/efivars"),
         module: Some("efivarfs"),
     },
+    // What the kernel said last before it stopped, kept in EFI variables. Read-only: `installer` takes it away when it is kept elsewhere.
+    Row {
+        what: "pstore",
+        target: "/sys/fs/pstore",
+        kind: "pstore",
+        flags: STRICT.union(MountFlags::RDONLY),
+        options: None,
+        when: Some("/sys/fs/pstore"),
+        module: Some("efi_pstore"),
+    },
 ];
 
 /// Mounts a table; returns what went wrong.

@@ -98,8 +98,7 @@ fn confirmed(seen: &Seen) -> Result<Effects, Refused> {
         Standing::Kept => return Ok(Effects::new()),
         Standing::OnTrial => {
             plan::not_failed(&version, &seen.notes)?;
-            let from =
-                counted(seen, &version).ok_or_else(|| Refused::NotOnDisk { version: version.clone() })?;
+            let from = seen.tried(&version).ok_or_else(|| Refused::NotOnDisk { version: version.clone() })?;
             vec![Effect::Rename { from: from.clone(), to: good.clone() }]
         }
     };
@@ -110,16 +109,10 @@ fn confirmed(seen: &Seen) -> Result<Effects, Refused> {
     Ok(effects)
 }
 
-/// The file that runs: as the loader renamed it, else as it was when it was chosen.
-fn counted<'a>(seen: &'a Seen, version: &Version) -> Option<&'a FileName> {
-    let named = [&seen.boot.counted, &seen.boot.selected].into_iter().flatten();
-    named.filter(|name| name.version == *version).find_map(|name| seen.names.get(name))
-}
-
 /// The reason first: a cut afterwards leaves a slot that is known to be bad. Tries that are left are taken away.
 fn failed(seen: &Seen, version: &Version, reason: crate::Reason) -> Effects {
     let mut effects = vec![Effect::Note(Note::Failed { version: version.clone(), reason })];
-    if let Some(from) = counted(seen, version)
+    if let Some(from) = seen.tried(version)
         && let Mark::Counted { left: 1.., done } = from.mark
     {
         let to = FileName { version: version.clone(), mark: Mark::Counted { left: 0, done } };
@@ -163,7 +156,9 @@ fn restart(seen: &Seen) -> Result<Effects, Refused> {
     let is_armed = |name: &&FileName| matches!(name.mark, Mark::Counted { left: 1.., .. });
     let lower =
         seen.names.iter().filter(is_armed).find(|name| name.version.order(&running) == Ordering::Less);
-    let mut effects: Effects = lower.cloned().map(Effect::ChooseOnce).into_iter().collect();
+    // The loader knows entries by their names without counters.
+    let chosen = lower.map(|name| Effect::ChooseOnce(FileName::good(&name.version)));
+    let mut effects: Effects = chosen.into_iter().collect();
     effects.push(Effect::Restart(Restart::Plain));
     Ok(effects)
 }

@@ -176,7 +176,7 @@ fn an_older_system_is_chosen_by_name_and_the_newer_one_goes_once_it_is_kept() {
     let armed = seen(&["hearth_1+1-0.efi", "hearth_2.efi"], "hearth_2.efi", None);
     assert_eq!(
         plan(&armed, &Event::Restart).unwrap(),
-        [Effect::ChooseOnce(name("hearth_1+1-0.efi")), Effect::Restart(Restart::Plain)]
+        [Effect::ChooseOnce(name("hearth_1.efi")), Effect::Restart(Restart::Plain)]
     );
     let tried = seen(&["hearth_1+0-1.efi", "hearth_2.efi"], "hearth_1+1-0.efi", Some("hearth_1+0-1.efi"));
     let hidden = Effect::Rename { from: name("hearth_2.efi"), to: name("hearth_2.new") };

@@ -31,6 +31,11 @@ pub(crate) fn counters(name: &FileName) -> Option<(u8, u8)> {
     }
 }
 
+/// What the loader calls an entry: its name without counters.
+pub(crate) fn id(name: &FileName) -> FileName {
+    FileName::good(&name.version)
+}
+
 /// The name under which the loader starts a counted entry.
 pub(crate) fn bumped(name: &FileName) -> Option<FileName> {
     let (left, done) = counters(name)?;

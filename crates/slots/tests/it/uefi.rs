@@ -69,12 +69,13 @@ impl Uefi {
             self.disk.names().filter(|name| name.is_visible() && self.lists(name, damage)).collect();
         entries.sort_by(|one, other| loader::order(one, other));
         let mut board = Self { one_shot: None, ..self.clone() };
-        let named = self.one_shot.as_ref().filter(|name| entries.contains(name));
+        let named = self.one_shot.as_ref();
+        let named = named.and_then(|named| entries.iter().copied().find(|entry| loader::id(entry) == *named));
         let Some(chosen) = named.or_else(|| entries.first().copied()) else {
             return vec![Start { board, trial: None, how: Started::Stuck }];
         };
         let content = self.disk.get(chosen).unwrap().clone();
-        board.boot.selected = Some(chosen.clone());
+        board.boot.selected = Some(loader::id(chosen));
         let trial = loader::counters(chosen).map(|_| chosen.version.clone());
         let mut starts = Vec::new();
         // A name that is there already cannot be given; the loader ignores that.

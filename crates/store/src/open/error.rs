@@ -78,6 +78,16 @@ pub enum OpenError {
         #[source]
         source: AnchorError,
     },
+    /// Its records would become those of a schema that programs from before cannot use, and one of them may have to come back.
+    #[error(
+        "the records stay of schema {from}, because the program from before could not use them as schema {to}"
+    )]
+    NoWayBack {
+        /// Schema of the store.
+        from: u32,
+        /// What it would become.
+        to: u32,
+    },
     /// The records are of a schema that this program does not know.
     #[error("store was written by a newer program")]
     NewerSchema {

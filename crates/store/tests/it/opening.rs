@@ -106,6 +106,26 @@ fn a_newer_store_is_refused_unless_it_says_otherwise() {
 }
 
 #[test]
+fn as_long_as_a_way_back_is_kept_only_steps_that_older_programs_bear_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let before = old_store(&path);
+    let key = StoreKey::from_bytes([6; 32]);
+    let careful =
+        |known: &Migrations| OpenOptions::new(&key).migrations(known).keep_way_back(true).open(&path);
+    let strict = Migrations::new().then(to_2);
+    assert!(matches!(careful(&strict), Err(OpenError::NoWayBack { from: 1, to: 2 })));
+    let (store, opened) = open(&path, Some(&Migrations::new())).unwrap();
+    assert_eq!((opened.schema, store.scan("old").unwrap().len()), (Some(1), 2), "{before:?}");
+    drop(store);
+    // One that older programs bear is made, and so is none at all.
+    let mild = Migrations::new().then(to_2).usable_by(1);
+    assert_eq!(careful(&mild).unwrap().1.schema, Some(2));
+    assert_eq!(careful(&mild).unwrap().1.schema, Some(2));
+    assert_eq!(open(&path, Some(&Migrations::new())).unwrap().1.schema, Some(2), "the way back is open");
+}
+
+#[test]
 fn a_step_that_fails_leaves_everything_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");

@@ -82,6 +82,7 @@ impl Supervisor {
         console::note(Level::Info, "the data partition was opened and is brought up");
         self.sequence = Sequence::OpenData;
         self.reopening = Some(Reopening::Holding { until: now + SERVICES_LIMIT });
+        self.updates.data_opens();
         for index in self.held() {
             self.step(index, Event::Hold, now);
         }
@@ -114,6 +115,7 @@ impl Supervisor {
     fn end_bringing_up(&mut self, how: &str) {
         self.ring.push(report::uptime(), "init", format!("bringing up the data partition {how}"));
         self.reopening = None;
+        self.updates.data_opened(report::uptime());
         if Sequence::Run.can_take_over(self.sequence) {
             self.sequence = Sequence::Run;
         }
