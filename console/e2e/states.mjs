@@ -11,6 +11,7 @@ import { KEY_SITUATIONS } from "./keys.mjs";
 import { NETWORK_SITUATIONS } from "./network.mjs";
 import { PEOPLE_SITUATIONS } from "./people.mjs";
 import { RESTORE_SITUATIONS } from "./restore.mjs";
+import { UPDATE_SITUATIONS } from "./updates.mjs";
 import { STORAGE_SITUATIONS } from "./storage.mjs";
 import { BASE, ELSEWHERE, fillWizard, heading, logIn, OWNER, putOffRecovery } from "./lib/visits.mjs";
 
@@ -26,6 +27,7 @@ export async function runStates({ certificates, executable, shots, only = /./ })
     RESTORE_SITUATIONS,
     FILES_SITUATIONS,
     PEOPLE_SITUATIONS,
+    UPDATE_SITUATIONS,
   ];
   const chosen = parts.flatMap((part) => Object.entries(part)).filter(([name]) => only.test(name));
   if (chosen.length === 0) throw new Error(`no situation has a name that fits ${only}`);

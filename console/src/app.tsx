@@ -15,6 +15,7 @@ import { LoginPage } from "./pages/login";
 import { LogsPage } from "./pages/logs";
 import { NetworkPage } from "./pages/network";
 import { OlderCopyPage } from "./pages/oldercopy";
+import { UpdatesPage } from "./pages/updates";
 import { PeoplePage } from "./pages/people";
 import { PowerPage } from "./pages/power";
 import { StartPage } from "./pages/start";
@@ -78,6 +79,8 @@ export function App() {
           return <StoragePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "backups":
           return <BackupsPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
+        case "updates":
+          return <UpdatesPage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "people":
           return <PeoplePage user={place.user} onLoggedOut={onLoggedOut} onHome={() => show({ page: "home" })} />;
         case "files":
@@ -126,6 +129,7 @@ export function App() {
               onStorage={() => show({ page: "storage" })}
               onPeople={() => show({ page: "people" })}
               onBackups={() => show({ page: "backups" })}
+              onUpdates={() => show({ page: "updates" })}
               onFiles={() => show({ page: "files" })}
               onApps={() => show({ page: "apps" })}
               onAccount={() => show({ page: "account" })}

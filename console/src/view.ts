@@ -8,7 +8,7 @@ export type View =
   /** `dataOf`: a removed app whose data the new one takes up. */
   | { page: "install"; dataOf?: string };
 
-const PAGES = ["network", "storage", "backups", "people", "files", "account", "apps"] as const;
+const PAGES = ["network", "storage", "backups", "updates", "people", "files", "account", "apps"] as const;
 type Page = (typeof PAGES)[number];
 
 const FOR_ALL: ReadonlySet<View["page"]> = new Set(["home", "files", "account", "apps", "app", "install"]);

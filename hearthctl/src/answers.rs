@@ -1,8 +1,10 @@
 //! Answers of the box, as far as they are shown. Members that are not known here are left alone: the box may be newer.
 
 mod apps;
+mod updates;
 
 pub use apps::*;
+pub use updates::*;
 
 use model::network::app_policy::Grant;
 use model::network::report::AppReport;

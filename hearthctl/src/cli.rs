@@ -1,8 +1,10 @@
 //! The command line.
 
 mod apps;
+mod updates;
 
 pub use apps::*;
+pub use updates::*;
 
 use clap::Args;
 use clap::Parser;
@@ -105,6 +107,13 @@ pub enum Command {
         /// What to do; without, how they are.
         #[command(subcommand)]
         part: Option<Backup>,
+    },
+    /// Updates of the box's system: what there is, fetching one, restarting into it, what became of them
+    #[command(args_conflicts_with_subcommands = true)]
+    Update {
+        /// What to do; without, how they are.
+        #[command(subcommand)]
+        part: Option<SystemUpdate>,
     },
     /// Erase everything on the box and begin anew
     ///

@@ -7,6 +7,7 @@ mod login;
 mod registry;
 mod reset;
 mod storage;
+mod update;
 mod users;
 mod vault;
 
@@ -70,6 +71,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         }
         Command::App { part } => app::carry_out(&mut desk, part.as_ref())?,
         Command::Backup { part } => backup::carry_out(&mut desk, part.as_ref())?,
+        Command::Update { part } => update::carry_out(&mut desk, part.as_ref())?,
         Command::Registry { part } => registry::carry_out(&mut desk, part.as_ref())?,
         Command::Users { part } => users::carry_out(&mut desk, part.as_ref())?,
         Command::Vault { part } => vault::carry_out(&mut desk, part.as_ref())?,

@@ -18,6 +18,7 @@ mod registries;
 mod rules;
 mod storage;
 mod table;
+mod updates;
 mod users;
 mod vault;
 
@@ -38,6 +39,9 @@ pub use storage::CONFIRMED;
 pub use storage::UNCONFIRMED;
 pub use storage::recovery_key;
 pub use storage::storage;
+pub use updates::update_history;
+pub use updates::update_progress;
+pub use updates::updates;
 pub use users::users;
 pub use vault::private_files;
 pub use vault::vault;

@@ -21,6 +21,7 @@ use crate::state::BoxState;
 use crate::state::Facts;
 use crate::state::derive;
 use crate::storaged::Storaged;
+use crate::updates::Updates;
 use crate::vaults::Vaults;
 use crate::web::Reply;
 use crate::web::console::Console;
@@ -64,6 +65,8 @@ pub struct App {
     pub backups: Backups,
     /// What is installed.
     pub apps: Apps,
+    /// Updates of the system.
+    pub updates: Updates,
     /// The vaults of users.
     pub vaults: Arc<Vaults>,
     /// How long a vault stays open while its user asks for nothing.

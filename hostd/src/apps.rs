@@ -255,6 +255,12 @@ impl Apps {
         seen
     }
 
+    /// What people call each app.
+    #[must_use]
+    pub fn ids(&self) -> BTreeMap<AppKey, String> {
+        self.all().into_iter().map(|record| (record.key, record.id.to_string())).collect()
+    }
+
     /// An app that somebody sees.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use model::control::ControlAnswer;
 use model::control::ControlRequest;
 use model::report::BootReport;
 use model::report::ServicesReport;
+use model::update::SlotsReport;
 use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -25,6 +26,8 @@ pub trait Host: Send + Sync + 'static {
     fn boot_report(&self) -> Result<Option<BootReport>, HostError>;
     /// State of the services; `None` where nobody wrote a report.
     fn services(&self) -> Result<Option<ServicesReport>, HostError>;
+    /// How the update slots are; `None` where nobody wrote a report.
+    fn slots(&self) -> Result<Option<SlotsReport>, HostError>;
     /// Memory of the machine.
     fn memory(&self) -> Result<Space, HostError>;
     /// Room on the data partition.
@@ -89,6 +92,8 @@ pub struct Machine {
     pub boot_report: PathBuf,
     /// init's report on the services.
     pub services_report: PathBuf,
+    /// The installer's report on the slots.
+    pub slots_report: PathBuf,
     /// init's control socket.
     pub control_socket: PathBuf,
     /// A folder on the data partition.
@@ -102,6 +107,7 @@ impl Machine {
         Self {
             boot_report: boot_report.to_owned(),
             services_report: model::paths::SERVICES_REPORT.into(),
+            slots_report: model::paths::SLOTS_REPORT.into(),
             control_socket: model::paths::CONTROL_SOCKET.into(),
             data: state.to_owned(),
         }
@@ -115,6 +121,10 @@ impl Host for Machine {
 
     fn services(&self) -> Result<Option<ServicesReport>, HostError> {
         load_report(&self.services_report)
+    }
+
+    fn slots(&self) -> Result<Option<SlotsReport>, HostError> {
+        load_report(&self.slots_report)
     }
 
     fn memory(&self) -> Result<Space, HostError> {

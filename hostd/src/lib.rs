@@ -13,6 +13,7 @@
 //!        vaults             users who have gone: their vaults are locked
 //!        backups            a backup when it is due
 //!        apps               containerd-lite's view, the policy of apps to netd, a task for each app under way
+//!        updates            a check when it is due, a restart in the window, and whether a new system is healthy
 //!        upkeep             hourly: sessions and the passage of time to the store
 //! ```
 //!
@@ -38,12 +39,14 @@ pub mod settings;
 pub mod state;
 pub mod storage;
 pub mod storaged;
+pub mod updates;
 pub mod vaults;
 pub mod web;
 
 use crate::accounts::Accounts;
 use crate::accounts::claim::RandomError;
 use crate::app::App;
+use crate::app::HostDebug;
 use crate::apps::Apps;
 use crate::backups::Backups;
 use crate::bootstrap::Bootstrap;
@@ -66,6 +69,9 @@ use crate::server::tls;
 use crate::settings::Settings;
 use crate::storage::Needs;
 use crate::storaged::Storaged;
+use crate::updates::Patience;
+use crate::updates::Updates;
+use crate::updates::fetch::WebServers;
 use crate::vaults::Vaults;
 use crate::vaults::directories::Directories;
 use crate::vaults::directories::Fscrypt;
@@ -212,16 +218,17 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
             (Bootstrap::default(), Some(format!("{error}{cause}")))
         }
     };
+    let machine = Machine::new(&settings.state, &settings.boot_report);
     let needs = Needs {
         storaged: &settings.storage_socket,
         patience: settings.storage_patience,
         accepted: accepted_rollback(&settings.run),
         restored: restored_store(&settings.state),
+        keeps_way_back: updates::keeps_way_back(&machine),
     };
     let mut opened =
         storage::open(&settings.state, &needs).await.map_err(|source| RunError::Authority { source })?;
     opened.loaded.host_name.get_or_insert_with(|| bootstrap.domain.clone());
-    let machine = Machine::new(&settings.state, &settings.boot_report);
     let boot = machine.boot_report().unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn Error, "the boot report cannot be read");
         None
@@ -253,17 +260,27 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
         apps.remove_orphans(&users).await;
     }
     let (view, network) = watch::channel(NetworkView::default());
+    let host: Arc<dyn HostDebug> = Arc::new(machine);
+    let updates = Updates::new(
+        opened.storage.clone(),
+        Arc::clone(&host),
+        Arc::new(WebServers),
+        clock.clone(),
+        (settings.updates, Patience::default()),
+    );
+    updates.load().await;
     let app = Arc::new(App {
         accounts,
         authority,
         console: load_console(&settings.console),
-        host: Arc::new(machine),
+        host,
         clock,
         network,
         netd,
         storaged,
         backups,
         apps,
+        updates,
         vaults,
         vault_idle: settings.vault_idle,
         boot,
@@ -293,6 +310,7 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
     tasks.spawn(app.backups.clone().follow());
     let apps = app.apps.clone();
     tasks.spawn(async move { apps.follow(&settings.containers_socket).await });
+    tasks.spawn(app.updates.clone().follow(Arc::clone(&app)));
     tasks.spawn(keep_up(Arc::clone(&app)));
     tasks.spawn(protect_data(Arc::clone(&app)));
     tasks.spawn(lock_unused(Arc::clone(&app)));
@@ -317,6 +335,7 @@ impl Running {
         self.tasks.shutdown().await;
         self.app.backups.stop().await;
         self.app.apps.stop().await;
+        self.app.updates.stop().await;
         self.app.vaults.lock_absent(|_user| false).await;
         if let Err(error) = self.app.accounts.upkeep(true).await {
             tracing::warn!(error = &error as &dyn Error, "the last uses of sessions were not kept");

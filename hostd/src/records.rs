@@ -16,6 +16,8 @@
 //! | `private_archives` | id of the vault | `ArchiveRecord`: the key of its files in backups, wrapped |
 //! | `vaults_put_by` | id of the vault | [`VaultRecord`] of a vault that nobody could open any more when its user began anew |
 //! | `vaults_doomed` | id of a vault, or that, a slash and the number of a vault key | [`Doomed`]: directories that are to be destroyed |
+//! | `updates` | `kept` | `UpdatesRecord`: settings, and how updates went |
+//! | `update_logs` | number of the update, 4 bytes, big-endian | the last log lines of the system that failed |
 //! | `apps` | key of the app | `AppRecord`: whose it is, what runs, what is being done to it |
 //!
 //! Values are JSON. Everything is read once at start, and later reads come from memory; vaults are read when they are opened.
@@ -28,6 +30,7 @@ mod archives;
 mod backups;
 mod members;
 mod registries;
+mod updates;
 mod vaults;
 
 pub use backups::BackupKeyRecord;
@@ -37,6 +40,7 @@ pub use backups::Ended;
 pub use backups::ExportError;
 pub use backups::PrivateRecord;
 pub use members::Member;
+pub use updates::UpdatesRecord;
 pub use vaults::Doomed;
 
 use crate::accounts::credentials::UserName;

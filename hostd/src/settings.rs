@@ -1,6 +1,7 @@
 //! What can be chosen on the command line. In the image nothing is: sockets come from init, folders are fixed.
 
 use crate::apps::Patience;
+use crate::updates::Places;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub boot_report: PathBuf,
     /// How long a vault stays open while its user asks for nothing.
     pub vault_idle: Duration,
+    /// Where updates lie; not on the command line.
+    pub updates: Places,
 }
 
 /// Half a day: nobody types a password twice between getting up and going to bed.
@@ -96,6 +99,7 @@ impl Default for Settings {
             run: model::paths::HOSTD_RUN.into(),
             boot_report: model::paths::BOOT_REPORT.into(),
             vault_idle: VAULT_IDLE,
+            updates: Places::default(),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Needs<'a> {
     pub accepted: Option<Rollback>,
     /// What the anchor will call a store that was restored; nobody needs to be told of it.
     pub restored: Option<Rollback>,
+    /// Whether the system from before may have to come back and read what this one writes.
+    pub keeps_way_back: bool,
 }
 
 /// What hostd starts with.
@@ -144,8 +146,9 @@ async fn open_kept(folder: &Path, needs: &Needs<'_>) -> Result<Opened, StorageEr
         .await
         .map_err(|source| StorageError::Keys { source })?;
     let (folder, accepted) = (folder.to_owned(), (needs.accepted, needs.restored));
+    let keeps_way_back = needs.keeps_way_back;
     let (records, kept, recovered) =
-        tokio::task::spawn_blocking(move || open_blocking(&folder, &keys, accepted))
+        tokio::task::spawn_blocking(move || open_blocking(&folder, &keys, accepted, keeps_way_back))
             .await
             .map_err(|source| StorageError::Thread { source })??;
     let (authority, leaf) = match &kept.authority {
@@ -186,10 +189,11 @@ fn open_blocking(
     folder: &Path,
     keys: &StoreKeys,
     (accepted, restored): (Option<Rollback>, Option<Rollback>),
+    keeps_way_back: bool,
 ) -> Result<(Records, Kept, Option<String>), StorageError> {
     let path = folder.join(STORE_FOLDER);
     let known = records::migrations();
-    let mut options = OpenOptions::new(&keys.key).migrations(&known);
+    let mut options = OpenOptions::new(&keys.key).migrations(&known).keep_way_back(keeps_way_back);
     if let Some(anchor) = &keys.anchor {
         options = options.anchor(anchor as &dyn Anchor);
     }

@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { appHandlers, Apps } from "./apps.mjs";
+import { SystemUpdates, updateHandlers } from "./updates.mjs";
 import { Backups, backupHandlers, restoreHandlers, Restoring } from "./backups.mjs";
 import { checkPassword, checkSetup, plainCode, readBody, readJson, Refusal } from "./contract.mjs";
 import { HomeNetwork } from "./network.mjs";
@@ -48,6 +49,7 @@ export class Box {
   data = new EncryptedData();
   vault = new Vault();
   backups = new Backups();
+  updates = new SystemUpdates();
   apps = new Apps();
   restoring = new Restoring();
   /** Whom a restored backup knows. */
@@ -87,6 +89,7 @@ export class Box {
   #handlers = {
     ...appHandlers(this),
     ...backupHandlers(this),
+    ...updateHandlers(this),
     ...restoreHandlers(this),
     ...peopleHandlers(this),
     "GET /status": () => ok({ state: this.state, ...this.#identity(), hostname: this.hostname, reasons: this.#told(), takes: this.data.takes, rollback: this.rollback ?? null }),

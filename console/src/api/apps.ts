@@ -123,6 +123,7 @@ export interface AppView extends AppSummary {
   granted: string[];
   /** What went over its network since it was started, while it runs. */
   traffic: { received_bytes: number; sent_bytes: number } | null;
+  /** What its volumes take of the disk, and how much they may; where the disk counts that. */
   storage: { used_bytes: number; most_bytes: number } | null;
   /** Where the box's app service tells of them. */
   containers: AppContainer[];

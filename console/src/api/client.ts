@@ -7,6 +7,7 @@
 
 import type { AppList, AppLog, AppSource, AppSummary, AppView, InspectRequest, Inspection, InstallRequest, Remark } from "./apps";
 import type { Backups, BackupSettings, RecoveryKit, Restore, RestoreRequest } from "./backups";
+import type { Updates, UpdateSettings } from "./updates";
 import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault } from "./types";
 
 /** The box answered and refused. */
@@ -104,6 +105,13 @@ export const api = {
   removeUser: (name: string, password: string) => call<void>("POST", `${userPath(name)}/remove`, { password }, HASHING_MS),
   newRecoveryCode: (password: string) => call<{ recovery_code: string }>("POST", "/vault/recovery-code", { password }, HASHING_MS),
   confirmRecoveryCode: (end: string) => call<void>("POST", "/vault/recovery-code/confirm", { end }),
+  updates: () => call<Updates>("GET", "/updates"),
+  checkUpdates: () => call<void>("POST", "/updates/check"),
+  applyUpdate: (version: string) => call<void>("POST", "/updates/apply", { version }),
+  restartIntoUpdate: () => call<void>("POST", "/updates/restart"),
+  changeUpdates: (settings: UpdateSettings) => call<Updates>("PUT", "/updates/settings", settings),
+  bringUpdate: (file: File, onMoved: (bytes: number) => void) => upload("/updates/bundle", file, onMoved, new AbortController().signal, "POST"),
+  updateLog: (number: number) => call<{ text: string }>("GET", `/updates/log?number=${number}`),
   privateFiles: () => call<{ files: PrivateFile[] }>("GET", "/vault/files"),
   putPrivateFile: (file: File, onMoved: (bytes: number) => void, stop: AbortSignal) => upload(privateFilePath(file.name), file, onMoved, stop),
   removePrivateFile: (name: string) => call<void>("DELETE", privateFilePath(name)),
@@ -176,11 +184,11 @@ async function request(method: string, path: string, body?: unknown, withinMs = 
 }
 
 /** By the older interface, because `fetch` does not tell how much of a body is on its way. Ends with `Unreachable` when stopped. */
-function upload(path: string, file: Blob, onMoved: (bytes: number) => void, stop: AbortSignal): Promise<void> {
+function upload(path: string, file: Blob, onMoved: (bytes: number) => void, stop: AbortSignal, method: "PUT" | "POST" = "PUT"): Promise<void> {
   return new Promise((resolve, reject) => {
     const sender = new XMLHttpRequest();
     const lost = () => reject(new Unreachable());
-    sender.open("PUT", `/api/v1${path}`);
+    sender.open(method, `/api/v1${path}`);
     sender.setRequestHeader("Content-Type", "application/octet-stream");
     sender.timeout = UPLOAD_MS;
     sender.upload.onprogress = ({ loaded }) => onMoved(loaded);

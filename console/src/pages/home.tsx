@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "preact/hooks";
 import { api, ApiError } from "../api/client";
 import type { AppList } from "../api/apps";
 import type { Backups } from "../api/backups";
+import type { Updates } from "../api/updates";
 import type { Network, Status, StorageReport, System, User } from "../api/types";
 import { clockProblem, greeting } from "../logic/format";
 import { isOwner } from "../logic/people";
@@ -15,6 +16,7 @@ import { Notice, Progress, StatusWord } from "../ui/status";
 import { Trial } from "./network/trial";
 import { AppsCard } from "./appscard";
 import { BackupsCard } from "./backupscard";
+import { UpdatesCard } from "./updatescard";
 import { AccountCard, FilesCard, PeopleCard } from "./owncards";
 import { NetworkCard } from "./networkcard";
 import { PowerCard } from "./powercard";
@@ -31,6 +33,7 @@ interface Props {
   onNetwork: () => void;
   onStorage: () => void;
   onBackups: () => void;
+  onUpdates: () => void;
   onPeople: () => void;
   onFiles: () => void;
   onApps: () => void;
@@ -56,16 +59,18 @@ interface Care {
   /** The same of the keys of the data. */
   storage: StorageReport | ApiError;
   backups: Backups | ApiError;
+  updates: Updates | ApiError;
 }
 
 async function askForOwner(): Promise<Box> {
-  const [box, network, storage, backups] = await Promise.all([
+  const [box, network, storage, backups, updates] = await Promise.all([
     askForMember(),
     orAway(api.networkLinks()),
     orAway(api.storage()),
     orAway(api.backups()),
+    orAway(api.updates()),
   ]);
-  return { ...box, care: { network, storage, backups }, at: Date.now() };
+  return { ...box, care: { network, storage, backups, updates }, at: Date.now() };
 }
 
 async function askForMember(): Promise<Box> {
@@ -193,6 +198,7 @@ function Overview({ box: { status, system, apps, care }, lost, user, ...pages }:
           {care ? (
             <>
               <BackupsCard backups={care.backups} now={system.time_unix} onBackups={pages.onBackups} />
+              <UpdatesCard updates={care.updates} onUpdates={pages.onUpdates} />
               <PeopleCard onPeople={pages.onPeople} />
               <ServicesCard services={system.services} onLogs={pages.onLogs} />
               <PowerCard onPower={pages.onPower} />

@@ -113,7 +113,7 @@ fn bring(desk: &mut Desk<'_>, client: &Client, path: &Path, name: Option<&str>) 
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let name = name.or_else(|| path.file_stem()?.to_str()).unwrap_or_default();
-    let mut sent = Sent { file, done: 0, length, told: 0, terminal: &mut *desk.terminal };
+    let mut sent = Sent::new(file, length, &mut *desk.terminal);
     let answer =
         client.send_long("POST", &format!("/apps/images?name={}", encode(name)), length, &mut sent)?;
     desk.answer(&answer, || {
@@ -123,13 +123,19 @@ fn bring(desk: &mut Desk<'_>, client: &Client, path: &Path, name: Option<&str>) 
 }
 
 /// A file on its way, which tells how far it is.
-struct Sent<'a> {
+pub(super) struct Sent<'a> {
     file: File,
     done: u64,
     length: u64,
     /// Tenths that were told.
     told: u64,
     terminal: &'a mut dyn Terminal,
+}
+
+impl<'a> Sent<'a> {
+    pub(super) fn new(file: File, length: u64, terminal: &'a mut dyn Terminal) -> Self {
+        Self { file, done: 0, length, told: 0, terminal }
+    }
 }
 
 impl Read for Sent<'_> {

@@ -65,7 +65,7 @@ fn show_backups(desk: &mut Desk<'_>, client: &Client, answer: Value) -> Result<(
 
 /// The time here is only shown: how long ago something was.
 #[expect(clippy::disallowed_methods, reason = "what is shown is relative to the clock of whoever reads it")]
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default()
 }
 

@@ -120,6 +120,15 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
+    /// A step of an update ended badly.
+    #[error("{problem}")]
+    Update {
+        /// What the box says of it.
+        problem: String,
+    },
+    /// There is nothing to fetch.
+    #[error("the box knows of no update; to have it look:\n  hearthctl update check")]
+    NoUpdate,
     /// A backup or a drill ended badly.
     #[error("{problem}")]
     Backup {
@@ -235,6 +244,8 @@ impl Failure {
             | Self::Input { .. }
             | Self::Ask { .. }
             | Self::Backup { .. }
+            | Self::Update { .. }
+            | Self::NoUpdate
             | Self::App { .. }
             | Self::AppRefused { .. }
             | Self::NotAgreed

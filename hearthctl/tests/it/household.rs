@@ -7,6 +7,7 @@ use hostd::apps::fake::FakeContainerd;
 use hostd::net::fake::FakeNetd;
 use hostd::settings::Settings;
 use hostd::storaged::fake::FakeStoraged;
+use hostd::updates::Places;
 use hostd::vaults::directories::fake::FakeDirectories;
 use model::report::BootReport;
 use model::report::DataReport;
@@ -70,6 +71,11 @@ impl Household {
             run: folder.path().to_owned(),
             boot_report: folder.path().join("boot.json"),
             vault_idle: Duration::from_secs(600),
+            updates: Places {
+                folder: folder.path().join("updates"),
+                trust: folder.path().join("trust"),
+                boot: folder.path().join("boot"),
+            },
         };
         let netd = FakeNetd::lively();
         if !storaged.is_open() {

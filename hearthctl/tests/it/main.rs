@@ -21,4 +21,6 @@ mod snapshot;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]
+mod update;
+#[cfg(test)]
 mod users;

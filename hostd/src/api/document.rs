@@ -16,6 +16,7 @@ use super::setup;
 use super::status;
 use super::storage;
 use super::system;
+use super::updates;
 use super::users;
 use super::vault;
 use crate::web::Reply;
@@ -108,8 +109,16 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         backups::run,
         backups::drill,
         backups::kit,
+        updates::show_updates,
+        updates::watch_updates,
+        updates::show_log,
+        updates::check,
+        updates::apply,
+        updates::restart,
+        updates::change_settings,
+        updates::take_bundle,
     ),
-    components(schemas(apps::events::AppService)),
+    components(schemas(apps::events::AppService, updates::UpdateProgress)),
     modifiers(&SessionCookie, &OutsideOfBase)
 )]
 pub struct ApiDocument;

@@ -16,6 +16,7 @@ use super::setup;
 use super::status;
 use super::storage;
 use super::system;
+use super::updates;
 use super::users;
 use super::vault;
 use hyper::Method;
@@ -504,6 +505,62 @@ pub static ROUTES: &[Route] = &[
         access: Access::Owner,
         input: Input::Json,
         handler: |call| Box::pin(factory_reset::reset(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/updates",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(updates::show_updates(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/updates/events",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(updates::watch_updates(call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/updates/log",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(updates::show_log(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/updates/check",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(updates::check(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/updates/apply",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(updates::apply(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/updates/restart",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(updates::restart(call)),
+    },
+    Route {
+        method: Method::PUT,
+        path: "/updates/settings",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(updates::change_settings(call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/updates/bundle",
+        access: Access::Owner,
+        input: Input::File,
+        handler: |call| Box::pin(updates::take_bundle(call)),
     },
 ];
 

@@ -23,8 +23,11 @@ const LOOK_EVERY: u64 = 8 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ArrivalError {
     /// Longer than any image.
-    #[error("the file is larger than {} GiB, the most the box takes", MAX_BYTES >> 30)]
-    TooLarge,
+    #[error("the file is larger than {}, the most the box takes", size(*most))]
+    TooLarge {
+        /// What is taken, in bytes.
+        most: u64,
+    },
     /// It would leave no room.
     #[error("the disk has no room for the file")]
     NoRoom,
@@ -37,6 +40,7 @@ pub enum ArrivalError {
 #[derive(Debug)]
 pub struct Arriving {
     file: File,
+    most: u64,
     written: u64,
     looked_at: u64,
 }
@@ -48,10 +52,19 @@ impl Arriving {
     ///
     /// When the disk is full or does not do it.
     pub fn begin(folder: &Path) -> Result<Self, ArrivalError> {
+        Self::begin_at_most(folder, MAX_BYTES)
+    }
+
+    /// The same for a file of at most so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::begin`].
+    pub fn begin_at_most(folder: &Path, most: u64) -> Result<Self, ArrivalError> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file = openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR);
         let file = File::from(file.map_err(|error| ArrivalError::Disk(error.into()))?);
-        let arriving = Self { file, written: 0, looked_at: 0 };
+        let arriving = Self { file, most, written: 0, looked_at: 0 };
         arriving.look_for_room()?;
         Ok(arriving)
     }
@@ -63,8 +76,8 @@ impl Arriving {
     /// When the file is too large, or the disk full.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ArrivalError> {
         self.written = self.written.saturating_add(bytes.len() as u64);
-        if self.written > MAX_BYTES {
-            return Err(ArrivalError::TooLarge);
+        if self.written > self.most {
+            return Err(ArrivalError::TooLarge { most: self.most });
         }
         if self.written - self.looked_at >= LOOK_EVERY {
             self.looked_at = self.written;
@@ -96,6 +109,10 @@ impl Arriving {
     }
 }
 
+fn size(bytes: u64) -> String {
+    if bytes >= 1 << 30 { format!("{} GiB", bytes >> 30) } else { format!("{} MiB", bytes >> 20) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut arriving = Arriving::begin(folder.path()).unwrap();
         arriving.written = MAX_BYTES;
-        assert!(matches!(arriving.write(b"x"), Err(ArrivalError::TooLarge)));
+        assert!(matches!(arriving.write(b"x"), Err(ArrivalError::TooLarge { most: MAX_BYTES })));
         assert!(matches!(Arriving::begin(&folder.path().join("none")), Err(ArrivalError::Disk(_))));
     }
 }

@@ -116,6 +116,11 @@ impl FakeNetd {
         }
     }
 
+    /// From now on it reports this.
+    pub fn show_report(&self, report: NetworkReport) {
+        self.memory().report = Some(report);
+    }
+
     /// From now on it refuses to report.
     pub fn report_nothing(&self) {
         self.memory().report = None;

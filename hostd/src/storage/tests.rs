@@ -31,7 +31,13 @@ impl World {
 
     async fn open_accepting(&self, accepted: Option<Rollback>) -> Opened {
         let socket = self.folder.path().join("storage.sock");
-        let needs = Needs { storaged: &socket, patience: Duration::from_secs(60), accepted, restored: None };
+        let needs = Needs {
+            storaged: &socket,
+            patience: Duration::from_secs(60),
+            accepted,
+            restored: None,
+            keeps_way_back: false,
+        };
         open(&self.state(), &needs).await.unwrap()
     }
 
@@ -182,8 +188,13 @@ async fn without_a_chip_the_store_is_opened_all_the_same() {
 async fn without_storaged_the_reason_says_so_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("nobody.sock");
-    let needs =
-        Needs { storaged: &socket, patience: Duration::from_millis(300), accepted: None, restored: None };
+    let needs = Needs {
+        storaged: &socket,
+        patience: Duration::from_millis(300),
+        accepted: None,
+        restored: None,
+        keeps_way_back: false,
+    };
     let opened = open(&folder.path().join("hostd"), &needs).await.unwrap();
     assert!(reason(&opened).contains("reach storaged"), "{}", reason(&opened));
     assert_eq!(fs::read_dir(folder.path().join("hostd")).unwrap().count(), 0);
@@ -193,8 +204,13 @@ async fn without_storaged_the_reason_says_so_and_nothing_is_made() {
 async fn a_storaged_that_comes_late_is_waited_for() {
     let (folder, storaged) = (tempfile::tempdir().unwrap(), Arc::new(FakeStoraged::default()));
     let socket = folder.path().join("storage.sock");
-    let needs =
-        Needs { storaged: &socket, patience: Duration::from_secs(60), accepted: None, restored: None };
+    let needs = Needs {
+        storaged: &socket,
+        patience: Duration::from_secs(60),
+        accepted: None,
+        restored: None,
+        keeps_way_back: false,
+    };
     let late = async {
         tokio::task::yield_now().await;
         storaged.serve(&socket).unwrap()
@@ -243,6 +259,7 @@ async fn without_a_folder_there_is_an_authority_in_memory_and_a_reason() {
         patience: Duration::MAX,
         accepted: None,
         restored: None,
+        keeps_way_back: false,
     };
     let opened = open(Path::new("/nonexistent/state/hostd"), &needs).await.unwrap();
     let reason = reason(&opened);

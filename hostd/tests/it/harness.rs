@@ -21,6 +21,11 @@ use hostd::server::Visitor;
 use hostd::settings::Settings;
 use hostd::storaged::Storaged;
 use hostd::storaged::fake::FakeStoraged;
+use hostd::updates;
+use hostd::updates::Places;
+use hostd::updates::Updates;
+use hostd::updates::fetch::Servers;
+use hostd::updates::fetch::WebServers;
 use hostd::vaults::Vaults;
 use hostd::vaults::directories::fake::FakeDirectories;
 use hostd::web::Reply;
@@ -117,6 +122,16 @@ impl Router {
     }
 
     pub(crate) fn with(storage: Storage, store: Arc<MemoryStore>, host: FakeHost) -> Self {
+        Self::prepared(storage, store, host, (&|_folder| {}, Arc::new(WebServers)))
+    }
+
+    /// The same, with a folder that is made ready first, and other servers of updates.
+    pub(crate) fn prepared(
+        storage: Storage,
+        store: Arc<MemoryStore>,
+        host: FakeHost,
+        (prepare, servers): (&dyn Fn(&Path), Arc<dyn Servers>),
+    ) -> Self {
         let clock = Arc::new(ManualClock::default());
         let host = Arc::new(host);
         let (network, receiver) = watch::channel(NetworkView::default());
@@ -124,17 +139,26 @@ impl Router {
         let (authority, _) = Authority::generate().unwrap();
         let accounts = Accounts::new(storage.clone(), Loaded::default(), clock.clone()).unwrap();
         let (folder, directories) = (tempfile::tempdir().unwrap(), Arc::new(FakeDirectories::default()));
+        prepare(folder.path());
         let users = folder.path().join("users");
         let storaged = Storaged::default();
         let private = folder.path().join("backups");
         let vaults = Arc::new(Vaults::new(storage.clone(), accounts.hasher(), users, directories.clone()));
         let netd = Netd::new(netd);
         let apps = Apps::new(storage.clone(), netd.clone(), vaults.secrets_of_apps(), app_patience());
+        let updates = Updates::new(
+            storage.clone(),
+            host.clone(),
+            servers,
+            clock.clone(),
+            (places(folder.path()), update_patience()),
+        );
         let backups =
             Backups::new(storage, storaged.clone(), Arc::clone(&vaults), clock.clone(), &authority, private);
         let app = App {
             backups,
             apps,
+            updates,
             vaults,
             vault_idle: IDLE,
             accounts,
@@ -282,6 +306,21 @@ pub(crate) fn app_patience() -> Patience {
     }
 }
 
+/// Folders for updates, which nobody has made yet.
+pub(crate) fn places(folder: &Path) -> Places {
+    Places { folder: folder.join("updates"), trust: folder.join("trust"), boot: folder.join("boot") }
+}
+
+/// Looks come at once.
+pub(crate) fn update_patience() -> updates::Patience {
+    updates::Patience {
+        look_every: Duration::from_millis(20),
+        install_within: DEADLINE,
+        healthy_within: Duration::from_secs(480),
+        healthy_looks: 3,
+    }
+}
+
 /// Settings for a server on free loop-back ports, and a storaged that opens its store as long as the test runs.
 pub(crate) fn settings(folder: &Path) -> Settings {
     let settings = settings_without_storaged(folder);
@@ -308,6 +347,7 @@ pub(crate) fn settings_without_storaged(folder: &Path) -> Settings {
         run: folder.to_owned(),
         boot_report: folder.join("boot.json"),
         vault_idle: Duration::from_secs(600),
+        updates: places(folder),
     }
 }
 

@@ -39,6 +39,10 @@ mod system_api;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod updates;
+#[cfg(test)]
+mod updates_world;
+#[cfg(test)]
 mod users_api;
 #[cfg(test)]
 mod vault_api;

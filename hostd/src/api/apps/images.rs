@@ -87,13 +87,13 @@ fn local_name(text: &str) -> Result<String, ApiError> {
     Ok(image_name::complete(name.as_str()))
 }
 
-async fn on_disk<T: Send + 'static>(
+pub(in crate::api) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ArrivalError> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done?),
         Err(error) => {
-            tracing::error!(error = &error as &dyn Error, "keeping an image broke off");
+            tracing::error!(error = &error as &dyn Error, "keeping a file broke off");
             Err(ApiError::internal())
         }
     }
@@ -102,16 +102,16 @@ async fn on_disk<T: Send + 'static>(
 impl From<ArrivalError> for ApiError {
     fn from(error: ArrivalError) -> Self {
         match error {
-            ArrivalError::TooLarge => {
+            ArrivalError::TooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", sentence(&error.to_string()))
             }
             ArrivalError::NoRoom => {
                 let message =
-                    "The disk has no room for this image. Remove what is not needed, then try again.";
+                    "The disk has no room for this file. Remove what is not needed, then try again.";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", message)
             }
             error @ ArrivalError::Disk(_) => {
-                tracing::error!(error = &error as &dyn Error, "an image could not be kept");
+                tracing::error!(error = &error as &dyn Error, "a file could not be kept");
                 Self::internal()
             }
         }

@@ -89,7 +89,7 @@ pub(crate) async fn list_files(call: Call) -> Result<Reply, ApiError> {
         (status = 413, body = ErrorBody, description = "`too_large`"),
         (status = 415, body = ErrorBody, description = "`unsupported_media_type`"),
         (status = 422, body = ErrorBody, description = "`invalid_field`: the name"),
-        (status = 503, body = ErrorBody, description = "`storage_unavailable`: the disk fails; nothing was changed"),
+        (status = 503, body = ErrorBody, description = "`storage_unavailable`: the disk fails"),
         (status = 507, body = ErrorBody, description = "`disk_full`: nothing was changed"),
     ),
     security(("session" = []))
