@@ -46,6 +46,8 @@ use crate::slot;
 use crate::slot::SlotError;
 use crate::slot::SlotInputs;
 use crate::slot::SlotParts;
+use crate::updates::UpdateSource;
+use crate::updates::UpdatesError;
 use std::collections::BTreeSet;
 use std::fs;
 use std::fs::File;
@@ -81,6 +83,8 @@ pub struct BuildInputs<'a> {
     pub signer: Option<&'a Signer>,
     /// Approves what the slot measures. Without one a key of the cache does, which is for development.
     pub policy: Option<&'a PolicySigner>,
+    /// Where boxes take updates from. Without it the development key of the cache is trusted.
+    pub updates: Option<&'a UpdateSource>,
     /// Told where the build stands.
     pub progress: &'a dyn Progress,
 }
@@ -141,6 +145,9 @@ pub enum BuildError {
     /// The policy key cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The keys of updates cannot be used.
+    #[error(transparent)]
+    Updates(#[from] UpdatesError),
     /// What the slot measures cannot be told.
     #[error(transparent)]
     Measure(#[from] MeasureError),
@@ -209,9 +216,20 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     }
     fs::create_dir_all(&modules).map_err(at(&modules))?;
 
+    let loader_file = loader_part(inputs, &manifest, &fetched, &parts)?;
+
     progress.step("Putting the root together");
     let packages = record::shipped(&fetched.board, &manifest);
     let root_record = record::Root::of(inputs.version, &manifest, &packages, &chosen.root, &chosen.release);
+    let development;
+    let updates = match inputs.updates {
+        Some(updates) => updates,
+        None => {
+            development = UpdateSource::development(&cache, progress)?;
+            &development
+        }
+    };
+    let update_files = updates.files().map_err(|source| BuildError::Json { name: "source.json", source })?;
     let stage = inputs.out.join("root");
     root::assemble(
         &stage,
@@ -225,6 +243,8 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
             console: inputs.console,
             version: inputs.version,
             record: &json("manifest.json", &root_record)?,
+            update_files: &update_files,
+            loader: &loader_file,
         },
     )?;
 
@@ -234,7 +254,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     let root_sha256 = Sha256::of_file(&root_image).map_err(at(&root_image))?;
 
     progress.step("Writing the slot file");
-    let loader_file = slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
+    slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
     let slot = inputs.out.join("slot.efi");
     let approval = write_slot(inputs, &parts, &cache, &slot)?;
 
@@ -325,7 +345,24 @@ fn choose_modules(manifest: &Manifest, parts: &PartSet, cache: &Path) -> Result<
     })
 }
 
-/// Writes everything in `parts/` but the root, and returns the loader that goes on the disk.
+/// Writes the loader to `parts/`, signed if the slot is, and returns the one that goes on the disk and into the root.
+fn loader_part(
+    inputs: &BuildInputs<'_>,
+    manifest: &Manifest,
+    fetched: &Fetched,
+    parts: &SlotParts,
+) -> Result<PathBuf, BuildError> {
+    let from = fetched.board.get(&manifest.parts.boot.package)?.file(&manifest.parts.boot.loader)?;
+    let path = parts.path("loader.efi");
+    write(&path, &fs::read(&from).map_err(at(&from))?)?;
+    let Some(signer) = inputs.signer else { return Ok(path) };
+    let signed = signer.sign(&parts.read("loader.efi")?).map_err(BuildError::SignLoader)?;
+    let path = parts.path("loader.signed.efi");
+    write(&path, &signed)?;
+    Ok(path)
+}
+
+/// Writes everything in `parts/` but the root and the loader.
 fn slot_parts(
     inputs: &BuildInputs<'_>,
     manifest: &Manifest,
@@ -333,14 +370,12 @@ fn slot_parts(
     chosen: &Chosen,
     parts: &SlotParts,
     root: Sha256,
-) -> Result<PathBuf, BuildError> {
+) -> Result<(), BuildError> {
     let boot = fetched.board.get(&manifest.parts.boot.package)?;
     let kernel = fetched.board.kernel()?.file(&format!("/boot/vmlinuz-{}", chosen.release))?;
-    let loader = boot.file(&manifest.parts.boot.loader)?;
     for (name, from) in [
         ("vmlinuz", &kernel),
         ("stub.efi", &boot.file(&manifest.parts.boot.stub)?),
-        ("loader.efi", &loader),
         ("init", &inputs.programs.init),
     ] {
         let bytes = fs::read(from).map_err(at(from))?;
@@ -367,14 +402,7 @@ fn slot_parts(
     ] {
         write(&parts.path(name), text.as_bytes())?;
     }
-    write(&parts.path("initrd"), &slot::build_initrd(parts, None, &[])?)?;
-    let Some(signer) = inputs.signer else {
-        return Ok(parts.path("loader.efi"));
-    };
-    let signed = signer.sign(&parts.read("loader.efi")?).map_err(BuildError::SignLoader)?;
-    let path = parts.path("loader.signed.efi");
-    write(&path, &signed)?;
-    Ok(path)
+    write(&parts.path("initrd"), &slot::build_initrd(parts, None, &[])?)
 }
 
 /// Writes the slot file, approved and, where a key was given, signed for Secure Boot.
@@ -396,6 +424,7 @@ fn write_slot(
         parts,
         root: None,
         cmdline: None,
+        os_release: None,
         extra: &[],
         policy: Some(policy),
         signer: inputs.signer,

@@ -11,6 +11,7 @@
 //! | [`root`], [`deny`], [`elf`] | `/etc`, judging | staging |
 //! | [`cpio`], [`pe`], [`slot`], [`sign`] | all | reading parts |
 //! | [`measure`], [`policy`] | all | the policy key |
+//! | [`updates`] | | keys that boxes trust |
 //! | [`disk`] | identifiers | the image file |
 //! | [`sbom`] | document | cargo |
 //!
@@ -37,6 +38,7 @@ pub mod sbom;
 pub mod sign;
 pub mod slot;
 pub mod tool;
+pub mod updates;
 
 pub use build::BuildInputs;
 pub use build::BuiltImage;

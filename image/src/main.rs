@@ -10,6 +10,7 @@ use image::policy::PolicySigner;
 use image::progress::Progress;
 use image::root::Programs;
 use image::sign::Signer;
+use image::updates::UpdateSource;
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ struct Build {
     /// Storage daemon.
     #[arg(long)]
     storaged: PathBuf,
+    /// Writer of update slots.
+    #[arg(long)]
+    installer: PathBuf,
     /// Starter of containers.
     #[arg(long)]
     containerd_lite_run: PathBuf,
@@ -87,6 +91,29 @@ struct Build {
     /// Key that approves what the slot measures (P-256, PEM, PKCS #8); without it a development key is made and kept.
     #[arg(long)]
     policy_key: Option<PathBuf>,
+    #[command(flatten)]
+    updates: Updates,
+}
+
+/// Where boxes with the image take updates from; without it a development key is made, kept and trusted.
+#[derive(Debug, clap::Args)]
+struct Updates {
+    /// First list of trusted keys of the repository (`metadata/1.root.json`).
+    #[arg(long, requires = "update_url")]
+    update_root: Option<PathBuf>,
+    /// Address of the repository, `https://…/`.
+    #[arg(long, requires = "update_root")]
+    update_url: Option<String>,
+    /// Which of the repository's channels boxes follow.
+    #[arg(long, default_value = "stable")]
+    update_channel: String,
+}
+
+impl Updates {
+    fn source(&self) -> anyhow::Result<Option<UpdateSource>> {
+        let (Some(root), Some(url)) = (&self.update_root, &self.update_url) else { return Ok(None) };
+        Ok(Some(UpdateSource::load(root, url, &self.update_channel)?))
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -122,6 +149,7 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
             netd: build.netd.clone(),
             hostd: build.hostd.clone(),
             storaged: build.storaged.clone(),
+            installer: build.installer.clone(),
             containerd_lite_run: build.containerd_lite_run.clone(),
             containerd_lite_unpack: build.containerd_lite_unpack.clone(),
             app_init: build.app_init.clone(),
@@ -130,6 +158,7 @@ fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
         choice: if build.newest { Choice::Newest } else { Choice::Kept },
         signer: signer.as_ref(),
         policy: policy.as_ref(),
+        updates: build.updates.source()?.as_ref(),
         progress: &Lines,
     })?;
     writeln!(io::stdout(), "{}", built.image.display()).context("cannot print the result")

@@ -42,6 +42,8 @@ pub struct Programs {
     pub hostd: PathBuf,
     /// The storage daemon.
     pub storaged: PathBuf,
+    /// Writes update slots.
+    pub installer: PathBuf,
     /// Starts containers for the container daemon.
     pub containerd_lite_run: PathBuf,
     /// Unpacks images for it.
@@ -63,6 +65,10 @@ pub(crate) struct RootInputs<'a> {
     pub(crate) version: &'a str,
     /// Content of `/usr/lib/hearth/manifest.json`.
     pub(crate) record: &'a [u8],
+    /// Keys that updates are trusted by, and where they come from.
+    pub(crate) update_files: &'a [(&'static str, Vec<u8>)],
+    /// The loader, for boxes whose own is older.
+    pub(crate) loader: &'a Path,
 }
 
 /// The root cannot be put together.
@@ -125,6 +131,7 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
         ("netd", &programs.netd),
         ("hostd", &programs.hostd),
         ("storaged", &programs.storaged),
+        ("installer", &programs.installer),
         ("containerd-lite-run", &programs.containerd_lite_run),
         ("containerd-lite-unpack", &programs.containerd_lite_unpack),
         ("app-init", &programs.app_init),
@@ -132,6 +139,11 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
         stage.copy(program, &format!("usr/lib/hearth/{name}"), 0o755)?;
     }
     stage.write("usr/lib/hearth/manifest.json", 0o644, inputs.record)?;
+    for (path, content) in inputs.update_files {
+        stage.write(path, 0o644, content)?;
+    }
+    let loader = &inputs.manifest.parts.boot.installed_name;
+    stage.copy(inputs.loader, &format!("usr/share/hearth/update/{loader}"), 0o644)?;
     for (package, files) in &inputs.manifest.parts.files {
         let part = inputs.parts.get(package)?;
         for path in files {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Our programs: what they are made from is in the image.
-const PROGRAMS: [&str; 5] = ["containerd-lite", "hostd", "init", "netd", "storaged"];
+const PROGRAMS: [&str; 6] = ["containerd-lite", "hostd", "init", "installer", "netd", "storaged"];
 
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

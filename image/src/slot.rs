@@ -48,6 +48,8 @@ pub struct SlotInputs<'a> {
     pub root: Option<&'a [u8]>,
     /// Another command line, whole.
     pub cmdline: Option<&'a str>,
+    /// Another `os-release`, by whose version the loader sorts.
+    pub os_release: Option<&'a str>,
     /// More files in the initrd.
     pub extra: &'a [ExtraFile],
     /// Approves what the slot will measure; without one, nothing that is sealed opens under it.
@@ -169,7 +171,7 @@ pub fn build_slot(inputs: &SlotInputs<'_>) -> Result<Vec<u8>, SlotError> {
     let section = |name, data| Section { name, data, memory: 0 };
     let assemble = |approval: &[Section<'_>]| {
         let head = [
-            section(".osrel", &os_release),
+            section(".osrel", inputs.os_release.map_or(os_release.as_slice(), str::as_bytes)),
             section(".uname", &uname),
             section(".cmdline", inputs.cmdline.unwrap_or(&own_cmdline).as_bytes()),
         ];
@@ -237,8 +239,15 @@ mod tests {
     #[test]
     fn a_slot_holds_what_the_specification_asks_for() {
         let (_folder, parts) = parts();
-        let inputs =
-            SlotInputs { parts: &parts, root: None, cmdline: None, extra: &[], policy: None, signer: None };
+        let inputs = SlotInputs {
+            parts: &parts,
+            root: None,
+            cmdline: None,
+            os_release: None,
+            extra: &[],
+            policy: None,
+            signer: None,
+        };
         let slot = build_slot(&inputs).unwrap();
         assert_eq!(text(&slot, ".cmdline"), b"quiet");
         assert_eq!(text(&slot, ".osrel"), b"ID=hearth\n");
@@ -255,6 +264,7 @@ mod tests {
             parts: &parts,
             root: None,
             cmdline: None,
+            os_release: None,
             extra: &[],
             policy: Some(&policy),
             signer: None,
@@ -282,12 +292,14 @@ mod tests {
             parts: &parts,
             root: Some(b"other"),
             cmdline: Some("panic=1"),
+            os_release: Some("IMAGE_VERSION=2\n"),
             extra: &extra,
             policy: None,
             signer: None,
         };
         let slot = build_slot(&inputs).unwrap();
         assert_eq!(text(&slot, ".cmdline"), b"panic=1");
+        assert_eq!(text(&slot, ".osrel"), b"IMAGE_VERSION=2\n");
         let initrd = text(&slot, ".initrd");
         let has = |needle: &[u8]| initrd.windows(needle.len()).any(|window| window == needle);
         assert!(has(b"AGENT") && has(b"other") && has(b"modules/b.ko"));

@@ -77,6 +77,25 @@ impl Agent {
         self.ask(&Request::WriteFile { path: path.into(), text: text.to_owned() }).map(|_| ())
     }
 
+    /// Copies a file within the box.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn copy(&mut self, from: &str, to: &str) -> Result<()> {
+        self.ask(&Request::Copy { from: from.into(), to: to.into() }).map(|_| ())
+    }
+
+    /// Makes a folder, unless it is there.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn make_folder(&mut self, path: &str) -> Result<()> {
+        if self.walk(path).is_ok() {
+            return Ok(());
+        }
+        self.ask(&Request::MakeFolder { path: path.into() }).map(|_| ())
+    }
+
     /// Everything below a folder on its file system.
     ///
     /// # Errors

@@ -72,6 +72,15 @@ impl Esp {
         Ok(bytes)
     }
 
+    /// Makes a folder, unless it is there.
+    ///
+    /// # Errors
+    /// When the partition is full.
+    pub fn make_folder(&self, path: &str) -> Result<()> {
+        self.files.root_dir().create_dir(path).with_context(|| format!("cannot make the folder {path}"))?;
+        Ok(())
+    }
+
     /// Writes a file; one of this name is replaced.
     ///
     /// # Errors

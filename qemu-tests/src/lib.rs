@@ -33,6 +33,7 @@ pub mod probes;
 pub mod process;
 pub mod qmp;
 pub mod registry;
+pub mod releases;
 pub mod scenario;
 pub mod secure_boot;
 pub mod serial;

@@ -14,6 +14,7 @@ use image::BuiltImage;
 use image::parts::Choice;
 use image::policy::PolicySigner;
 use image::sign::Signer;
+use image::updates::UpdateSource;
 use std::path::PathBuf;
 
 /// Which image.
@@ -34,11 +35,29 @@ pub(crate) struct ImageArguments {
     /// Key that approves what the slot measures (P-256, PEM, PKCS #8); without it a development key is made and kept
     #[arg(long)]
     policy_key: Option<PathBuf>,
+    /// First list of keys that updates are trusted by (`metadata/1.root.json`); without it a development key is made and kept
+    #[arg(long, requires = "update_url")]
+    update_root: Option<PathBuf>,
+    /// Where boxes find updates, `https://…/`
+    #[arg(long, requires = "update_root")]
+    update_url: Option<String>,
+    /// Which channel of updates boxes follow
+    #[arg(long, default_value = "stable")]
+    update_channel: String,
 }
 
 impl Default for ImageArguments {
     fn default() -> Self {
-        Self { board: "x86_64".to_owned(), newest: false, key: None, certificate: None, policy_key: None }
+        Self {
+            board: "x86_64".to_owned(),
+            newest: false,
+            key: None,
+            certificate: None,
+            policy_key: None,
+            update_root: None,
+            update_url: None,
+            update_channel: "stable".to_owned(),
+        }
     }
 }
 
@@ -56,6 +75,10 @@ pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
         _ => None,
     };
     let policy = arguments.policy_key.as_deref().map(PolicySigner::load).transpose()?;
+    let updates = match (&arguments.update_root, &arguments.update_url) {
+        (Some(root), Some(url)) => Some(UpdateSource::load(root, url, &arguments.update_channel)?),
+        _ => None,
+    };
     let hearth = target().join("hearth");
     let bars = Bars::new();
     let built = image::build(&BuildInputs {
@@ -69,6 +92,7 @@ pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
         choice: if arguments.newest { Choice::Newest } else { Choice::Kept },
         signer: signer.as_ref(),
         policy: policy.as_ref(),
+        updates: updates.as_ref(),
         progress: &bars,
     })?;
     bars.finish();

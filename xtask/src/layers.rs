@@ -57,6 +57,11 @@ const RULES: &[Rule] = &[
         never: &["netd", "hostd", "init", "qemu-tests"],
         reason: "the builder takes programs as files",
     },
+    Rule {
+        krate: "installer",
+        never: &["zbus", "init", "netd", "hostd", "image"],
+        reason: "what writes the boot partition speaks to nobody",
+    },
     Rule { krate: "ioctls", never: &["tokio", "serde_json"], reason: "the unsafe crate stays small" },
     Rule {
         krate: "hearth-agent",

@@ -15,6 +15,7 @@ mod lint;
 mod metadata;
 mod npm;
 mod programs;
+mod publish;
 mod run;
 mod test;
 
@@ -41,6 +42,8 @@ enum Task {
     Fuzz(fuzz::FuzzArguments),
     /// Measures size, boot cost and memory against Debian with systemd, and what the network costs; writes target/bench/*.json
     Bench(bench::BenchArguments),
+    /// Makes and extends a repository of updates, and bundles (docs/releasing.md)
+    Publish(publish::PublishArguments),
     /// Formats the Rust sources
     Fmt,
     /// Format, clippy, text rules, layering, licences
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         Task::Test(arguments) => test::test(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
+        Task::Publish(arguments) => publish::publish(&arguments),
         Task::Fmt => command::cargo(["fmt", "--all"]).run(),
         Task::Lint => lint::lint(),
         Task::CheckLayers => layers::check(),

@@ -32,6 +32,7 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
         netd: dynamic.clone(),
         hostd: dynamic.clone(),
         storaged: dynamic.clone(),
+        installer: dynamic.clone(),
         containerd_lite_run: dynamic.clone(),
         containerd_lite_unpack: dynamic,
         app_init: fixed,
@@ -66,6 +67,7 @@ fn build(folder: &Path, name: &str, programs: &Programs) -> Result<BuiltImage, i
         choice: Choice::Kept,
         signer: None,
         policy: None,
+        updates: None,
         progress: &Silent,
     })
 }

@@ -45,6 +45,11 @@ fn to_request(lab: &mut Lab, request: &Request) -> io::Result<Answer> {
             files::fill(path, *wholly)?;
             Ok(Answer::Done)
         }
+        Request::Copy { from, to } => {
+            fs::copy(from, to)?;
+            File::open(to)?.sync_all()?;
+            Ok(Answer::Done)
+        }
         Request::RemoveFile { path } => {
             fs::remove_file(path)?;
             Ok(Answer::Done)

@@ -36,6 +36,13 @@ pub enum Request {
         /// Whether it takes what is set aside too, to the last block.
         wholly: bool,
     },
+    /// Copies a file and makes the copy durable; what is there is replaced.
+    Copy {
+        /// Absolute path.
+        from: PathBuf,
+        /// Absolute path.
+        to: PathBuf,
+    },
     /// Removes a file.
     RemoveFile {
         /// Absolute path.

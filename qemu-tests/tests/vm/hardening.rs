@@ -26,13 +26,14 @@ const ELF: &str = "7f454c46";
 const SCRIPT: &str = "2321";
 
 /// The only programs there are.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "/usr/lib/hearth/app-init",
     "/usr/lib/hearth/containerd-lite",
     "/usr/lib/hearth/containerd-lite-run",
     "/usr/lib/hearth/containerd-lite-unpack",
     "/usr/lib/hearth/hostd",
     "/usr/lib/hearth/init",
+    "/usr/lib/hearth/installer",
     "/usr/lib/hearth/netd",
     "/usr/lib/hearth/storaged",
     "/usr/sbin/cryptsetup",

@@ -53,6 +53,8 @@ mod tls;
 #[cfg(test)]
 mod unlock;
 #[cfg(test)]
+mod updates;
+#[cfg(test)]
 mod vault;
 #[cfg(test)]
 mod vault_key;
