@@ -66,7 +66,7 @@ pub(crate) fn place(board: &str, channel: &str) -> Place {
 }
 
 pub(crate) fn slot(seed: u8) -> Vec<u8> {
-    (0..200_000_u32).map(|at| (at.wrapping_mul(40_503) >> 8) as u8 ^ seed).collect()
+    (0..200_000_u32).map(|at| at.wrapping_mul(40_503).to_le_bytes()[1] ^ seed).collect()
 }
 
 impl World {
