@@ -39,6 +39,20 @@ impl Releases {
     /// # Errors
     /// When a box would refuse the repository with it.
     pub fn add(&self, version: &str, slot: &[u8]) -> Result<()> {
+        self.add_with(version, slot, None)
+    }
+
+    /// The same with its chunks, which takes half a minute of a processor.
+    ///
+    /// # Errors
+    /// When a box would refuse the repository with it.
+    pub fn add_in_chunks(&self, version: &str, slot: &[u8]) -> Result<()> {
+        let archive = update::publish::pack(slot, update::publish::DEFAULT_CUT)
+            .context("cannot cut the slot into chunks")?;
+        self.add_with(version, slot, Some(&archive))
+    }
+
+    fn add_with(&self, version: &str, slot: &[u8], archive: Option<&update::publish::Archive>) -> Result<()> {
         let place = update::Place {
             board: "x86_64".parse().context("the board")?,
             channel: DEVELOPMENT_CHANNEL.parse().context("the channel")?,
@@ -46,7 +60,7 @@ impl Releases {
         let loader: ::slots::Version = LOADER.parse().context("the loader's version")?;
         let mut list = self.repository.add(&Addition {
             slot,
-            archive: None,
+            archive,
             place,
             version: version.parse().context("the version")?,
             loader: loader.clone(),
@@ -56,6 +70,25 @@ impl Releases {
         })?;
         list.sign(self.keys.key())?;
         Ok(self.repository.commit(Some(&list), &self.keys.online())?)
+    }
+
+    /// The folder of the repository, for a web server.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The bundle of a release: all that is needed to install it, in one file.
+    ///
+    /// # Errors
+    /// When there is no such release.
+    pub fn bundle(&self, version: &str) -> Result<Vec<u8>> {
+        let catalog = self.repository.catalog()?;
+        let release = catalog.releases().iter().find(|release| release.version.as_str() == version);
+        let release = release.with_context(|| format!("no release {version}"))?;
+        let mut bundle = Vec::new();
+        self.repository.bundle(release, &mut bundle)?;
+        Ok(bundle)
     }
 
     /// Its signed files: name and content.

@@ -49,6 +49,20 @@ pub fn update(artifacts: &Artifacts, version: &str, words: &str) -> Result<Vec<u
     made(artifacts, &Variant { words, extra: &extra, policy: Some(&policy), version: Some(version) })
 }
 
+/// The same approved by a key that the box does not know: its TPM does not give the data's key out to it.
+///
+/// # Errors
+/// When the image was not built or has no parts, or the agent is missing.
+pub fn unapproved_update(
+    artifacts: &Artifacts,
+    version: &str,
+    words: &str,
+    stranger: &PolicySigner,
+) -> Result<Vec<u8>> {
+    let extra = [agent(artifacts)?];
+    made(artifacts, &Variant { words, extra: &extra, policy: Some(stranger), version: Some(version) })
+}
+
 /// What is not as in the shipped slot.
 struct Variant<'a> {
     words: &'a str,

@@ -1,7 +1,7 @@
 //! Apps as their owner has them: brought, installed, updated, looked after, removed.
 
 mod guestbook;
-mod home;
+pub(crate) mod home;
 mod locked;
 mod trouble;
 

@@ -23,8 +23,15 @@ use qemu_tests::packets::Udp;
 use qemu_tests::packets::Wire;
 use qemu_tests::scenario::scenario;
 use serde_json::Value;
+use std::io;
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -37,6 +44,8 @@ const MDNS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const MDNS_MAC: [u8; 6] = [1, 0, 0x5e, 0, 0, 0xfb];
 /// Seconds: half of it later the box must ask again.
 const LEASE: u32 = 60;
+/// Seconds from 1900 to 1970 (RFC 5905 figure 4).
+const NTP_EPOCH: u64 = 2_208_988_800;
 /// Between two of the test's own questions.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -92,12 +101,18 @@ pub(crate) struct Lan {
     name: Option<String>,
     answer: Option<Ipv4Addr>,
     asked: Option<Instant>,
+    tells_time: bool,
 }
 
 impl Lan {
     pub(crate) fn open(link: &qemu_tests::machine::PacketLink) -> Result<Self> {
         let wire = Wire::open(link)?;
-        Ok(Self { wire, leases: 0, renewals: 0, name: None, answer: None, asked: None })
+        Ok(Self { wire, leases: 0, renewals: 0, name: None, answer: None, asked: None, tells_time: false })
+    }
+
+    /// The router names itself as the time server, and is one.
+    pub(crate) fn telling_time(self) -> Self {
+        Self { tells_time: true, ..self }
     }
 
     /// Plays the router until there is something to see.
@@ -127,6 +142,7 @@ impl Lan {
                 self.wire.send(&packets::neighbour_advertisement(from, from_address, ROUTER6))
             }
             Some(Seen::Udp(udp)) if udp.to.1 == 67 => self.answer_dhcp(&udp),
+            Some(Seen::Udp(udp)) if udp.to == (ROUTER, 123) && self.tells_time => self.answer_time(&udp),
             Some(Seen::Udp(udp))
                 if udp.from.1 == 5353 && udp.payload.get(2).is_some_and(|flags| flags & 0x80 != 0) =>
             {
@@ -158,13 +174,71 @@ impl Lan {
             from_mac: packets::MAC,
             from: (ROUTER, 67),
             to: (if is_renewal { BOX } else { Ipv4Addr::BROADCAST }, 68),
-            payload: offer(&request, kind)?,
+            payload: offer(&request, kind, self.tells_time)?,
         };
+        self.wire.send(&answer.frame())
+    }
+
+    /// Answers with this machine's time (RFC 5905 section 7.3).
+    fn answer_time(&self, udp: &Udp) -> Result<()> {
+        let sent = udp.payload.get(40..48).context("no NTP request")?;
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let seconds = u64::try_from(now.tv_sec)? + NTP_EPOCH;
+        let fraction = (u64::try_from(now.tv_nsec)? << 32) / 1_000_000_000;
+        let stamp = (seconds << 32 | fraction).to_be_bytes();
+        // Version 4, mode server; stratum 2, a microsecond; no way and little dispersion to its source.
+        let head = [0x24, 2, 6, 0xec, 0, 0, 0, 0, 0, 0, 0, 16, 10, 77, 0, 2];
+        let payload = [&head[..], &stamp, sent, &stamp, &stamp].concat();
+        let answer =
+            Udp { to_mac: udp.from_mac, from_mac: packets::MAC, from: udp.to, to: udp.from, payload };
         self.wire.send(&answer.frame())
     }
 }
 
-fn offer(request: &Message, kind: MessageType) -> Result<Vec<u8>> {
+/// Plays the home network until it goes.
+pub(crate) struct Neighbourhood {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+/// Between tries to send to a machine that has no end of the cable yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Neighbourhood {
+    pub(crate) fn start(mut lan: Lan) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                match lan.play() {
+                    Err(error) if is_unplugged(&error) => thread::sleep(PAUSE),
+                    played => played?,
+                }
+            }
+            Ok(())
+        });
+        Self { is_over, thread: Some(thread) }
+    }
+}
+
+/// Whether the machine has no end of the cable: QEMU opens it when it starts and takes it away when it ends.
+fn is_unplugged(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused))
+}
+
+impl Drop for Neighbourhood {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        match self.thread.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => println!("the home network stopped playing: {error:#}"),
+            Some(Err(_panic)) => println!("the home network panicked"),
+        }
+    }
+}
+
+fn offer(request: &Message, kind: MessageType, tells_time: bool) -> Result<Vec<u8>> {
     let mut answer = Message::default();
     answer.set_opcode(Opcode::BootReply).set_xid(request.xid()).set_flags(request.flags());
     answer.set_chaddr(request.chaddr()).set_yiaddr(BOX).set_siaddr(ROUTER);
@@ -174,6 +248,9 @@ fn offer(request: &Message, kind: MessageType) -> Result<Vec<u8>> {
     options.insert(DhcpOption::AddressLeaseTime(LEASE));
     options.insert(DhcpOption::SubnetMask(MASK));
     options.insert(DhcpOption::Router(vec![ROUTER]));
+    if tells_time {
+        options.insert(DhcpOption::NtpServers(vec![ROUTER]));
+    }
     answer.to_vec().context("cannot write a DHCP message")
 }
 

@@ -2,6 +2,7 @@
 
 use crate::network::BOX;
 use crate::network::Lan;
+use crate::network::Neighbourhood;
 use crate::network::ROUTER;
 use crate::network::ROUTER6;
 use anyhow::Context;
@@ -30,19 +31,13 @@ use qemu_tests::capture;
 use qemu_tests::probes::Station;
 use std::collections::BTreeMap;
 use std::io;
-use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::thread;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// Two workspaces of three apps.
 pub(crate) const WORKSPACES: [(&str, [&str; 3]); 2] =
@@ -311,47 +306,4 @@ fn global_address(agent: &mut Agent) -> Result<Option<Ipv6Addr>> {
         (address.segments()[0] == 0xfd77 && !is_tentative).then_some(address)
     });
     Ok(found)
-}
-
-/// Plays the home network until it goes.
-struct Neighbourhood {
-    is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<()>>>,
-}
-
-/// Between tries to send to a machine that has no end of the cable yet.
-const PAUSE: Duration = Duration::from_millis(50);
-
-impl Neighbourhood {
-    fn start(mut lan: Lan) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ends = Arc::clone(&is_over);
-        let thread = thread::spawn(move || {
-            while !ends.load(Ordering::Relaxed) {
-                match lan.play() {
-                    Err(error) if is_unplugged(&error) => thread::sleep(PAUSE),
-                    played => played?,
-                }
-            }
-            Ok(())
-        });
-        Self { is_over, thread: Some(thread) }
-    }
-}
-
-/// Whether the machine has no end of the cable: QEMU opens it when it starts and takes it away when it ends.
-fn is_unplugged(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    matches!(kind, Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused))
-}
-
-impl Drop for Neighbourhood {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        match self.thread.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => {}
-            Some(Ok(Err(error))) => println!("the home network stopped playing: {error:#}"),
-            Some(Err(_panic)) => println!("the home network panicked"),
-        }
-    }
 }

@@ -22,16 +22,16 @@ use std::time::Duration;
 use std::time::Instant;
 
 /// Port of the box at which devices at home reach the app.
-pub(super) const PORT: u16 = 8090;
+pub(crate) const PORT: u16 = 8090;
 const APPS: &str = "/api/v1/apps";
 
 /// The app's manifest, with this version of it, for the household.
-pub(super) fn manifest(version: u32) -> Value {
+pub(crate) fn manifest(version: u32) -> Value {
     manifest_for(version, "system")
 }
 
 /// The same for somebody else.
-pub(super) fn manifest_for(version: u32, scope: &str) -> Value {
+pub(crate) fn manifest_for(version: u32, scope: &str) -> Value {
     let text = json!({
         "format": 1, "id": "visits", "title": "Visits", "version": format!("{version}.0.0"), "scope": scope,
         "containers": { "web": {
@@ -47,12 +47,12 @@ pub(super) fn manifest_for(version: u32, scope: &str) -> Value {
 }
 
 /// Brings the image of a version to the box.
-pub(super) fn bring(folder: &Path, web: &Web, version: u32) -> Result<()> {
+pub(crate) fn bring(folder: &Path, web: &Web, version: u32) -> Result<()> {
     bring_program(folder, web, "visits", &version.to_string())
 }
 
 /// Brings the image of a program of this folder to the box, compiled for this version.
-pub(super) fn bring_program(folder: &Path, web: &Web, name: &str, version: &str) -> Result<()> {
+pub(crate) fn bring_program(folder: &Path, web: &Web, name: &str, version: &str) -> Result<()> {
     let program = folder.join(format!("{name}-{version}"));
     let source = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/apps/{}.c"), name);
     let made = Command::new("gcc")
@@ -104,7 +104,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Begins to install an app; its key.
-pub(super) fn install(web: &mut Web, source: &Value) -> Result<String> {
+pub(crate) fn install(web: &mut Web, source: &Value) -> Result<String> {
     let shown = inspect(web, &json!({ "source": source }))?;
     let begun = web.post(APPS, &json!({ "source": source, "shown": shown }))?;
     expect(&begun, 202)?;
@@ -112,7 +112,7 @@ pub(super) fn install(web: &mut Web, source: &Value) -> Result<String> {
 }
 
 /// Begins to update an app.
-pub(super) fn update(web: &mut Web, key: &str, source: &Value) -> Result<()> {
+pub(crate) fn update(web: &mut Web, key: &str, source: &Value) -> Result<()> {
     let shown = inspect(web, &json!({ "source": source, "update": key }))?;
     let begun = web.post(&format!("{APPS}/{key}/update"), &json!({ "source": source, "shown": shown }))?;
     expect(&begun, 202)
@@ -127,14 +127,14 @@ fn inspect(web: &mut Web, wish: &Value) -> Result<String> {
 }
 
 /// Has something done to the app.
-pub(super) fn tell(web: &mut Web, key: &str, what: &str) -> Result<()> {
+pub(crate) fn tell(web: &mut Web, key: &str, what: &str) -> Result<()> {
     let told = web.post(&format!("{APPS}/{key}/{what}"), &json!({}))?;
     ensure!((200..300).contains(&told.status), "{what}: {} {}", told.status, told.text());
     Ok(())
 }
 
 /// Has the app restarted, and waits until it runs again.
-pub(super) fn restart(patience: Duration, vm: &Vm, web: &mut Web, key: &str) -> Result<()> {
+pub(crate) fn restart(patience: Duration, vm: &Vm, web: &mut Web, key: &str) -> Result<()> {
     let told = Instant::now();
     tell(web, key, "restart")?;
     // Until then the app is still what it was.
@@ -146,19 +146,19 @@ pub(super) fn restart(patience: Duration, vm: &Vm, web: &mut Web, key: &str) -> 
 }
 
 /// How the app is.
-pub(super) fn app(web: &Web, key: &str) -> Result<Value> {
+pub(crate) fn app(web: &Web, key: &str) -> Result<Value> {
     let answer = web.get(&format!("{APPS}/{key}"))?;
     expect(&answer, 200)?;
     answer.json()
 }
 
 /// Waits until nothing is being done to the app and it is so.
-pub(super) fn wait_for(vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
+pub(crate) fn wait_for(vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
     wait_within(BOOT, vm, web, key, state)
 }
 
 /// The same with another patience.
-pub(super) fn wait_within(patience: Duration, vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
+pub(crate) fn wait_within(patience: Duration, vm: &Vm, web: &Web, key: &str, state: &str) -> Result<Value> {
     let mut last = Value::Null;
     let waited = vm.wait_within(patience, &format!("the app to be {state}"), || {
         let answer = web.get(&format!("{APPS}/{key}"))?;
@@ -172,12 +172,12 @@ pub(super) fn wait_within(patience: Duration, vm: &Vm, web: &Web, key: &str, sta
 }
 
 /// What the app says to a visitor at its port of the box; none while nobody answers there.
-pub(super) fn visit(vm: &mut Vm, path: &str) -> Result<Option<String>> {
+pub(crate) fn visit(vm: &mut Vm, path: &str) -> Result<Option<String>> {
     visit_at(vm, PORT, path)
 }
 
 /// The same at another port.
-pub(super) fn visit_at(vm: &mut Vm, port: u16, path: &str) -> Result<Option<String>> {
+pub(crate) fn visit_at(vm: &mut Vm, port: u16, path: &str) -> Result<Option<String>> {
     let port = vm.forwarded(port)?;
     let Ok(mut stream) = web::connect(port) else { return Ok(None) };
     let asked = format!("GET {path} HTTP/1.1\r\nHost: hearth.local\r\nConnection: close\r\n\r\n");
@@ -188,7 +188,7 @@ pub(super) fn visit_at(vm: &mut Vm, port: u16, path: &str) -> Result<Option<Stri
 }
 
 /// Visits it until it answers this.
-pub(super) fn expect_visit(vm: &mut Vm, wanted: &str) -> Result<()> {
+pub(crate) fn expect_visit(vm: &mut Vm, wanted: &str) -> Result<()> {
     let mut said = None;
     for _ in 0..TRIES {
         said = visit(vm, "/health")?;
@@ -204,7 +204,7 @@ pub(super) fn expect_visit(vm: &mut Vm, wanted: &str) -> Result<()> {
 }
 
 /// Whether nobody answers at the app's port.
-pub(super) fn is_unreachable(vm: &mut Vm) -> Result<bool> {
+pub(crate) fn is_unreachable(vm: &mut Vm) -> Result<bool> {
     Ok(visit(vm, "/health")?.is_none())
 }
 
