@@ -4,6 +4,10 @@
 //! Killing QEMU loses what the guest kept in memory, but not what a real disk keeps in its own. The log shows where the guest
 //! asked for a flush; a disk rebuilt from the writes before one flush is the worst that a power cut may leave.
 
+mod cut;
+
+pub use cut::Rebuild;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -85,6 +89,30 @@ impl BlockLog {
             at = next;
         }
         Ok(Self { entries })
+    }
+
+    fn entry(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(number).ok()?)
+    }
+
+    /// Whether one of these entries writes within this range of the disk, in bytes.
+    #[must_use]
+    pub fn writes_within(&self, entries: std::ops::Range<u64>, place: &std::ops::Range<u64>) -> bool {
+        let is_there =
+            |entry: &Entry| entry.disk < place.end && entry.disk.saturating_add(entry.length) > place.start;
+        entries.filter_map(|number| self.entry(number)).any(|entry| entry.length > 0 && is_there(entry))
+    }
+
+    /// The same log with the entries of the second range before those of the first, which ends where the second begins: what would be on a
+    /// disk whose computer did the later first.
+    #[must_use]
+    pub fn reordered(&self, first: std::ops::Range<u64>, second: std::ops::Range<u64>) -> Self {
+        let part = |range: std::ops::Range<u64>| range.filter_map(|number| self.entry(number).copied());
+        let entries = part(0..first.start)
+            .chain(part(second.clone()))
+            .chain(part(first))
+            .chain(part(second.end..self.len()));
+        Self { entries: entries.collect() }
     }
 
     /// How many entries there are.

@@ -76,6 +76,9 @@ enum Extra {
     Watchdog,
 }
 
+/// In a machine's folder: the firmware's variables.
+pub const VARIABLES: &str = "firmware-variables.fd";
+
 /// A machine to be.
 #[derive(Clone)]
 pub struct VmBuilder {
@@ -86,6 +89,7 @@ pub struct VmBuilder {
     words: String,
     memory: u32,
     disk: Option<PathBuf>,
+    variables: Option<PathBuf>,
     disk_server: Option<PathBuf>,
     disk_size: u64,
     bus: DiskBus,
@@ -113,6 +117,7 @@ impl VmBuilder {
             words: String::new(),
             memory: 512,
             disk: None,
+            variables: None,
             disk_server: None,
             disk_size: 2 << 30,
             bus: DiskBus::Virtio,
@@ -235,6 +240,12 @@ impl VmBuilder {
         self
     }
 
+    /// The firmware's variables as they were once, instead of new ones.
+    #[must_use]
+    pub fn variables(self, file: &Path) -> Self {
+        Self { variables: Some(file.to_owned()), ..self }
+    }
+
     /// Lets the box reach a port of this machine's loopback, as the same port of [`crate::machine::OUTSIDE`].
     #[must_use]
     pub fn reaches(mut self, port: u16) -> Self {
@@ -347,7 +358,8 @@ impl VmBuilder {
         if !code.is_file() {
             bail!("{} is missing; `cargo xtask test` installs ovmf", code.display());
         }
-        let own = self.folder.join("firmware-variables.fd");
+        let own = self.folder.join(VARIABLES);
+        let variables = self.variables.as_deref().unwrap_or(variables);
         fs::copy(variables, &own).with_context(|| format!("cannot copy {}", variables.display()))?;
         Ok(Start::Uefi { code, variables: own, words: self.words.clone(), is_secure })
     }

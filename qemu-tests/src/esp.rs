@@ -29,16 +29,28 @@ impl Esp {
     /// # Errors
     /// When there is no such partition or no FAT file system in it.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_for(path, Purpose::Change)
+    }
+
+    /// Opens it to look only: the disk stays byte for byte as it is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn look(path: &Path) -> Result<Self> {
+        Self::open_for(path, Purpose::Look)
+    }
+
+    fn open_for(path: &Path, purpose: Purpose) -> Result<Self> {
         let partition = disk::partitions(path)?
             .into_iter()
             .find(|partition| partition.is_esp)
             .with_context(|| format!("no EFI system partition on {}", path.display()))?;
         let file = File::options()
             .read(true)
-            .write(true)
+            .write(purpose == Purpose::Change)
             .open(path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        let window = Window { file, range: partition.bytes, position: 0 };
+        let window = Window { file, range: partition.bytes, position: 0, purpose };
         let files = FileSystem::new(window, FsOptions::new().time_provider(&Epoch))
             .context("cannot open the EFI system partition")?;
         Ok(Self { files })
@@ -116,12 +128,20 @@ impl std::fmt::Debug for Esp {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Change,
+    /// The library notes at its end that the file system was left in order; such writes go nowhere.
+    Look,
+}
+
 /// A part of a file that looks like a whole one.
 #[derive(Debug)]
 struct Window {
     file: File,
     range: Range<u64>,
     position: u64,
+    purpose: Purpose,
 }
 
 impl Window {
@@ -149,7 +169,10 @@ impl Read for Window {
 impl Write for Window {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let room = self.place(buffer.len())?;
-        let count = self.file.write(buffer.get(..room).unwrap_or_default())?;
+        let count = match self.purpose {
+            Purpose::Change => self.file.write(buffer.get(..room).unwrap_or_default())?,
+            Purpose::Look => room,
+        };
         Ok(self.advance(count))
     }
 
@@ -182,7 +205,7 @@ mod tests {
         let path = folder.path().join("disk");
         std::fs::write(&path, b"....inside....").unwrap();
         let file = File::options().read(true).write(true).open(&path).unwrap();
-        let mut window = Window { file, range: 4..10, position: 0 };
+        let mut window = Window { file, range: 4..10, position: 0, purpose: Purpose::Change };
         let mut text = String::new();
         window.read_to_string(&mut text).unwrap();
         assert_eq!(text, "inside");

@@ -53,10 +53,10 @@ impl FileServer {
         self.port
     }
 
-    /// Bytes of file contents that were sent since this was last asked.
+    /// Bytes of file contents that were sent so far.
     #[must_use]
-    pub fn take_sent(&self) -> u64 {
-        self.sent.swap(0, Ordering::Relaxed)
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -127,10 +127,10 @@ mod tests {
         let server = FileServer::start(folder.path()).unwrap();
         let whole = get(&server, "/a%5E1", "");
         assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("\r\n\r\n0123456789"), "{whole}");
-        assert_eq!(server.take_sent(), 10);
+        assert_eq!(server.sent(), 10);
         let part = get(&server, "/a%5E1", "Range: bytes=2-4\r\n");
         assert!(part.contains("content-range: bytes 2-4/10") && part.ends_with("\r\n\r\n234"), "{part}");
-        assert_eq!(server.take_sent(), 3);
+        assert_eq!(server.sent(), 13);
         for path in ["/b", "/../a%5E1", "/"] {
             assert!(get(&server, path, "").starts_with("HTTP/1.1 404"), "{path}");
         }

@@ -114,6 +114,12 @@ pub(crate) struct Router {
     pub(crate) folder: TempDir,
 }
 
+/// What is around the box: what lies in its folder before hostd starts, and who serves updates.
+pub(crate) struct Around<'a> {
+    pub(crate) prepare: &'a dyn Fn(&Path),
+    pub(crate) servers: Arc<dyn Servers>,
+}
+
 impl Router {
     pub(crate) fn new() -> Self {
         let store = Arc::new(MemoryStore::new());
@@ -122,7 +128,7 @@ impl Router {
     }
 
     pub(crate) fn with(storage: Storage, store: Arc<MemoryStore>, host: FakeHost) -> Self {
-        Self::prepared(storage, store, host, (&|_folder| {}, Arc::new(WebServers)))
+        Self::prepared(storage, store, host, Around { prepare: &|_folder| {}, servers: Arc::new(WebServers) })
     }
 
     /// The same, with a folder that is made ready first, and other servers of updates.
@@ -130,7 +136,7 @@ impl Router {
         storage: Storage,
         store: Arc<MemoryStore>,
         host: FakeHost,
-        (prepare, servers): (&dyn Fn(&Path), Arc<dyn Servers>),
+        Around { prepare, servers }: Around<'_>,
     ) -> Self {
         let clock = Arc::new(ManualClock::default());
         let host = Arc::new(host);

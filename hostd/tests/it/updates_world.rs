@@ -1,6 +1,7 @@
 //! A signed repository, and a box that runs version 1.
 
 use crate::harness::Answer;
+use crate::harness::Around;
 use crate::harness::Router;
 use crate::harness::places;
 use crate::harness::setup_body;
@@ -174,7 +175,8 @@ impl Home {
             fs::write(places.trust.join("source.json"), source).unwrap();
         };
         let servers = Arc::new(InFolder(world.path()));
-        let router = Router::prepared(Storage::Usable(records), store, host, (&prepare, servers));
+        let router =
+            Router::prepared(Storage::Usable(records), store, host, Around { prepare: &prepare, servers });
         router.clock.set_wall_unix(NOW);
         router.app.updates.load().await;
         let set_up = router.post("/api/v1/setup", &setup_body(&router.code()), &[]).await;

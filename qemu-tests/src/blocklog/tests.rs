@@ -51,6 +51,32 @@ fn a_disk_is_rebuilt_up_to_each_flush() {
 }
 
 #[test]
+fn a_cut_leaves_parts_and_is_taken_back() {
+    let (a, b, c) = ([b'a'; SECTOR], [b'b'; 2 * SECTOR], [b'c'; SECTOR]);
+    let file = file(&log(&[(0, &a, 0), (0, &[], FLUSH), (0, &b, 0), (2, &c, 0)]));
+    let log = BlockLog::read(file.path()).unwrap();
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(3 * SECTOR as u64).unwrap();
+    let content = || std::fs::read(disk.path()).unwrap();
+    let mut rebuild = Rebuild::begin(&log, file.path(), disk.path()).unwrap();
+    assert_eq!(rebuild.settle(2).unwrap(), SECTOR as u64);
+    assert_eq!(content(), [a, [0; SECTOR], [0; SECTOR]].concat());
+    // The last write came, of the one before only a half.
+    rebuild.cut(4, |sectors| sectors.div_ceil(2)).unwrap();
+    assert_eq!(content(), [[b'b'; SECTOR], [0; SECTOR], c].concat());
+    rebuild.cut(4, |sectors| if sectors == 1 { 1 } else { 0 }).unwrap();
+    assert_eq!(content(), [a, [0; SECTOR], c].concat());
+    rebuild.settle(4).unwrap();
+    assert_eq!(content(), [&b[..], &c].concat());
+
+    assert!(log.writes_within(2..4, &(1024..1025)) && !log.writes_within(0..3, &(1024..1025)));
+    let other = log.reordered(0..2, 2..4);
+    let mut rebuild = Rebuild::begin(&other, file.path(), disk.path()).unwrap();
+    rebuild.settle(4).unwrap();
+    assert_eq!(content(), [&a[..], &b[SECTOR..], &c].concat());
+}
+
+#[test]
 fn a_write_that_flushes_first_is_not_before_its_flush() {
     let a = [b'a'; SECTOR];
     let file = file(&log(&[(0, &a, 0), (1, &a, FLUSH), (0, &[], FLUSH)]));

@@ -1,10 +1,10 @@
 //! Updates of the system: written, tried once, kept when they are healthy, given up when not. The whole chain with firmware, loader and TPM.
 
+mod cuts;
 mod home;
 mod household;
 
 use anyhow::Context;
-use anyhow::Result;
 use anyhow::ensure;
 use home::Home;
 use home::slot;

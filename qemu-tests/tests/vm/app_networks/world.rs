@@ -30,14 +30,12 @@ use qemu_tests::builder::Inside;
 use qemu_tests::capture;
 use qemu_tests::probes::Station;
 use std::collections::BTreeMap;
-use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
-use std::thread;
 
 /// Two workspaces of three apps.
 pub(crate) const WORKSPACES: [(&str, [&str; 3]); 2] =

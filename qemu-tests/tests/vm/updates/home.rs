@@ -18,6 +18,7 @@ use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
 use qemu_tests::agent::Agent;
 use qemu_tests::builder::Inside;
+use qemu_tests::disk;
 use qemu_tests::esp::Esp;
 use qemu_tests::esp::SLOTS;
 use qemu_tests::releases::Releases;
@@ -29,6 +30,8 @@ use std::time::Duration;
 
 /// Where a test puts releases, on the boot partition: from there they go to where hostd puts downloads.
 const SHELF: &str = "shelf";
+/// Beside a machine's disk: what that was before the first boot.
+pub(super) const BASE: &str = "base.img";
 /// Services say on the console what they do.
 const LOG: &str = " hearth.log=console";
 /// The slot file of a release: further words are on its command line.
@@ -52,7 +55,7 @@ impl Home {
         for (version, slot) in releases {
             repository.add(version, slot)?;
         }
-        Self::start(folder, artifacts, releases, repository.metadata()?, |builder| builder)
+        Self::start(folder, artifacts, releases, repository.metadata()?, VmBuilder::tpm)
     }
 
     /// The same with a machine that the test has its say in, and metadata that it made.
@@ -65,7 +68,7 @@ impl Home {
     ) -> Result<Self> {
         let shipped = slots::shipped_name(artifacts)?;
         let version = shipped.trim_start_matches("hearth_").to_owned();
-        let builder = VmBuilder::new(folder, artifacts).boot(Boot::Uefi).tpm().watchdog();
+        let builder = VmBuilder::new(folder, artifacts).boot(Boot::Uefi).watchdog();
         let mut builder = tune(builder.inside(Inside::AgentInSlot).expects_refusal().memory(768));
         let disk = builder.prepare_disk()?;
         let esp = Esp::open(&disk)?;
@@ -78,11 +81,16 @@ impl Home {
             esp.write(&format!("{SHELF}/{name}"), content)?;
         }
         esp.close()?;
-        let vm = builder.start()?;
-        let mut home =
-            Self { vm, agent: None, mark: 0, metadata: metadata.into_iter().map(|(name, _)| name).collect() };
+        // What the machine's disk was, for who makes it anew from a record of its writes.
+        disk::copy_sparse(&disk, &folder.join(BASE), 0)?;
+        let mut home = Self::of(builder.start()?, metadata.into_iter().map(|(name, _)| name).collect());
         home.expect_boot(&version)?;
         Ok(home)
+    }
+
+    /// A machine that runs, whose boot partition has these metadata files on its shelf.
+    pub(super) fn of(vm: Vm, metadata: Vec<String>) -> Self {
+        Self { vm, agent: None, mark: 0, metadata }
     }
 
     pub(super) fn agent(&mut self) -> Result<&mut Agent> {
@@ -101,6 +109,24 @@ impl Home {
                 bail!("{request:?}: {answer:?}")
             }
         })
+    }
+
+    /// The version of the next boot that init reports.
+    pub(super) fn any_boot(&mut self) -> Result<String> {
+        self.agent = None;
+        self.vm.serial().wait_line(self.mark, "hearth: version=", BOOT)?;
+        let report = self.wait_report("the slots' report", |report| report.running.is_some())?;
+        self.mark = self.vm.serial().mark();
+        Ok(report.running.map(|running| running.version).unwrap_or_default())
+    }
+
+    /// From the system before to this version, whatever was left of an attempt.
+    pub(super) fn complete(&mut self, version: &str) -> Result<()> {
+        let report = self.wait_report("a look at the slots", |report| report.running.is_some())?;
+        if report.armed.as_deref() != Some(version) {
+            self.install(version)?;
+        }
+        self.restart_into(version)
     }
 
     /// The next boot that init reports is of this version, and its slots have been looked at.

@@ -70,7 +70,7 @@ impl House {
         let releases = Releases::new(artifacts, &folder.join("repository"))?;
         let server = FileServer::start(releases.folder())?;
         let home = Home::start(folder, artifacts, &[], Vec::new(), |builder| {
-            builder.packets().reaches(server.port()).forward(app::PORT)
+            builder.tpm().packets().reaches(server.port()).forward(app::PORT)
         })?;
         let link = home.vm.machine().packets.as_ref().context("no link")?;
         let lan = Neighbourhood::start(Lan::open(link)?.telling_time());
@@ -119,13 +119,13 @@ impl House {
     /// Takes what the repository offers, at once; how many bytes came.
     fn update_over_the_network(&mut self, version: &str) -> Result<u64> {
         self.check("available")?;
-        self.server.take_sent();
+        let before = self.server.sent();
         expect(
             &self.web.post(&format!("{UPDATES}/apply"), &json!({ "version": version, "now": true }))?,
             202,
         )?;
         self.measure_downtime()?;
-        let fetched = self.server.take_sent();
+        let fetched = self.server.sent() - before;
         self.home.expect_boot(version)?;
         self.home.expect_kept(version)?;
         Ok(fetched)
@@ -164,13 +164,13 @@ impl House {
     /// What runs is the newest, and asking again costs next to nothing.
     fn expect_nothing_new(&mut self) -> Result<()> {
         self.check("up_to_date")?;
-        self.server.take_sent();
+        let before = self.server.sent();
         expect(&self.web.post(&format!("{UPDATES}/check"), &json!({}))?, 202)?;
         wait_until(BOOT, "the answer", || {
             let phase = self.updates()?["progress"]["phase"].clone();
             Ok((phase == "up_to_date").then_some(()))
         })?;
-        let fetched = self.server.take_sent();
+        let fetched = self.server.sent() - before;
         ensure!(fetched < 64 << 10, "{fetched} bytes for no update");
         println!("a repeated question: {fetched} bytes");
         Ok(())
