@@ -64,6 +64,19 @@ export const UPDATE_SITUATIONS = {
     void visitor;
   },
 
+  async "an update from a USB stick"({ box, visitor, page, look }) {
+    box.owner = OWNER;
+    visitor.expect(422, "/api/v1/updates/stick");
+    await visit(page);
+    await page.getByRole("button", { name: "From the USB stick" }).click();
+    await page.getByText("no disk is plugged in").waitFor();
+    await look("updates-no-stick");
+    box.updates.isStickIn = true;
+    await page.getByRole("button", { name: "From the USB stick" }).click();
+    await page.getByText(/on the stick is good/).waitFor();
+    await look("updates-stick");
+  },
+
   async "updates from a file, and when the box may restart"({ box, visitor, page, look }) {
     box.owner = OWNER;
     visitor.expect(422, "/api/v1/updates/bundle");

@@ -16,7 +16,8 @@ fn main() -> anyhow::Result<()> {
         .without_time()
         .with_target(false)
         .init();
-    let settings = Settings::parse(std::env::args_os().skip(1)).context("read the command line")?;
+    let mut settings = Settings::parse(std::env::args_os().skip(1)).context("read the command line")?;
+    settings.updates.running_system = hostd::updates::running_system();
     // One thread: the work is waiting, and each further one costs memory on a small box.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

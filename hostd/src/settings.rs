@@ -11,7 +11,7 @@ use std::time::Duration;
 const STORAGE_PATIENCE: Duration = Duration::from_secs(90);
 
 /// Settings with nothing left open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Where plain HTTP listens; `None`: the socket `http` that was handed over.
     pub listen_http: Option<SocketAddr>,

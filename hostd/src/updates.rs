@@ -19,6 +19,7 @@ pub mod history;
 pub mod schedule;
 pub mod settings;
 pub mod state;
+mod stick;
 mod trial;
 pub mod trust;
 mod work;
@@ -47,6 +48,9 @@ use state::Event;
 use state::State;
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
+use std::fs::Metadata;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,14 +71,14 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const GOING_DOWN: Duration = Duration::from_secs(60);
 
 /// Where things lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Places {
     /// Where new systems are put together, on the data partition.
     pub folder: PathBuf,
     /// What the image says of updates.
     pub trust: PathBuf,
-    /// The boot partition.
-    pub boot: PathBuf,
+    /// The file of the running system, where PID 1 gave it: the boot partition itself is closed to hostd.
+    pub running_system: Option<Arc<File>>,
 }
 
 impl Default for Places {
@@ -82,9 +86,17 @@ impl Default for Places {
         Self {
             folder: model::paths::UPDATES.into(),
             trust: model::paths::UPDATE_TRUST.into(),
-            boot: "/boot".into(),
+            running_system: None,
         }
     }
+}
+
+/// What PID 1 gives as standard input: the file of the running system. Anything else is none.
+#[must_use]
+pub fn running_system() -> Option<Arc<File>> {
+    let file = File::from(std::io::stdin().as_fd().try_clone_to_owned().ok()?);
+    file.metadata().ok().filter(Metadata::is_file)?;
+    Some(Arc::new(file))
 }
 
 /// How long is waited for what.

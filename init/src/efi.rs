@@ -38,6 +38,15 @@ pub fn slots(folder: &Path, esp: &Path) -> Seen {
     }
 }
 
+/// The slot file that runs, for reading; none where the loader did not start one.
+#[must_use]
+pub fn running_system(folder: &Path, esp: &Path) -> Option<File> {
+    let seen = slots(folder, esp);
+    let version = seen.running().ok()?.version;
+    let name = seen.names.iter().find(|name| name.version == version && name.is_visible())?;
+    File::open(esp.join(uefi::FOLDER).join(name.to_string())).ok()
+}
+
 fn read(folder: &Path, name: &str) -> Option<Vec<u8>> {
     let file = File::open(folder.join(format!("{name}-{}", variable::VENDOR))).ok()?;
     let mut bytes = Vec::new();
@@ -130,7 +139,12 @@ mod tests {
         fs::create_dir_all(&slots_folder).unwrap();
         let file = folder.path().join(format!("LoaderEntrySelected-{}", variable::VENDOR));
         fs::write(file, variable("hearth_2+1-0.efi")).unwrap();
-        fs::write(slots_folder.join("hearth_2+0-1.efi"), "").unwrap();
+        assert!(running_system(folder.path(), folder.path()).is_none());
+        fs::write(slots_folder.join("hearth_2+0-1.efi"), "the second").unwrap();
+        fs::write(slots_folder.join("hearth_1.efi"), "the first").unwrap();
+        let mut running = String::new();
+        running_system(folder.path(), folder.path()).unwrap().read_to_string(&mut running).unwrap();
+        assert_eq!(running, "the second");
         assert_eq!(standing(), Ok(::slots::Standing::OnTrial));
         fs::rename(slots_folder.join("hearth_2+0-1.efi"), slots_folder.join("hearth_2.efi")).unwrap();
         assert_eq!(standing(), Ok(::slots::Standing::Kept));

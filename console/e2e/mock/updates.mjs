@@ -140,6 +140,11 @@ export function updateHandlers(box) {
       for await (const _piece of request) void _piece;
       return { status: 202, body: box.updates.bring() };
     },
+    "POST /updates/stick": (request) => {
+      box.owns(request);
+      if (!box.updates.isStickIn) throw new Refusal(422, "update_refused", "The stick cannot be read: no disk is plugged in.");
+      return { status: 202, body: box.updates.bring() };
+    },
     "GET /updates/log": (request, query) => {
       box.owns(request);
       const text = box.updates.logs[query.get("number")];

@@ -111,6 +111,7 @@ export const api = {
   restartIntoUpdate: () => call<void>("POST", "/updates/restart"),
   changeUpdates: (settings: UpdateSettings) => call<Updates>("PUT", "/updates/settings", settings),
   bringUpdate: (file: File, onMoved: (bytes: number) => void) => upload("/updates/bundle", file, onMoved, new AbortController().signal, "POST"),
+  takeUpdateFromStick: () => call<{ version: string }>("POST", "/updates/stick"),
   updateLog: (number: number) => call<{ text: string }>("GET", `/updates/log?number=${number}`),
   privateFiles: () => call<{ files: PrivateFile[] }>("GET", "/vault/files"),
   putPrivateFile: (file: File, onMoved: (bytes: number) => void, stop: AbortSignal) => upload(privateFilePath(file.name), file, onMoved, stop),

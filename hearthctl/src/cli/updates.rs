@@ -15,6 +15,7 @@ pub enum SystemUpdate {
   hearthctl update apply                     the newest one that is offered
   hearthctl update apply --now               and restart into it
   hearthctl update apply hearth.bundle       from a file: the box needs no internet for it
+  hearthctl update apply --stick             from the USB stick that is plugged into the box
 
 The running system stays as it is until the box restarts, and comes back by itself if the new one is not healthy.")]
     Apply {
@@ -26,6 +27,9 @@ The running system stays as it is until the box restarts, and comes back by itse
         to: Option<String>,
         /// An update file instead of the repository
         file: Option<PathBuf>,
+        /// The update file at the top of the USB stick that is plugged into the box, instead of the repository
+        #[arg(long, conflicts_with_all = ["file", "to"])]
+        stick: bool,
         /// Do not wait for its end
         #[arg(long)]
         no_wait: bool,

@@ -30,9 +30,12 @@ pub(super) fn carry_out(desk: &mut Desk<'_>, part: Option<&SystemUpdate>) -> Res
             let answer = wait(desk, &client, |progress| progress.phase != "checking")?;
             show_updates(desk, &client, answer)
         }
-        Some(SystemUpdate::Apply { now, to, file, no_wait }) => {
+        Some(SystemUpdate::Apply { now, to, file, stick, no_wait }) => {
             match file {
                 Some(path) => bring(desk, &client, path, *now)?,
+                None if *stick => {
+                    client.send("POST", &format!("/updates/stick?now={now}"), None)?;
+                }
                 None => fetch(&client, to.as_deref(), *now)?,
             }
             if *no_wait {

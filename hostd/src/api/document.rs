@@ -117,6 +117,7 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         updates::restart,
         updates::change_settings,
         updates::take_bundle,
+        updates::take_stick,
     ),
     components(schemas(apps::events::AppService, updates::UpdateProgress)),
     modifiers(&SessionCookie, &OutsideOfBase)

@@ -562,6 +562,13 @@ pub static ROUTES: &[Route] = &[
         input: Input::File,
         handler: |call| Box::pin(updates::take_bundle(call)),
     },
+    Route {
+        method: Method::POST,
+        path: "/updates/stick",
+        access: Access::Owner,
+        input: Input::Nothing,
+        handler: |call| Box::pin(updates::take_stick(call)),
+    },
 ];
 
 /// Addresses that other standards fix, outside of [`BASE`].

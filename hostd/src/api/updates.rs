@@ -211,12 +211,7 @@ pub(crate) async fn change_settings(call: Call) -> Result<Reply, ApiError> {
     security(("session" = []))
 )]
 pub(crate) async fn take_bundle(mut call: Call) -> Result<Reply, ApiError> {
-    let query = Query::parse(&call.query, &["now"])?;
-    let when = match query.get("now") {
-        None | Some("false") => When::Later,
-        Some("true") => When::Now,
-        Some(_) => return Err(ApiError::field("now", "now is true or false.".to_owned())),
-    };
+    let when = asked_when(&call)?;
     let mut upload = call.upload.take().ok_or_else(ApiError::internal)?;
     let turn = call.app.updates.begin_bundle()?;
     let folder = call.app.updates.folder().to_owned();
@@ -232,6 +227,38 @@ pub(crate) async fn take_bundle(mut call: Call) -> Result<Reply, ApiError> {
     let version = call.app.updates.take_bundle(&call.app, (turn, file), when).await?;
     tracing::info!(from = %call.from, version, "an update was brought as a file");
     json_reply(StatusCode::ACCEPTED, &BundleView { version })
+}
+
+/// Takes an update from the USB stick that is plugged in: `hearth_<board>_<version>.bundle` at its top, the highest version of several. It is
+/// checked like one from the repository. The stick may be pulled out when the answer is there.
+#[utoipa::path(
+    post,
+    path = "/updates/stick",
+    params(("now" = Option<bool>, Query, description = "whether the box restarts as soon as it can")),
+    responses(
+        (status = 202, body = BundleView, description = "it is good and on its way; see `progress`"),
+        (status = 401, body = ErrorBody, description = "`not_logged_in`"),
+        (status = 403, body = ErrorBody, description = "`foreign_origin` or `owner_only`"),
+        (status = 409, body = ErrorBody, description = "as for `check`"),
+        (status = 422, body = ErrorBody, description = "`update_refused`: why nothing is taken; or `invalid_field`"),
+        (status = 507, body = ErrorBody, description = "`disk_full`"),
+    ),
+    security(("session" = []))
+)]
+pub(crate) async fn take_stick(call: Call) -> Result<Reply, ApiError> {
+    let when = asked_when(&call)?;
+    let turn = call.app.updates.begin_bundle()?;
+    let version = call.app.updates.take_stick(&call.app, turn, when).await?;
+    tracing::info!(from = %call.from, version, "an update was brought on a stick");
+    json_reply(StatusCode::ACCEPTED, &BundleView { version })
+}
+
+fn asked_when(call: &Call) -> Result<When, ApiError> {
+    match Query::parse(&call.query, &["now"])?.get("now") {
+        None | Some("false") => Ok(When::Later),
+        Some("true") => Ok(When::Now),
+        Some(_) => Err(ApiError::field("now", "now is true or false.".to_owned())),
+    }
 }
 
 /// The last log lines of a system that was tried and failed.
@@ -305,6 +332,7 @@ fn of_step(error: &StepError) -> ApiError {
         StepError::NoRoom { .. } | StepError::Download(DownloadError::Full { .. }) => {
             ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", words)
         }
+        StepError::DiskInUse => ApiError::new(StatusCode::CONFLICT, "update_running", words),
         StepError::File { .. } | StepError::Store(_) | StepError::Thread(_) => {
             tracing::error!(error = error as &dyn Error, "an update could not be kept");
             ApiError::internal()
@@ -318,6 +346,9 @@ fn of_step(error: &StepError) -> ApiError {
         | StepError::Unfit(_)
         | StepError::Download(_)
         | StepError::Bundle(_)
+        | StepError::Stick(_)
+        | StepError::StickFile { .. }
+        | StepError::NotOnStick { .. }
         | StepError::Install { .. }
         | StepError::Silent { .. } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "update_refused", words)

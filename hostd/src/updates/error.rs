@@ -4,6 +4,7 @@ use super::settings::BadSetting;
 use super::trust::TrustError;
 use crate::backups::error::chain;
 use crate::records::KeepError;
+use crate::storaged::KeysError;
 use std::io;
 use std::path::PathBuf;
 use tokio::task::JoinError;
@@ -113,6 +114,29 @@ pub enum StepError {
     /// A file that was brought is refused.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// There is no stick, or it cannot be read.
+    #[error("the stick cannot be read")]
+    Stick(#[source] KeysError),
+    /// A file or folder of the stick.
+    #[error("cannot {doing} {} of the stick", path.display())]
+    StickFile {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// A backup is at work on a disk.
+    #[error("a backup or a restore is using the disk that is plugged in; try again when it is done")]
+    DiskInUse,
+    /// None of its files is an update for this board.
+    #[error("there is no update on the stick: hearth_{board}_….bundle has to lie at its top, in no folder")]
+    NotOnStick {
+        /// Which board this is.
+        board: String,
+    },
     /// There is no room.
     #[error("the disk is full: the new system needs {} MB more, and {} MB are free for it", needed / 1_000_000, free / 1_000_000)]
     NoRoom {

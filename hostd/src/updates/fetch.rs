@@ -7,9 +7,12 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::BufReader;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use update::Asker;
 use update::Bundle;
 use update::Catalog;
@@ -41,10 +44,6 @@ pub const MAX_BUNDLE: u64 = 256 << 20;
 const METADATA: &str = "metadata";
 /// Signed metadata of a file that was brought, in a folder of its own.
 const BUNDLE: &str = "bundle";
-/// Systems on the boot partition.
-const SYSTEMS: &str = "EFI/Linux";
-/// At most so many of them are looked at.
-const MAX_SEEDS: usize = 4;
 /// Bytes of the disk that an update leaves for everything else.
 const RESERVE: u64 = 256 << 20;
 
@@ -77,8 +76,8 @@ pub struct Inquiry {
     pub root: Vec<u8>,
     /// Folder for updates.
     pub folder: PathBuf,
-    /// Where the boot partition is, whose systems have most of the new one in them; it may be closed to us.
-    pub boot: PathBuf,
+    /// The file of the running system, which has most of the new one in it.
+    pub running_system: Option<Arc<File>>,
     /// What is known of the time.
     pub clock: Clock,
     /// Who asks.
@@ -182,18 +181,30 @@ fn put_in_place(folder: &Path) -> Result<(), StepError> {
     done.map_err(|source| StepError::File { doing: "put in place", path, source })
 }
 
-/// What lies on the box already: the system that was fetched last, and those on the boot partition where it may be read.
+/// What lies on the box already: the system that was fetched last, and the one that runs.
 fn seeds(inquiry: &Inquiry) -> Vec<Seed> {
-    let mut paths = vec![inquiry.folder.join(SLOT)];
-    if let Ok(entries) = fs::read_dir(inquiry.boot.join(SYSTEMS)) {
-        let is_system = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "efi");
-        paths.extend(entries.flatten().map(|entry| entry.path()).filter(is_system));
+    let last = inquiry.folder.join(SLOT);
+    let fetched =
+        File::open(&last).ok().map(|file| Seed { name: last.display().to_string(), reader: Box::new(file) });
+    let running = inquiry.running_system.clone().map(|file| Seed {
+        name: "the running system".to_owned(),
+        reader: Box::new(FromItsBeginning { file, at: 0 }),
+    });
+    fetched.into_iter().chain(running).collect()
+}
+
+/// A file that stays open, each time from its beginning.
+struct FromItsBeginning {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for FromItsBeginning {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at = self.at.saturating_add(u64::try_from(count).unwrap_or_default());
+        Ok(count)
     }
-    let open = |path: PathBuf| {
-        let file = File::open(&path).ok()?;
-        Some(Seed { name: path.display().to_string(), reader: Box::new(file) })
-    };
-    paths.into_iter().filter_map(open).take(MAX_SEEDS).collect()
 }
 
 struct Watching<'a> {
@@ -208,5 +219,23 @@ impl Watch for Watching<'_> {
 
     fn pace(&mut self, bytes: u64) {
         self.pace.take(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_system_is_read_from_its_beginning_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hearth_1.efi");
+        fs::write(&path, "kernel and all").unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        for _ in 0..2 {
+            let mut text = String::new();
+            FromItsBeginning { file: Arc::clone(&file), at: 0 }.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "kernel and all");
+        }
     }
 }

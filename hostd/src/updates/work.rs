@@ -369,7 +369,7 @@ impl Updates {
             server: url.map(|url| HttpSettings { proxy, ..HttpSettings::new(url) }),
             root: trusted.root.clone(),
             folder: self.0.places.folder.clone(),
-            boot: self.0.places.boot.clone(),
+            running_system: self.0.places.running_system.clone(),
             clock: Clock {
                 system: self.0.clock.wall_unix(),
                 at_least: kept.good_time.max(image.map_or(0, |source| source.built)),

@@ -8,6 +8,7 @@ use crate::updates_world::World;
 use crate::updates_world::place;
 use crate::updates_world::running;
 use crate::updates_world::slot;
+use hostd::storaged::fake::FakeStoraged;
 use model::control::ControlRequest;
 use model::network::report::NetworkReport;
 use model::update::FailedSlot;
@@ -17,6 +18,7 @@ use model::update::UpdateOrder;
 use model::update::UpdateOrigin;
 use slots::Words;
 use std::fs;
+use std::sync::Arc;
 
 fn stable() -> update::Place {
     place("x86_64", "stable")
@@ -205,6 +207,35 @@ async fn a_file_is_taken_and_each_wrong_one_refused() {
     home.router.clock.set_wall_unix(NOW + 40 * DAY);
     let late = home.bring(&good).await;
     assert!(late.json()["error"]["message"].as_str().unwrap().contains("expired"), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_stick_is_read_and_left_and_says_what_it_lacks() {
+    let world = World::new();
+    world.add(&stable(), "2", &slot(2));
+    let home = Home::new(&world).await;
+    let storaged = Arc::new(FakeStoraged::default());
+    let _connection = home.router.attach_storaged(&storaged).await;
+    let words = async || {
+        let refused = home.send("POST", "/stick", "").await;
+        assert_eq!(refused.error().1, "update_refused", "{refused:?}");
+        refused.json()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(words().await.contains("no disk is plugged in"));
+    let stick = tempfile::tempdir().unwrap();
+    storaged.plug_in(Some(stick.path().to_owned()));
+    assert!(words().await.contains("hearth_x86_64_"));
+    fs::write(stick.path().join("hearth_x86_64_9.bundle"), "hello").unwrap();
+    assert!(words().await.contains("cut off"));
+    fs::remove_file(stick.path().join("hearth_x86_64_9.bundle")).unwrap();
+    fs::write(stick.path().join("hearth_x86_64_2.bundle"), world.bundle(&stable(), "2")).unwrap();
+    assert_eq!((home.fetched(), home.asked(), storaged.disk_is_mounted()), (None, vec![], false));
+    let taken = home.send("POST", "/stick?now=true", "").await;
+    assert_eq!((taken.status, &taken.json()["version"]), (202, &"2".into()));
+    home.wait("restarting").await;
+    assert_eq!((home.fetched().unwrap(), storaged.disk_is_mounted()), (slot(2), false));
+    let wanted = [install("2", UpdateOrder::Asked, UpdateOrigin::Bundle), ControlRequest::RestartIntoUpdate];
+    assert_eq!(home.asked(), wanted);
 }
 
 #[tokio::test]

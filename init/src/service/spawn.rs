@@ -3,6 +3,7 @@
 use std::io;
 use std::io::PipeReader;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 
@@ -11,7 +12,10 @@ use command_fds::FdMapping;
 
 use super::cgroup;
 use super::cgroup::CgroupError;
+use super::table::Input;
 use super::table::Service;
+use crate::disk::bring_up::BOOT;
+use crate::efi;
 use crate::reaper;
 use crate::reaper::Child;
 use crate::reaper::RunError;
@@ -61,7 +65,7 @@ pub fn spawn(service: &Service, sockets: &[OwnedFd]) -> Result<Process, SpawnErr
     command
         .args(["service", service.name])
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(input(service.input))
         .stdout(input)
         .stderr(error_input);
     let mut mappings = Vec::with_capacity(sockets.len());
@@ -73,4 +77,13 @@ pub fn spawn(service: &Service, sockets: &[OwnedFd]) -> Result<Process, SpawnErr
     mapped.map_err(|collision| SpawnError::Descriptors(io::Error::other(collision)))?;
     let child = reaper::start(&mut command)?;
     Ok(Process { child, output: Some(output) })
+}
+
+/// Opened for each start, and not kept here: the boot partition is unmounted when services are gone.
+fn input(input: Input) -> Stdio {
+    match input {
+        Input::Nothing => Stdio::null(),
+        Input::RunningSystem => efi::running_system(Path::new(efi::EFIVARS), Path::new(BOOT))
+            .map_or_else(Stdio::null, Stdio::from),
+    }
 }

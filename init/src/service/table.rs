@@ -21,6 +21,8 @@ pub struct Service {
     pub program: &'static str,
     /// Its arguments.
     pub arguments: &'static [&'static str],
+    /// Its standard input.
+    pub input: Input,
     /// User and group of that number.
     pub user: u32,
     /// Further groups.
@@ -45,6 +47,15 @@ pub struct Service {
     pub ready_within: Duration,
     /// How long it may be silent after its first `WATCHDOG=1`.
     pub watchdog: Duration,
+}
+
+/// What a service reads from its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing: `/dev/null`.
+    Nothing,
+    /// The slot file that runs, where there is one: the boot partition is closed to services, and most of an update is in it already.
+    RunningSystem,
 }
 
 /// Condition of a row.
@@ -195,6 +206,7 @@ pub const SERVICES: &[Service] = &[
         name: "agent",
         program: paths::AGENT,
         arguments: &[],
+        input: Input::Nothing,
         user: 0,
         groups: &[],
         capabilities: CapabilitySet::all(),
@@ -218,6 +230,7 @@ pub const SERVICES: &[Service] = &[
         name: "storaged",
         program: STORAGED,
         arguments: &["serve"],
+        input: Input::Nothing,
         user: 0,
         groups: &[paths::RESERVE_GID],
         capabilities: CapabilitySet::SYS_ADMIN
@@ -269,6 +282,7 @@ pub const SERVICES: &[Service] = &[
         name: "netd",
         program: "/usr/lib/hearth/netd",
         arguments: &[],
+        input: Input::Nothing,
         user: paths::NETD_UID,
         groups: &[paths::RESERVE_GID],
         capabilities: CapabilitySet::NET_ADMIN
@@ -307,6 +321,7 @@ pub const SERVICES: &[Service] = &[
         name: "hostd",
         program: "/usr/lib/hearth/hostd",
         arguments: &[],
+        input: Input::RunningSystem,
         user: paths::HOSTD_UID,
         groups: &[paths::BUS_GID],
         capabilities: CapabilitySet::empty(),
@@ -347,6 +362,7 @@ pub const SERVICES: &[Service] = &[
         name: CONTAINERD_LITE,
         program: "/usr/lib/hearth/containerd-lite",
         arguments: &[],
+        input: Input::Nothing,
         user: 0,
         groups: &[paths::BUS_GID],
         capabilities: CapabilitySet::SYS_ADMIN

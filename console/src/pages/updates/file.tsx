@@ -7,6 +7,7 @@ import { Notice, ProgressBar } from "../../ui/status";
 export function FileCard({ tell }: { tell: (words: string) => Promise<void> }) {
   const [sending, setSending] = useState<{ sent: number; size: number }>();
   const [trouble, setTrouble] = useState<string>();
+  const [reading, setReading] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
 
   async function send(file: File) {
@@ -22,10 +23,24 @@ export function FileCard({ tell }: { tell: (words: string) => Promise<void> }) {
     if (picker.current) picker.current.value = "";
   }
 
+  async function readStick() {
+    setTrouble(undefined);
+    setReading(true);
+    try {
+      const { version } = await api.takeUpdateFromStick();
+      await tell(`Version ${version} on the stick is good, and you can pull the stick out. The box writes the new system beside the running one.`);
+    } catch (error) {
+      setTrouble(error instanceof ApiError ? error.message : "The box did not answer. Try again.");
+    }
+    setReading(false);
+  }
+
+  const busy = sending !== undefined || reading;
   return (
     <section class="card" aria-labelledby="file-title">
       <h2 id="file-title">From a file</h2>
       <p>A box without internet takes an update as a file. It is checked like any other: only what its makers signed is installed.</p>
+      <p>You can also copy the file to a USB stick, in no folder, and plug that into the box.</p>
       {sending ? (
         <ProgressBar
           label="The file"
@@ -50,8 +65,11 @@ export function FileCard({ tell }: { tell: (words: string) => Promise<void> }) {
         }}
       />
       <div class="actions actions-start">
-        <button type="button" class="button button-quiet" aria-disabled={sending !== undefined} onClick={() => (sending ? undefined : picker.current?.click())}>
+        <button type="button" class="button button-quiet" aria-disabled={busy} onClick={() => (busy ? undefined : picker.current?.click())}>
           Choose a file…
+        </button>
+        <button type="button" class="button button-quiet" aria-disabled={busy} onClick={() => (busy ? undefined : void readStick())}>
+          {reading ? "Reading the stick…" : "From the USB stick"}
         </button>
       </div>
     </section>
