@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn without_arguments_everything_is_as_in_the_image() {
-        assert_eq!(parse("").unwrap(), Settings::default());
+        assert_eq!(format!("{:?}", parse("").unwrap()), format!("{:?}", Settings::default()));
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(parse("--vault-idle 60").unwrap().vault_idle, Duration::from_secs(60));
         assert!(matches!(parse("--vault-idle 0"), Err(SettingsError::Seconds { .. })));
         assert!(matches!(parse("--help"), Err(SettingsError::Unknown { .. })));
-        assert_eq!(parse("--state"), Err(SettingsError::NoValue { argument: "--state" }));
+        assert_eq!(parse("--state").unwrap_err(), SettingsError::NoValue { argument: "--state" });
         assert!(matches!(parse("--listen-http localhost"), Err(SettingsError::Address { .. })));
     }
 }

@@ -74,7 +74,7 @@ impl Household {
             updates: Places {
                 folder: folder.path().join("updates"),
                 trust: folder.path().join("trust"),
-                boot: folder.path().join("boot"),
+                running_system: None,
             },
         };
         let netd = FakeNetd::lively();

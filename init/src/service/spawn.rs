@@ -65,7 +65,7 @@ pub fn spawn(service: &Service, sockets: &[OwnedFd]) -> Result<Process, SpawnErr
     command
         .args(["service", service.name])
         .env_clear()
-        .stdin(input(service.input))
+        .stdin(standard_input(service.input))
         .stdout(input)
         .stderr(error_input);
     let mut mappings = Vec::with_capacity(sockets.len());
@@ -80,7 +80,7 @@ pub fn spawn(service: &Service, sockets: &[OwnedFd]) -> Result<Process, SpawnErr
 }
 
 /// Opened for each start, and not kept here: the boot partition is unmounted when services are gone.
-fn input(input: Input) -> Stdio {
+fn standard_input(input: Input) -> Stdio {
     match input {
         Input::Nothing => Stdio::null(),
         Input::RunningSystem => efi::running_system(Path::new(efi::EFIVARS), Path::new(BOOT))
