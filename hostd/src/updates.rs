@@ -75,6 +75,8 @@ pub struct Places {
     pub trust: PathBuf,
     /// The boot partition.
     pub boot: PathBuf,
+    /// The root of the running system, from whose programs new ones are made.
+    pub root: PathBuf,
 }
 
 impl Default for Places {
@@ -83,6 +85,7 @@ impl Default for Places {
             folder: model::paths::UPDATES.into(),
             trust: model::paths::UPDATE_TRUST.into(),
             boot: "/boot".into(),
+            root: "/".into(),
         }
     }
 }

@@ -308,7 +308,12 @@ pub(crate) fn app_patience() -> Patience {
 
 /// Folders for updates, which nobody has made yet.
 pub(crate) fn places(folder: &Path) -> Places {
-    Places { folder: folder.join("updates"), trust: folder.join("trust"), boot: folder.join("boot") }
+    Places {
+        folder: folder.join("updates"),
+        trust: folder.join("trust"),
+        boot: folder.join("boot"),
+        root: folder.join("root"),
+    }
 }
 
 /// Looks come at once.
