@@ -18,6 +18,8 @@ use crate::source::MAX_SLOT;
 pub(crate) mod clusters;
 pub(crate) mod difference;
 
+pub use difference::DifferenceError;
+
 /// The first bytes of a file of remakes.
 pub const MAGIC: &[u8; 16] = b"hearth-remake-1\n";
 /// The most files that are remade.
@@ -250,6 +252,15 @@ impl RemakeHeader {
         let contents: u64 = self.files.iter().map(|file| u64::from(file.length)).sum();
         if before > self.length || contents > MAX_CONTENTS { Err(RemakeHeaderError::Sum) } else { Ok(()) }
     }
+}
+
+/// Makes a file of exactly `length` bytes from its base and the difference.
+///
+/// # Errors
+/// The difference is broken, or belongs to another base; what is made of one that is as long is not looked at here.
+pub fn apply(body: &[u8], base: &[u8], length: u32) -> Result<Vec<u8>, DifferenceError> {
+    let base_length = u32::try_from(base.len()).unwrap_or(u32::MAX);
+    difference::apply(body, base, base_length, length)
 }
 
 /// Whether it is a plain path below the root.

@@ -165,3 +165,106 @@ fn fill(
     let room = content.get_mut(start..).unwrap_or_default();
     part.read_exact(room).map_err(|_error| DifferenceError::Broken)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &[u8] = b"the quick brown fox";
+
+    fn frame(content: &[u8]) -> Vec<u8> {
+        zstd::bulk::compress(content, 3).unwrap()
+    }
+
+    fn body(steps: &[(u32, u32, i32)], sums: &[u8], new: &[u8]) -> Vec<u8> {
+        let step = |(sums, new, moved): &(u32, u32, i32)| {
+            [sums.to_le_bytes(), new.to_le_bytes(), moved.to_le_bytes()].concat()
+        };
+        let control = frame(&steps.iter().flat_map(step).collect::<Vec<u8>>());
+        let (sums, new) = (frame(sums), frame(new));
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap().to_le_bytes();
+        [&length(&control)[..], &length(&sums), &control, &sums, &new].concat()
+    }
+
+    fn made(body: &[u8], length: u32) -> Result<Vec<u8>, DifferenceError> {
+        super::super::apply(body, BASE, length)
+    }
+
+    #[test]
+    fn steps_take_from_the_base_and_add() {
+        let steps = [(4, 5, 6), (6, 0, -16), (3, 1, 0)];
+        let sums = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 255];
+        let content = made(&body(&steps, &sums, b"very !"), 19).unwrap();
+        assert_eq!(content, b"the very brown\x21thd!");
+    }
+
+    #[test]
+    fn steps_that_lead_elsewhere_are_refused() {
+        let sums = [0; 40];
+        for steps in [
+            vec![(20, 0, 0)],
+            vec![(1, 0, -2), (1, 0, 0)],
+            vec![(1, 0, 19), (1, 0, 0)],
+            vec![(1, 0, i32::MAX), (1, 0, 0)],
+            vec![(1, 0, i32::MIN), (1, 0, 0)],
+            vec![(0, 0, 0), (2, 0, 0)],
+            vec![(3, 0, 0)],
+            vec![(u32::MAX, u32::MAX, 0)],
+        ] {
+            assert_eq!(made(&body(&steps, &sums, b"xy"), 2), Err(DifferenceError::Step), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn what_ends_early_or_goes_on_is_refused() {
+        let right = body(&[(2, 2, 0)], &[0; 2], b"xy");
+        assert_eq!(made(&right, 4).unwrap(), b"thxy");
+        for end in 0..right.len() {
+            assert!(made(&right[..end], 4).is_err(), "{end}");
+        }
+        for body in [
+            body(&[(2, 2, 0), (0, 1, 0)], &[0; 2], b"xy"),
+            body(&[(2, 2, 0)], &[0; 3], b"xy"),
+            body(&[(2, 2, 0)], &[0; 2], b"xyz"),
+            body(&[(2, 2, 0)], &[0; 1], b"xy"),
+            body(&[], &[], b""),
+            [&right[..], &[0]].concat(),
+            [&right[..], &frame(b"z")].concat(),
+            vec![0xff; 100],
+        ] {
+            assert_eq!(made(&body, 4), Err(DifferenceError::Broken));
+        }
+    }
+
+    /// However much a frame would give, no more is taken than the file has, and no window is larger than what is said above.
+    #[test]
+    fn bombs_do_not_go_off() {
+        let zeros = vec![0; 64 << 20];
+        assert_eq!(made(&body(&[(0, 4, 0)], &[], &zeros), 4), Err(DifferenceError::Broken));
+        let mut wide = zstd::bulk::Compressor::new(3).unwrap();
+        wide.window_log(WINDOW_LOG + 1).unwrap();
+        let mut body = body(&[(0, 4 << 20, 0)], &[], b"");
+        body.truncate(body.len() - frame(b"").len());
+        let narrow = body.clone();
+        body.extend(wide.compress(&zeros[..8 << 20]).unwrap());
+        assert_eq!(made(&body, 8 << 20), Err(DifferenceError::Broken));
+        let mut right = zstd::bulk::Compressor::new(3).unwrap();
+        right.window_log(WINDOW_LOG).unwrap();
+        let body = [narrow, right.compress(&zeros[..4 << 20]).unwrap()].concat();
+        assert_eq!(made(&body, 4 << 20).map(|content| content.len()), Ok(4 << 20));
+    }
+
+    #[test]
+    fn a_base_that_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        std::fs::write(&path, BASE).unwrap();
+        let file = File::open(&path).unwrap();
+        let body = body(&[(19, 0, 0)], &[0; 19], b"");
+        assert_eq!(apply(&body, &file, 19, 19).unwrap(), BASE);
+        // It shrank meanwhile.
+        std::fs::write(&path, b"the").unwrap();
+        let kind = io::ErrorKind::UnexpectedEof;
+        assert_eq!(apply(&body, &file, 19, 19), Err(DifferenceError::Base(kind)));
+    }
+}
