@@ -60,7 +60,11 @@ pub(super) const TARGETS: &[Target] = &[
             let [low, high, body @ ..] = bytes else { return };
             let length = u32::from(u16::from_le_bytes([*low, *high]));
             if let Ok(content) = remake::apply(body, BASE, length) {
-                assert_eq!(u32::try_from(content.len()), Ok(length), "a file has another length than it should");
+                assert_eq!(
+                    u32::try_from(content.len()),
+                    Ok(length),
+                    "a file has another length than it should"
+                );
             }
         },
     },

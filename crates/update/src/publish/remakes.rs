@@ -212,37 +212,37 @@ fn pieces(mut slot: &[u8], content: &[u8], packing: Packing) -> Option<Vec<Exten
 
 /// The difference, as [`difference`] describes it.
 fn differ(old: &[u8], new: &[u8]) -> io::Result<Vec<u8>> {
-    let mut steps = Vec::new();
-    bsdiff::diff(old, new, &mut steps)?;
-    let (mut control, mut sums, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
-    let mut rest = steps.as_slice();
+    let mut found = Vec::new();
+    bsdiff::diff(old, new, &mut found)?;
+    let broken = || io::Error::from(io::ErrorKind::InvalidData);
+    let (mut steps, mut sums, mut fresh) = (Vec::<[i64; 3]>::new(), Vec::new(), Vec::new());
+    let mut rest = found.as_slice();
     while let Some((step, after)) = rest.split_at_checked(STEP) {
         let mut numbers = step.chunks_exact(8).map(signed);
-        let [Some(sum), Some(copy), Some(moved)] = [numbers.next(), numbers.next(), numbers.next()] else {
-            break;
-        };
-        let count =
-            |number: i64| usize::try_from(number).map_err(|_bad| io::Error::from(io::ErrorKind::InvalidData));
-        let (part, after) = after.split_at_checked(count(sum)?).ok_or(io::ErrorKind::InvalidData)?;
-        let (copied, after) = after.split_at_checked(count(copy)?).ok_or(io::ErrorKind::InvalidData)?;
-        for number in [sum, copy, moved] {
-            let number =
-                i32::try_from(number).map_err(|_wide| io::Error::from(io::ErrorKind::InvalidData))?;
-            control.extend(number.to_le_bytes());
+        let mut number = || numbers.next().ok_or_else(broken);
+        let [sum, copy, moved] = [number()?, number()?, number()?];
+        let count = |number: i64| usize::try_from(number).map_err(|_negative| broken());
+        let (part, after) = after.split_at_checked(count(sum)?).ok_or_else(broken)?;
+        let (copied, after) = after.split_at_checked(count(copy)?).ok_or_else(broken)?;
+        match steps.last_mut() {
+            // Boxes take no step that gives nothing, but the first.
+            Some([_sum, _copy, before]) if sum == 0 && copy == 0 => *before = before.saturating_add(moved),
+            _step => steps.push([sum, copy, moved]),
         }
         sums.extend_from_slice(part);
         fresh.extend_from_slice(copied);
         rest = after;
     }
+    let mut control = Vec::new();
+    for number in steps.into_iter().flatten() {
+        control.extend(i32::try_from(number).map_err(|_wide| broken())?.to_le_bytes());
+    }
     let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
     compressor.window_log(difference::WINDOW_LOG)?;
-    let (control, sums, fresh) =
-        (compressor.compress(&control)?, compressor.compress(&sums)?, compressor.compress(&fresh)?);
-    let mut body = Vec::new();
-    for part in [&control, &sums] {
-        body.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-    }
-    Ok([body, control, sums, fresh].concat())
+    let mut packed = |content: &[u8]| compressor.compress(content);
+    let (control, sums, fresh) = (packed(&control)?, packed(&sums)?, packed(&fresh)?);
+    let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes();
+    Ok([&length(&control)[..], &length(&sums), &control, &sums, &fresh].concat())
 }
 
 fn signed(bytes: &[u8]) -> i64 {

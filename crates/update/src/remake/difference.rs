@@ -5,7 +5,7 @@
 //! control: steps of (sums u32, new u32, move i32)
 //! ```
 //!
-//! A step takes so many bytes of the base and adds a byte of `sums` to each, then takes so many new bytes, then moves in the base. Where the
+//! A step takes so many bytes of the base and adds a byte of `sums` to each, then takes so many new bytes, then moves in the base. Only the first may take none. Where the
 //! linker moved code, most sums are zero and the others repeat: they compress well. That is the idea of bsdiff.
 
 use std::fs::File;
@@ -56,7 +56,7 @@ impl Old for [u8] {
     }
 }
 
-/// Makes the new file, of exactly `length` bytes. Each step gives something, so there are no more than bytes.
+/// Makes the new file, of exactly `length` bytes. Each step but the first gives something, so there are no more than bytes.
 pub(crate) fn apply(
     body: &[u8],
     base: &(impl Old + ?Sized),
@@ -66,7 +66,7 @@ pub(crate) fn apply(
     let length = usize::try_from(length).map_err(|_wide| DifferenceError::Step)?;
     let mut parts = Parts::of(body)?;
     let mut content = Vec::with_capacity(length);
-    let mut position = 0_i64;
+    let (mut position, mut is_first) = (0_i64, true);
     while content.len() < length {
         let [sums, new, move_by] = parts.step()?;
         let (sums, new) = (u32::from_le_bytes(sums), u32::from_le_bytes(new));
@@ -74,7 +74,9 @@ pub(crate) fn apply(
         let end = content.len().saturating_add(sums_length).saturating_add(new_length);
         let from = u64::try_from(position).map_err(|_negative| DifferenceError::Step)?;
         let to = from.saturating_add(u64::from(sums));
-        if end == content.len() || end > length || to > u64::from(base_length) {
+        let is_empty = end == content.len() && !is_first;
+        is_first = false;
+        if is_empty || end > length || to > u64::from(base_length) {
             return Err(DifferenceError::Step);
         }
         parts.sum(base, (from, sums_length), &mut content)?;
@@ -196,6 +198,8 @@ mod tests {
         let sums = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 255];
         let content = made(&body(&steps, &sums, b"very !"), 19).unwrap();
         assert_eq!(content, b"the very brown\x21thd!");
+        // The first may only move.
+        assert_eq!(made(&body(&[(0, 0, 4), (5, 0, 0)], &[0; 5], b""), 5).unwrap(), b"quick");
     }
 
     #[test]
@@ -207,7 +211,8 @@ mod tests {
             vec![(1, 0, 19), (1, 0, 0)],
             vec![(1, 0, i32::MAX), (1, 0, 0)],
             vec![(1, 0, i32::MIN), (1, 0, 0)],
-            vec![(0, 0, 0), (2, 0, 0)],
+            vec![(0, 0, 0), (0, 0, 0), (2, 0, 0)],
+            vec![(1, 0, 0), (0, 0, 0), (1, 0, 0)],
             vec![(3, 0, 0)],
             vec![(u32::MAX, u32::MAX, 0)],
         ] {
