@@ -128,8 +128,8 @@ impl Packing {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         let Self { cluster, segment, level } = *self;
-        let blocks = cluster % BLOCK == 0 && (BLOCK..=MAX_CLUSTER).contains(&cluster);
-        blocks && segment % BLOCK == 0 && segment >= cluster && LEVELS.contains(&level)
+        let blocks = cluster.is_multiple_of(BLOCK) && (BLOCK..=MAX_CLUSTER).contains(&cluster);
+        blocks && segment.is_multiple_of(BLOCK) && segment >= cluster && LEVELS.contains(&level)
     }
 }
 
@@ -141,7 +141,7 @@ impl Extent {
     }
 
     fn is_usable(&self, packing: &Packing) -> bool {
-        let blocks = self.stored % BLOCK == 0 && (BLOCK..=packing.cluster).contains(&self.stored);
+        let blocks = self.stored.is_multiple_of(BLOCK) && (BLOCK..=packing.cluster).contains(&self.stored);
         // What lies as it is takes no more blocks than it needs.
         blocks && self.taken > 0 && (!self.is_plain() || self.stored - self.taken < BLOCK)
     }
