@@ -79,6 +79,8 @@ pub struct Places {
     pub trust: PathBuf,
     /// The file of the running system, where PID 1 gave it: the boot partition itself is closed to hostd.
     pub running_system: Option<Arc<File>>,
+    /// The root of the running system, from whose programs new ones are made.
+    pub root: PathBuf,
 }
 
 impl Default for Places {
@@ -87,6 +89,7 @@ impl Default for Places {
             folder: model::paths::UPDATES.into(),
             trust: model::paths::UPDATE_TRUST.into(),
             running_system: None,
+            root: "/".into(),
         }
     }
 }

@@ -318,17 +318,28 @@ fn fetch(manifest: &Manifest, cache: &Path, inputs: &BuildInputs<'_>) -> Result<
         packages: packages.into_iter().collect(),
         kernel: Some(parts.kernel.clone()),
     };
+    Ok(Fetched {
+        board: PartSet::prepare(cache, &board, inputs.choice, inputs.progress)?,
+        tools: tools(manifest, cache, inputs.choice, inputs.progress)?,
+    })
+}
+
+/// The programs that run while building.
+pub(crate) fn tools(
+    manifest: &Manifest,
+    cache: &Path,
+    choice: Choice,
+    progress: &dyn Progress,
+) -> Result<PartSet, BuildError> {
     let machine = match std::env::consts::ARCH {
         "x86_64" => Arch::Amd64,
         "aarch64" => Arch::Arm64,
         _ => return Err(BuildError::Machine),
     };
-    let tools =
+    let parts = &manifest.parts;
+    let request =
         Request { arch: machine, suites: parts.suites.clone(), packages: parts.tools.clone(), kernel: None };
-    Ok(Fetched {
-        board: PartSet::prepare(cache, &board, inputs.choice, inputs.progress)?,
-        tools: PartSet::prepare(cache, &tools, inputs.choice, inputs.progress)?,
-    })
+    Ok(PartSet::prepare(&absolute(cache)?, &request, choice, progress)?)
 }
 
 fn choose_modules(manifest: &Manifest, parts: &PartSet, cache: &Path) -> Result<Chosen, BuildError> {

@@ -1,4 +1,4 @@
-//! Packing the staged root with mkfs.erofs of the parts, so that equal trees give equal bytes.
+//! Packing the staged root with mkfs.erofs of the parts, so that equal trees give equal bytes, and unpacking it again.
 
 use crate::manifest::Root;
 use crate::parts::PartSet;
@@ -6,10 +6,12 @@ use crate::parts::PartsError;
 use crate::tool;
 use crate::tool::ToolError;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The same in every image: nothing looks a root up by its UUID.
 const UUID: &str = "68656172-7468-4000-8000-000000000001";
@@ -23,6 +25,9 @@ pub enum ErofsError {
     /// mkfs.erofs failed.
     #[error("cannot pack the root")]
     Pack(#[source] ToolError),
+    /// fsck.erofs failed.
+    #[error("cannot unpack the root")]
+    Unpack(#[source] ToolError),
     /// An image of an earlier build is in the way.
     #[error("cannot remove {path}")]
     Remove {
@@ -62,9 +67,30 @@ pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> 
     {
         return Err(ErofsError::Remove { path: image.to_owned(), source });
     }
-    // The tools are of a newer suite than the machine: they run with the C library of their own suite.
+    let mut command = tool_of_parts("mkfs.erofs", tools)?;
+    let hints = image.with_extension("hints");
+    fs::write(&hints, hint(root)).map_err(|source| ErofsError::Hints { path: hints.clone(), source })?;
+    command.arg(format!("-z{}:{}", root.compression, root.module_compression));
+    command.arg(format!("-C{}", root.cluster_bytes)).arg(format!("--compress-hints={}", hints.display()));
+    // No times, no owners, no extended attributes: nothing of the machine that builds.
+    command.args(["-T0", "--all-root", "-x-1", "--quiet", "-U", UUID]);
+    tool::output(command.arg(image).arg(stage)).map(|_| ()).map_err(ErofsError::Pack)
+}
+
+/// Unpacks the files of `image` into `folder`, with the owner of whoever builds.
+pub(crate) fn unpack(image: &Path, folder: &Path, tools: &PartSet) -> Result<(), ErofsError> {
+    let mut command = tool_of_parts("fsck.erofs", tools)?;
+    let mut to = OsString::from("--extract=");
+    to.push(folder);
+    // Running as root it would give the files their owners.
+    command.arg(to).args(["--overwrite", "--no-preserve"]).arg(image);
+    tool::output(&mut command).map(|_| ()).map_err(ErofsError::Unpack)
+}
+
+/// A program of erofs-utils. The tools are of a newer suite than the machine: they run with the C library of their own suite.
+fn tool_of_parts(name: &str, tools: &PartSet) -> Result<Command, ErofsError> {
     let loader = LOADER.ok_or(ErofsError::Machine)?;
-    let program = tools.get("erofs-utils")?.file("/usr/bin/mkfs.erofs")?;
+    let program = tools.get("erofs-utils")?.file(&format!("/usr/bin/{name}"))?;
     let folder = Path::new(loader).parent().unwrap_or_else(|| Path::new("/"));
     let libraries: BTreeSet<String> = tools
         .iter()
@@ -77,13 +103,7 @@ pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> 
     let libraries = libraries.into_iter().collect::<Vec<_>>().join(":");
     let mut command = tool::command(tools.get("libc6")?.file(loader)?);
     command.arg("--library-path").arg(libraries).arg(program);
-    let hints = image.with_extension("hints");
-    fs::write(&hints, hint(root)).map_err(|source| ErofsError::Hints { path: hints.clone(), source })?;
-    command.arg(format!("-z{}:{}", root.compression, root.module_compression));
-    command.arg(format!("-C{}", root.cluster_bytes)).arg(format!("--compress-hints={}", hints.display()));
-    // No times, no owners, no extended attributes: nothing of the machine that builds.
-    command.args(["-T0", "--all-root", "-x-1", "--quiet", "-U", UUID]);
-    tool::output(command.arg(image).arg(stage)).map(|_| ()).map_err(ErofsError::Pack)
+    Ok(command)
 }
 
 /// `<bytes compressed together> <number of the algorithm> <pattern of paths>`: mkfs.erofs(1), `--compress-hints`.

@@ -11,6 +11,7 @@
 //! | [`root`], [`deny`], [`elf`] | `/etc`, judging | staging |
 //! | [`cpio`], [`pe`], [`slot`], [`sign`] | all | reading parts |
 //! | [`measure`], [`policy`] | all | the policy key |
+//! | [`unpack`] | where the root is | a slot file back to files |
 //! | [`updates`] | | keys that boxes trust |
 //! | [`disk`] | identifiers | the image file |
 //! | [`sbom`] | document | cargo |
@@ -38,6 +39,7 @@ pub mod sbom;
 pub mod sign;
 pub mod slot;
 pub mod tool;
+pub mod unpack;
 pub mod updates;
 
 pub use build::BuildInputs;

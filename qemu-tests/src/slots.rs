@@ -49,6 +49,17 @@ pub fn update(artifacts: &Artifacts, version: &str, words: &str) -> Result<Vec<u
     made(artifacts, &Variant { words, extra: &extra, policy: Some(&policy), version: Some(version) })
 }
 
+/// The same with another program in the place of the first process.
+///
+/// # Errors
+/// When the image was not built or has no parts.
+pub fn update_with_init(artifacts: &Artifacts, version: &str, init: Vec<u8>) -> Result<Vec<u8>> {
+    let policy = development_key(artifacts)?;
+    // Of files of the same name in an initrd the last one counts.
+    let extra = [ExtraFile { name: "init".to_owned(), mode: 0o755, content: init }];
+    made(artifacts, &Variant { words: "", extra: &extra, policy: Some(&policy), version: Some(version) })
+}
+
 /// The same approved by a key that the box does not know: its TPM does not give the data's key out to it.
 ///
 /// # Errors

@@ -63,6 +63,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("strace", "ends cryptsetup at each of its writes"),
     package("e2fsprogs", "judges the data partition"),
     package("fakeroot", "keeps the owners of unpacked layers"),
+    package("erofs-utils", "packs roots of updates"),
     package("gdisk", "judges the partition table"),
     package("dosfstools", "judges the boot partition"),
     package("sbsigntool", "judges signatures"),

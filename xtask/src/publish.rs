@@ -32,6 +32,10 @@ use update::publish::RolePlan;
 use update::publish::RootPlan;
 use update::publish::pack;
 
+mod remakes;
+
+use remakes::Built;
+
 /// What to do with a repository.
 #[derive(Args, Debug)]
 pub(crate) struct PublishArguments {
@@ -146,6 +150,9 @@ struct AddArguments {
     /// A file with what is new
     #[arg(long)]
     notes: Option<PathBuf>,
+    /// Slot files of releases that boxes run, whose programs they make the new ones from; if none is named, the release before
+    #[arg(long, num_args = 1..)]
+    from: Vec<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -250,7 +257,18 @@ fn add(arguments: &AddArguments) -> Result<()> {
     let version =
         manifest.get("version").and_then(Value::as_str).context("manifest.json names no version")?;
     let slot = read(&built.join("slot.efi"))?;
-    let archive = pack(&slot, DEFAULT_CUT)?;
+    let version: Version = version.parse().with_context(|| format!("{version} is no version"))?;
+    let place = Place { board: arguments.board.clone(), channel: arguments.channel.clone() };
+    let repository = open(&arguments.repository)?;
+    let mut archive = pack(&slot, DEFAULT_CUT)?;
+    let mut bases = arguments.from.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
+    if bases.is_empty() {
+        bases.extend(remakes::before(&arguments.repository, &repository, &place, &version)?);
+    }
+    let new = Built { folder: &built, manifest: &manifest, slot: &slot, version: &version };
+    for base in &bases {
+        archive.remakes.extend(remakes::from(base, arguments.board.as_str(), &new)?);
+    }
     let notes = match &arguments.notes {
         Some(file) => String::from_utf8(read(file)?).context("the notes are no text")?,
         None => String::new(),
@@ -258,14 +276,14 @@ fn add(arguments: &AddArguments) -> Result<()> {
     let addition = Addition {
         slot: &slot,
         archive: Some(&archive),
-        place: Place { board: arguments.board.clone(), channel: arguments.channel.clone() },
-        version: version.parse().with_context(|| format!("{version} is no version"))?,
+        place,
+        version,
         loader: arguments.loader.clone(),
         ships: loader(&manifest)?,
         rollout: arguments.rollout,
         notes: Notes::new(notes)?,
     };
-    save(&arguments.draft, &open(&arguments.repository)?.add(&addition)?.encode()?)
+    save(&arguments.draft, &repository.add(&addition)?.encode()?)
 }
 
 /// The boot loader that an image has.

@@ -10,6 +10,7 @@ use crate::custom::Chunks;
 use crate::custom::Custom;
 use crate::custom::CustomError;
 use crate::custom::Notes;
+use crate::custom::Remakes;
 use crate::digest::Hasher;
 use crate::digest::Sha256;
 use crate::name::Label;
@@ -63,6 +64,8 @@ pub struct Release {
     pub notes: Notes,
     /// The same in chunks.
     pub chunks: Option<Chunks>,
+    /// How its programs are made from those of earlier releases.
+    pub remakes: Vec<Remakes>,
 }
 
 /// Whether it is this box's turn.
@@ -313,6 +316,7 @@ impl Release {
             paused: custom.paused,
             notes: custom.notes,
             chunks: custom.chunks,
+            remakes: custom.remakes,
         })
     }
 
@@ -332,6 +336,15 @@ impl Release {
             Name::Chunks { board, channel, version: self.version.clone(), header: chunks.header_sha256 },
             chunks,
         ))
+    }
+
+    /// Where what makes its programs from those of `running` lies, and what is signed of it.
+    #[must_use]
+    pub fn remakes_from(&self, running: &Version) -> Option<(Name, &Remakes)> {
+        let Place { board, channel } = self.place.clone();
+        let remakes = self.remakes.iter().find(|remakes| remakes.from == *running)?;
+        let (version, header) = (self.version.clone(), remakes.header_sha256);
+        Some((Name::Remakes { board, channel, version, header }, remakes))
     }
 
     /// Whether the boot loader that the box has is new enough, such as `257.13-1~deb13u1`.

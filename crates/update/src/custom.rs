@@ -14,8 +14,12 @@ use slots::Words;
 pub const FORMAT: u32 = 1;
 /// How long notes may be, in bytes.
 pub const MAX_NOTES: usize = 4096;
+/// For how many earlier releases there may be remakes.
+pub const MAX_BASES: usize = 8;
 /// How long the header of a chunk archive may be, in bytes.
 pub(crate) const MAX_HEADER: u64 = 4 << 20;
+/// How long the header of a file of remakes may be, in bytes.
+pub const MAX_REMAKE_HEADER: u64 = 256 << 10;
 
 /// What is said of a slot file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +46,29 @@ pub struct Custom {
     /// The same in chunks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks: Option<Chunks>,
+    /// How its programs are made from those of earlier releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remakes: Vec<Remakes>,
 }
 
 /// A chunk archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chunks {
+    /// All of it, in bytes.
+    pub length: u64,
+    /// Its header, in bytes.
+    pub header_length: u64,
+    /// The hash of its header.
+    pub header_sha256: Sha256,
+}
+
+/// A file of remakes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remakes {
+    /// The release whose programs they start from.
+    pub from: Version,
     /// All of it, in bytes.
     pub length: u64,
     /// Its header, in bytes.
@@ -79,6 +100,9 @@ pub enum CustomError {
     /// Its archive cannot be right.
     #[error("the lengths of the release's chunk archive cannot be right")]
     Chunks,
+    /// Its remakes cannot be right.
+    #[error("the remakes of the release cannot be right")]
+    Remakes,
     /// The target's name, length or hash do not fit to it.
     #[error("the release's file does not fit to its description")]
     File,
@@ -130,6 +154,13 @@ impl Custom {
                 return Err(CustomError::Chunks);
             }
         }
+        let is_right = |remakes: &Remakes| {
+            let header = (1..=MAX_REMAKE_HEADER).contains(&remakes.header_length);
+            header && (remakes.header_length..=MAX_SLOT).contains(&remakes.length)
+        };
+        if self.remakes.len() > MAX_BASES || !self.remakes.iter().all(is_right) {
+            return Err(CustomError::Remakes);
+        }
         Ok(self)
     }
 }
@@ -175,7 +206,8 @@ mod tests {
     fn document() -> Value {
         json!({
             "format": 1, "board": "x86_64", "channel": "stable", "version": "1.9", "loader": "257", "rollout": 10,
-            "notes": "Faster.\nSafer.", "chunks": {"length": 1000, "header_length": 100, "header_sha256": "ab".repeat(32)}
+            "notes": "Faster.\nSafer.", "chunks": {"length": 1000, "header_length": 100, "header_sha256": "ab".repeat(32)},
+            "remakes": [{"from": "1.8", "length": 900, "header_length": 90, "header_sha256": "cd".repeat(32)}]
         })
     }
 
@@ -187,12 +219,20 @@ mod tests {
     fn a_document_and_back() {
         let custom = decode(&document()).unwrap();
         assert_eq!(custom.version.as_str(), "1.9");
+        assert_eq!(custom.remakes[0].from.as_str(), "1.8");
         assert_eq!(decode(&serde_json::to_value(&custom).unwrap()).unwrap(), custom);
+        // Not every release has them.
+        let mut without = document();
+        without.as_object_mut().unwrap().remove("remakes");
+        let without = decode(&without).unwrap();
+        assert!(without.remakes.is_empty());
+        assert!(!serde_json::to_string(&without).unwrap().contains("remakes"));
     }
 
     #[test]
     fn what_cannot_be_right_is_refused() {
-        let edits: [(&str, Value); 12] = [
+        let remakes = |from: &str, length: u64, header: u64| json!({"from": from, "length": length, "header_length": header, "header_sha256": "cd".repeat(32)});
+        let edits: [(&str, Value); 18] = [
             ("format", json!(2)),
             ("format", json!("1")),
             ("board", json!("../x")),
@@ -204,6 +244,12 @@ mod tests {
             ("notes", json!("\u{1b}[2J")),
             ("notes", json!("x".repeat(MAX_NOTES + 1))),
             ("chunks", json!({"length": 10, "header_length": 100, "header_sha256": "ab".repeat(32)})),
+            ("remakes", json!([remakes("1/8", 900, 90)])),
+            ("remakes", json!([remakes("1.8", 89, 90)])),
+            ("remakes", json!([remakes("1.8", 900, 0)])),
+            ("remakes", json!([remakes("1.8", MAX_SLOT, MAX_REMAKE_HEADER + 1)])),
+            ("remakes", json!([remakes("1.8", MAX_SLOT + 1, 90)])),
+            ("remakes", json!(vec![remakes("1.8", 900, 90); MAX_BASES + 1])),
             ("chunks", json!({"length": u64::MAX, "header_length": 100, "header_sha256": "ab".repeat(32)})),
         ];
         for (field, value) in edits {

@@ -1,13 +1,14 @@
 //! Getting a slot file: from what lies on the box already, and the rest over the net.
 //!
 //! ```text
-//! header ─▶ what is right in the output ─▶ chunks of the seeds ─▶ missing chunks, in ranges ─▶ all of it hashed
+//! header ─▶ programs remade ─▶ what is right in the output ─▶ chunks of the seeds ─▶ missing chunks, in ranges ─▶ all of it hashed
 //!    └─ none, or not worth it: the full slot file, from where it broke off
 //! ```
 //!
 //! Every chunk is hashed before it is written, and the whole file before it is called complete. So a cut, a torn write or a wrong seed
 //! costs time only: what is right in the output counts, whoever wrote it. Nothing is written beyond the signed length.
-//! Memory: the header (4 MiB at most), one chunk twice, and the cutter's buffer.
+//! Memory: the header (4 MiB at most), one chunk twice, and the cutter's buffer; while programs are remade the longest one, what it takes from
+//! the repository, and 8 MiB.
 
 use crate::archive::Header;
 use crate::archive::HeaderError;
@@ -20,10 +21,16 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 mod chunks;
 mod full;
+mod remakes;
+
+pub use remakes::FailedRemake;
+pub use remakes::RemakeError;
+pub use remakes::Running;
 
 /// How often a part is asked for before the server is given up.
 const ATTEMPTS: u32 = 3;
@@ -46,6 +53,8 @@ pub struct Job<'a> {
     pub source: &'a dyn Source,
     /// What lies here already.
     pub seeds: Vec<Seed>,
+    /// What runs here, where its files may be read.
+    pub running: Option<Running>,
 }
 
 /// How it came.
@@ -64,6 +73,8 @@ pub struct Progress {
     pub needed: u64,
     /// Of the slot file: what was right in the output from before.
     pub present: u64,
+    /// Of the slot file: what was made from programs of the running system.
+    pub remade: u64,
     /// Of the slot file: what came from seeds.
     pub seeded: u64,
     /// Of the slot file: what came over the net.
@@ -73,7 +84,7 @@ pub struct Progress {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Outcome {
     /// How it came.
     pub way: Way,
@@ -83,6 +94,8 @@ pub struct Outcome {
     pub requests: u32,
     /// Seeds that could not be read to their end.
     pub broken_seeds: Vec<String>,
+    /// Programs that could not be remade; their chunks were fetched.
+    pub failed_remakes: Vec<FailedRemake>,
 }
 
 /// Whether to go on.
@@ -205,6 +218,8 @@ struct Run<'a> {
     watch: &'a mut dyn Watch,
     progress: Progress,
     requests: u32,
+    /// Parts of the output that were remade just now.
+    made: Vec<Range<u64>>,
 }
 
 impl Job<'_> {
@@ -215,25 +230,33 @@ impl Job<'_> {
     /// What is there stays for the next time.
     pub fn run(self, output: &mut dyn Output, watch: &mut dyn Watch) -> Result<Outcome, DownloadError> {
         let progress = Progress { needed: self.release.length, ..Progress::default() };
-        let mut run =
-            Run { release: self.release, source: self.source, output, watch, progress, requests: 0 };
+        let (release, source) = (self.release, self.source);
+        let mut run = Run { release, source, output, watch, progress, requests: 0, made: Vec::new() };
         run.output.reserve(self.release.length).map_err(|source| run.write_error(source))?;
-        let mut broken_seeds = Vec::new();
+        let (mut broken_seeds, mut failed_remakes) = (Vec::new(), Vec::new());
         // One that was fetched before needs nothing, not even the header.
         if run.is_complete()? {
             run.progress.present = run.release.length;
             run.tell()?;
-            return Ok(Outcome { way: Way::Chunks, progress: run.progress, requests: 0, broken_seeds });
+            let (way, progress) = (Way::Chunks, run.progress);
+            return Ok(Outcome { way, progress, requests: 0, broken_seeds, failed_remakes });
         }
         let way = match run.header()? {
-            Some(header) => run.chunks(&header, self.seeds, &mut broken_seeds)?,
+            Some(header) => {
+                let before = run.grow(header.length)?;
+                if let Some(running) = &self.running {
+                    failed_remakes = run.remake(running, before)?;
+                }
+                run.chunks(&header, before, self.seeds, &mut broken_seeds)?
+            }
             None => Way::Full,
         };
         if way == Way::Full {
             run.full()?;
         }
         run.output.sync().map_err(DownloadError::Write)?;
-        Ok(Outcome { way, progress: run.progress, requests: run.requests, broken_seeds })
+        let (progress, requests) = (run.progress, run.requests);
+        Ok(Outcome { way, progress, requests, broken_seeds, failed_remakes })
     }
 }
 
@@ -245,15 +268,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let range = crate::source::Range { start: 0, length: chunks.header_length };
-        let bytes = self.attempt(|run| {
-            let mut bytes = Vec::new();
-            run.requests += 1;
-            run.read(&name, range, &mut |_run, part| {
-                bytes.extend_from_slice(part);
-                Ok(())
-            })?;
-            Ok((crate::Sha256::of(&bytes) == chunks.header_sha256).then_some(bytes))
-        });
+        let bytes = self.exactly(&name, range, chunks.header_sha256);
         let bytes = match bytes {
             Ok(bytes) => bytes,
             // A repository may be hosted without its archives, by somebody who broke them, or by a server that knows no parts.
@@ -270,6 +285,33 @@ impl<'a> Run<'a> {
             return Err(DownloadError::Header { version: version(), source: HeaderError::Sum });
         }
         Ok(Some(header))
+    }
+
+    /// Makes the output as long as the slot file; tells how long it was.
+    fn grow(&mut self, length: u64) -> Result<u64, DownloadError> {
+        let before = self.output.length().map_err(DownloadError::ReadBack)?;
+        if before != length {
+            self.output.set_length(length).map_err(|source| self.write_error(source))?;
+        }
+        Ok(before)
+    }
+
+    /// A part of a file, as it was signed.
+    fn exactly(
+        &mut self,
+        name: &crate::Name,
+        range: crate::source::Range,
+        sha256: crate::Sha256,
+    ) -> Result<Vec<u8>, DownloadError> {
+        self.attempt(|run| {
+            let mut bytes = Vec::new();
+            run.requests += 1;
+            run.read(name, range, &mut |_run, part| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            })?;
+            Ok((crate::Sha256::of(&bytes) == sha256).then_some(bytes))
+        })
     }
 
     /// Does something up to [`ATTEMPTS`] times, until it gives something.
@@ -396,6 +438,7 @@ impl fmt::Debug for Job<'_> {
         f.debug_struct("Job")
             .field("release", self.release)
             .field("seeds", &self.seeds)
+            .field("running", &self.running)
             .finish_non_exhaustive()
     }
 }

@@ -35,6 +35,8 @@ mod name;
 mod pace;
 #[cfg(feature = "publish")]
 pub mod publish;
+#[cfg(feature = "download")]
+pub mod remake;
 mod source;
 mod store;
 
@@ -63,13 +65,18 @@ pub use custom::Chunks;
 pub use custom::Custom;
 pub use custom::CustomError;
 pub use custom::FORMAT;
+pub use custom::MAX_BASES;
 pub use custom::MAX_NOTES;
+pub use custom::MAX_REMAKE_HEADER;
 pub use custom::Notes;
+pub use custom::Remakes;
 pub use digest::DigestError;
 pub use digest::Hasher;
 pub use digest::Sha256;
 #[cfg(feature = "download")]
 pub use download::DownloadError;
+#[cfg(feature = "download")]
+pub use download::FailedRemake;
 #[cfg(feature = "download")]
 pub use download::Flow;
 #[cfg(feature = "download")]
@@ -80,6 +87,10 @@ pub use download::Outcome;
 pub use download::Output;
 #[cfg(feature = "download")]
 pub use download::Progress;
+#[cfg(feature = "download")]
+pub use download::RemakeError;
+#[cfg(feature = "download")]
+pub use download::Running;
 #[cfg(feature = "download")]
 pub use download::Seed;
 #[cfg(feature = "download")]

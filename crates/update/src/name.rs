@@ -53,6 +53,17 @@ pub enum Name {
         /// The hash of the header, which has the hashes of all chunks.
         header: Sha256,
     },
+    /// How programs of a slot file are made from those of an earlier release.
+    Remakes {
+        /// For this board.
+        board: Label,
+        /// Of this channel.
+        channel: Label,
+        /// The slot file's version.
+        version: Version,
+        /// The hash of the header, which has the hashes of all bodies.
+        header: Sha256,
+    },
 }
 
 impl Label {
@@ -111,6 +122,9 @@ impl Name {
             Self::Chunks { board, channel, version, header } => {
                 format!("targets/{board}/{channel}/{header}.hearth_{version}.chunks")
             }
+            Self::Remakes { board, channel, version, header } => {
+                format!("targets/{board}/{channel}/{header}.hearth_{version}.remakes")
+            }
             Self::Root(_) | Self::Timestamp | Self::Snapshot(_) | Self::Targets(_) => {
                 format!("metadata/{}", self.file())
             }
@@ -127,6 +141,7 @@ impl Name {
             Self::Targets(version) => format!("{version}.targets.json"),
             Self::Slot { version, sha256, .. } => format!("{sha256}.hearth_{version}.efi"),
             Self::Chunks { version, header, .. } => format!("{header}.hearth_{version}.chunks"),
+            Self::Remakes { version, header, .. } => format!("{header}.hearth_{version}.remakes"),
         }
     }
 

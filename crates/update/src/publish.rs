@@ -7,6 +7,7 @@
 mod draft;
 mod keys;
 mod pack;
+mod remakes;
 mod repository;
 
 pub use draft::Draft;
@@ -18,6 +19,13 @@ pub use pack::Archive;
 pub use pack::DEFAULT_CUT;
 pub use pack::PackError;
 pub use pack::pack;
+pub use remakes::LeftOut;
+pub use remakes::Program;
+pub use remakes::Remade;
+pub use remakes::RemakeFile;
+pub use remakes::RemakesError;
+pub use remakes::SEGMENT;
+pub use remakes::remake;
 pub use repository::Addition;
 pub use repository::Lifetimes;
 pub use repository::Online;

@@ -11,9 +11,13 @@ use update::Origin;
 use update::Permit;
 use update::Trust;
 use update::archive::Header;
+use update::remake;
+use update::remake::RemakeHeader;
 
 /// Any time: nothing is signed rightly here.
 const CLOCK: Clock = Clock { system: 1_800_000_000, at_least: 0, trust: Trust::Sure };
+/// A program that runs.
+const BASE: &[u8] = &[0x48; 4096];
 const PERMIT: Permit = Permit { asker: Asker::Box, origin: Origin::Network };
 
 pub(super) const TARGETS: &[Target] = &[
@@ -35,6 +39,32 @@ pub(super) const TARGETS: &[Target] = &[
         run: |bytes| {
             if let Ok(header) = Header::decode(bytes) {
                 assert_eq!(header.encode(), bytes, "a header is made otherwise");
+            }
+        },
+    },
+    Target {
+        name: "update-remakes",
+        source: "a file of remakes; its hash is signed",
+        longest: 4096,
+        run: |bytes| {
+            if let Ok(header) = RemakeHeader::decode(bytes) {
+                assert_eq!(header.encode(), bytes, "a header is made otherwise");
+            }
+        },
+    },
+    Target {
+        name: "update-difference",
+        source: "a difference in it; its hash is in the header",
+        longest: 4096,
+        run: |bytes| {
+            let [low, high, body @ ..] = bytes else { return };
+            let length = u32::from(u16::from_le_bytes([*low, *high]));
+            if let Ok(content) = remake::apply(body, BASE, length) {
+                assert_eq!(
+                    u32::try_from(content.len()),
+                    Ok(length),
+                    "a file has another length than it should"
+                );
             }
         },
     },

@@ -75,6 +75,7 @@ impl Household {
                 folder: folder.path().join("updates"),
                 trust: folder.path().join("trust"),
                 running_system: None,
+                root: folder.path().join("root"),
             },
         };
         let netd = FakeNetd::lively();

@@ -1,6 +1,7 @@
 //! The blocking part: asks the repository, fetches a system, takes one out of a file. No decisions but those of the crate `update`.
 
 use super::error::StepError;
+use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -28,6 +29,7 @@ use update::Permit;
 use update::Place;
 use update::Progress;
 use update::Release;
+use update::Running;
 use update::Seed;
 use update::SettingsError;
 use update::Source;
@@ -78,6 +80,8 @@ pub struct Inquiry {
     pub folder: PathBuf,
     /// The file of the running system, which has most of the new one in it.
     pub running_system: Option<Arc<File>>,
+    /// The root of the running system.
+    pub programs: PathBuf,
     /// What is known of the time.
     pub clock: Clock,
     /// Who asks.
@@ -115,9 +119,14 @@ pub fn fetch(
     let source = reach(servers, inquiry)?;
     let path = inquiry.folder.join(PART);
     let mut file = open_part(&path, &inquiry.folder, release.length)?;
-    let job = Job { release, source: source.as_ref(), seeds: seeds(inquiry) };
+    let running = Running { version: inquiry.running.clone(), root: inquiry.programs.clone() };
+    let job = Job { release, source: source.as_ref(), seeds: seeds(inquiry), running: Some(running) };
     let mut watch = Watching { tell, pace: Pace::new(rate) };
     let outcome = job.run(&mut file, &mut watch)?;
+    for failed in &outcome.failed_remakes {
+        let error = &failed.error as &dyn Error;
+        tracing::warn!(error, what = failed.what, "a program was fetched that might have been made here");
+    }
     tracing::info!(version = release.version.as_str(), ?outcome, "a new system was fetched");
     put_in_place(&inquiry.folder)
 }

@@ -249,7 +249,8 @@ impl Updates {
         };
         let work = move || {
             fetch::fetch(updates.0.servers.as_ref(), &inquiry, &wanted, rate, &mut |progress| {
-                let done = progress.present.saturating_add(progress.seeded).saturating_add(progress.received);
+                let here = progress.present.saturating_add(progress.remade).saturating_add(progress.seeded);
+                let done = here.saturating_add(progress.received);
                 updates.tell(fetched(&wanted, done, progress.fetched));
                 if updates.0.stopping.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Go }
             })
@@ -370,6 +371,7 @@ impl Updates {
             root: trusted.root.clone(),
             folder: self.0.places.folder.clone(),
             running_system: self.0.places.running_system.clone(),
+            programs: self.0.places.root.clone(),
             clock: Clock {
                 system: self.0.clock.wall_unix(),
                 at_least: kept.good_time.max(image.map_or(0, |source| source.built)),

@@ -314,7 +314,12 @@ pub(crate) fn app_patience() -> Patience {
 
 /// Folders for updates, which nobody has made yet.
 pub(crate) fn places(folder: &Path) -> Places {
-    Places { folder: folder.join("updates"), trust: folder.join("trust"), running_system: None }
+    Places {
+        folder: folder.join("updates"),
+        trust: folder.join("trust"),
+        running_system: None,
+        root: folder.join("root"),
+    }
 }
 
 /// Looks come at once.

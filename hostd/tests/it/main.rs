@@ -41,6 +41,8 @@ mod tls;
 #[cfg(test)]
 mod updates;
 #[cfg(test)]
+mod updates_remakes;
+#[cfg(test)]
 mod updates_world;
 #[cfg(test)]
 mod users_api;

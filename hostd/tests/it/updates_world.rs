@@ -33,6 +33,7 @@ use update::Place;
 use update::SettingsError;
 use update::Source;
 use update::publish::Addition;
+use update::publish::Archive;
 use update::publish::DEFAULT_CUT;
 use update::publish::Key;
 use update::publish::Lifetimes;
@@ -98,10 +99,13 @@ impl World {
     }
 
     pub(crate) fn add(&self, place: &Place, version: &str, slot: &[u8]) {
-        let archive = pack(slot, DEFAULT_CUT).unwrap();
+        self.add_archive(place, version, slot, &pack(slot, DEFAULT_CUT).unwrap());
+    }
+
+    pub(crate) fn add_archive(&self, place: &Place, version: &str, slot: &[u8], archive: &Archive) {
         let addition = Addition {
             slot,
-            archive: Some(&archive),
+            archive: Some(archive),
             place: place.clone(),
             version: version.parse().unwrap(),
             loader: "257".parse().unwrap(),

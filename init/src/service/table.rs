@@ -502,6 +502,15 @@ mod tests {
         assert!(last.capabilities.intersection(never).is_empty());
     }
 
+    /// It makes programs of a new system from those that run (docs/adr/0030).
+    #[test]
+    fn hostd_reads_the_programs_of_the_root_and_changes_none() {
+        let sandbox = find("hostd").unwrap().confinement.sandbox().unwrap();
+        let holds = |paths: &[&str]| paths.iter().any(|path| STORAGED.starts_with(&format!("{path}/")));
+        assert!(holds(sandbox.read) && !holds(sandbox.write));
+        assert!(sandbox.programs.is_empty());
+    }
+
     #[test]
     fn only_netd_sets_the_clock() {
         for service in SERVICES.iter().filter(|service| service.when == When::Always) {

@@ -5,6 +5,7 @@ mod home;
 mod household;
 
 use anyhow::Context;
+use anyhow::Result;
 use anyhow::ensure;
 use home::Home;
 use home::slot;
@@ -14,6 +15,9 @@ use qemu_tests::BOOT;
 use qemu_tests::gdb;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 /// The root that stage 1 is told to find instead of the one that was signed.
 const NO_ROOT: &str = " hearth.root=sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -68,8 +72,7 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
             folder,
             &artifacts,
             &[
-                // The first process ends.
-                ("0.1.1", slot(&artifacts, "0.1.1", " rdinit=/agent")?),
+                ("0.1.1", slots::update_with_init(&artifacts, "0.1.1", program_that_ends(folder)?)?),
                 // The TPM does not give the data's key out to it.
                 ("0.1.2", slots::unapproved_update(&artifacts, "0.1.2", " hearth.log=console", &stranger)?),
                 ("0.1.3", slot(&artifacts, "0.1.3", "")?),
@@ -99,4 +102,14 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
         home.expect_boot("0.1.0")?;
         home.expect_kept("0.1.0").map(drop)
     });
+}
+
+/// A program that ends at once, with nothing around it.
+fn program_that_ends(folder: &Path) -> Result<Vec<u8>> {
+    let (source, program) = (folder.join("ends.c"), folder.join("ends"));
+    fs::write(&source, "int main(void) { return 3; }\n")?;
+    let made = Command::new("gcc").args(["-static", "-o"]).arg(&program).arg(&source).output();
+    let made = made.context("cannot run gcc")?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Ok(fs::read(&program)?)
 }

@@ -34,17 +34,14 @@ struct Stretch {
 }
 
 impl Run<'_> {
-    /// Tells [`Way::Full`] when chunks are not worth it.
+    /// Tells [`Way::Full`] when chunks are not worth it; `before` is how long the output was before it got the slot file's length.
     pub(super) fn chunks(
         &mut self,
         header: &Header,
+        before: u64,
         seeds: Vec<Seed>,
         broken_seeds: &mut Vec<String>,
     ) -> Result<Way, DownloadError> {
-        let before = self.output.length().map_err(DownloadError::ReadBack)?;
-        if before != header.length {
-            self.output.set_length(header.length).map_err(|source| self.write_error(source))?;
-        }
         let mut missing = self.look(header, before)?;
         for seed in seeds {
             if missing.by_hash.is_empty() {
@@ -58,7 +55,7 @@ impl Run<'_> {
         let stretches = missing.stretches();
         if stretches.iter().map(|stretch| stretch.end - stretch.start).sum::<u64>() >= header.length {
             self.output.set_length(0).map_err(DownloadError::Write)?;
-            self.progress.present = 0;
+            (self.progress.present, self.progress.remade) = (0, 0);
             return Ok(Way::Full);
         }
         let Some((name, _chunks)) = self.release.archive() else { return Ok(Way::Full) };
@@ -73,7 +70,7 @@ impl Run<'_> {
         Err(DownloadError::WrongBytes { version: self.release.version.to_string() })
     }
 
-    /// What is right in the output already; `before` is how long it was.
+    /// What is right in the output already; `before` is how long it was, not counting what was remade.
     fn look<'h>(&mut self, header: &'h Header, before: u64) -> Result<Missing<'h>, DownloadError> {
         let mut missing =
             Missing { header, holes: vec![Vec::new(); header.chunks.len()], by_hash: HashMap::new() };
@@ -81,17 +78,20 @@ impl Run<'_> {
         let mut content = Vec::new();
         for (at, index, chunk) in header.places() {
             let end = at + u64::from(chunk.length);
+            let made = self.made_within(at, end);
             content.resize(usize::try_from(chunk.length).unwrap_or(0), 0);
-            if end <= before {
+            let is_there = end <= before || made > 0;
+            if is_there {
                 self.output.read_at(at, &mut content).map_err(DownloadError::ReadBack)?;
             }
-            if end <= before && Sha256::of(&content) == chunk.sha256 {
-                self.progress.present += u64::from(chunk.length);
+            if is_there && Sha256::of(&content) == chunk.sha256 {
+                self.progress.present += u64::from(chunk.length).saturating_sub(made);
                 if let Some(there) = present.get_mut(index) {
                     *there = true;
                 }
                 self.tell()?;
             } else {
+                self.progress.remade = self.progress.remade.saturating_sub(made);
                 if let Some(holes) = missing.holes.get_mut(index) {
                     holes.push(at);
                 }

@@ -1,5 +1,6 @@
 //! Cutting a slot file into chunks.
 
+use super::remakes::RemakeFile;
 use crate::archive::Chunk;
 use crate::archive::Cut;
 use crate::archive::Header;
@@ -24,6 +25,8 @@ pub struct Archive {
     pub bytes: Vec<u8>,
     /// What is signed of it.
     pub chunks: Chunks,
+    /// How programs are made from those of earlier releases, so that fewer chunks are fetched.
+    pub remakes: Vec<RemakeFile>,
 }
 
 /// A slot file cannot be packed.
@@ -75,7 +78,7 @@ pub fn pack(slot: &[u8], cut: Cut) -> Result<Archive, PackError> {
     let (header_length, header_sha256) = (length(&bytes), Sha256::of(&bytes));
     bytes.append(&mut data);
     let chunks = Chunks { length: length(&bytes), header_length, header_sha256 };
-    Ok(Archive { header, bytes, chunks })
+    Ok(Archive { header, bytes, chunks, remakes: Vec::new() })
 }
 
 fn length(bytes: &[u8]) -> u64 {

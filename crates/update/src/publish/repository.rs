@@ -276,6 +276,7 @@ impl Repository {
                 (addition.version.clone(), addition.loader.clone(), addition.ships.clone());
             return Err(PublishError::Loader { version, needed, ships });
         }
+        let remakes = addition.archive.map_or(&[][..], |archive| &archive.remakes);
         let custom = Custom {
             format: FORMAT,
             board: addition.place.board.clone(),
@@ -286,6 +287,7 @@ impl Repository {
             paused: None,
             notes: addition.notes.clone(),
             chunks: addition.archive.map(|archive| archive.chunks),
+            remakes: remakes.iter().map(|file| file.remakes.clone()).collect(),
         }
         .checked()?;
         let sha256 = Sha256::of(addition.slot);
@@ -303,6 +305,11 @@ impl Repository {
             let (board, channel, version) = (board.clone(), channel.clone(), version.clone());
             let header = archive.chunks.header_sha256;
             self.put(&Name::Chunks { board, channel, version, header }, &archive.bytes)?;
+        }
+        for file in remakes {
+            let (board, channel, version) = (board.clone(), channel.clone(), version.clone());
+            let header = file.remakes.header_sha256;
+            self.put(&Name::Remakes { board, channel, version, header }, &file.bytes)?;
         }
         self.put(&Name::Slot { board, channel, version, sha256 }, addition.slot)?;
         Ok(draft)

@@ -27,7 +27,8 @@ pub(crate) struct Until(pub(crate) u32);
 
 impl Watch for Until {
     fn progress(&mut self, progress: &Progress) -> Flow {
-        assert!(progress.present + progress.seeded + progress.received <= progress.needed, "{progress:?}");
+        let Progress { needed, present, remade, seeded, received, .. } = *progress;
+        assert!(present + remade + seeded + received <= needed, "{progress:?}");
         if self.0 == 0 {
             return Flow::Stop;
         }
@@ -49,7 +50,7 @@ pub(crate) fn run(
     let seeds = seeds
         .iter()
         .map(|seed| Seed { name: "seed".to_owned(), reader: Box::new(Cursor::new(seed.clone())) });
-    Job { release, source, seeds: seeds.collect() }.run(&mut file(path), &mut Until(u32::MAX))
+    Job { release, source, seeds: seeds.collect(), running: None }.run(&mut file(path), &mut Until(u32::MAX))
 }
 
 fn world() -> (World, Release, std::path::PathBuf) {
@@ -97,7 +98,7 @@ fn it_goes_on_from_every_cut() {
     loop {
         let _fresh = fs::remove_file(&path);
         let seeds = vec![Seed { name: "seed".to_owned(), reader: Box::new(Cursor::new(slot(1, 300_000))) }];
-        let job = Job { release: &release, source: &world.source(), seeds };
+        let job = Job { release: &release, source: &world.source(), seeds, running: None };
         match job.run(&mut file(&path), &mut Until(cuts)) {
             Ok(_done) => break,
             Err(DownloadError::Stopped) => {}
@@ -189,9 +190,9 @@ fn swapped_and_broken_chunks_are_never_written() {
 }
 
 /// A disk that is full after so many bytes.
-struct SmallDisk {
-    file: File,
-    left: u64,
+pub(crate) struct SmallDisk {
+    pub(crate) file: File,
+    pub(crate) left: u64,
 }
 
 impl Output for SmallDisk {
@@ -222,7 +223,7 @@ fn a_full_disk_is_told_and_what_is_there_stays() {
     let source = world.source();
     for left in [0, 100_000, 500_000] {
         let mut disk = SmallDisk { file: file(&path), left };
-        let job = Job { release: &release, source: &source, seeds: Vec::new() };
+        let job = Job { release: &release, source: &source, seeds: Vec::new(), running: None };
         let error = job.run(&mut disk, &mut Until(u32::MAX)).unwrap_err();
         assert!(matches!(error, DownloadError::Full { .. }), "{error:?}");
     }

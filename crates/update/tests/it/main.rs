@@ -7,6 +7,8 @@ mod downloads;
 #[cfg(test)]
 mod metadata;
 #[cfg(test)]
+mod remakes;
+#[cfg(test)]
 mod servers;
 #[cfg(test)]
 mod support;

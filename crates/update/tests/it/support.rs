@@ -16,6 +16,7 @@ use update::Release;
 use update::Store;
 use update::Trust;
 use update::publish::Addition;
+use update::publish::Archive;
 use update::publish::DEFAULT_CUT;
 use update::publish::Key;
 use update::publish::Lifetimes;
@@ -138,10 +139,13 @@ impl World {
     }
 
     pub(crate) fn add(&self, place: &Place, version: &str, slot: &[u8]) {
-        let archive = pack(slot, DEFAULT_CUT).unwrap();
+        self.add_archive(place, version, slot, &pack(slot, DEFAULT_CUT).unwrap());
+    }
+
+    pub(crate) fn add_archive(&self, place: &Place, version: &str, slot: &[u8], archive: &Archive) {
         let addition = Addition {
             slot,
-            archive: Some(&archive),
+            archive: Some(archive),
             place: place.clone(),
             version: version.parse().unwrap(),
             loader: "257".parse().unwrap(),

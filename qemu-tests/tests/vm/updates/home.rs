@@ -132,7 +132,8 @@ impl Home {
     /// The next boot that init reports is of this version, and its slots have been looked at.
     pub(super) fn expect_boot(&mut self, version: &str) -> Result<()> {
         self.agent = None;
-        let line = self.vm.serial().wait_line(self.mark, "hearth: version=", BOOT)?;
+        // Stage 1 says it before it looks at the root: a system that falls back there has said it, too.
+        let line = self.vm.serial().wait_line(self.mark, &format!("hearth: version={version} "), BOOT)?;
         ensure!(line.contains(&format!("slot=hearth_{version}")), "{line}");
         self.wait_report("the slots' report", |report| report.running.is_some())?;
         // Now that line has its end, and is behind.

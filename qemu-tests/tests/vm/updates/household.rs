@@ -186,7 +186,7 @@ impl House {
         })?;
         let mark = self.home.vm.serial().mark();
         expect(&self.web.post(&format!("{UPDATES}/restart"), &json!({}))?, 202)?;
-        self.home.vm.serial().wait_line(mark, "was asked for", BOOT)?;
+        self.home.vm.serial().wait_line(mark, "reboot: Restarting system", BOOT)?;
         self.cable(false)?;
         self.home.expect_boot(version)?;
         self.home.expect_on_trial(version)?;
