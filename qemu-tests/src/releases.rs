@@ -9,7 +9,9 @@ use image::updates::DevelopmentKeys;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use update::Place;
 use update::publish::Addition;
+use update::publish::Archive;
 use update::publish::Repository;
 
 /// The loader that the image brings has at least this version.
@@ -39,15 +41,23 @@ impl Releases {
     /// # Errors
     /// When a box would refuse the repository with it.
     pub fn add(&self, version: &str, slot: &[u8]) -> Result<()> {
-        let place = update::Place {
-            board: "x86_64".parse().context("the board")?,
-            channel: DEVELOPMENT_CHANNEL.parse().context("the channel")?,
-        };
+        self.put(version, slot, None)
+    }
+
+    /// The same with its chunks.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_cut(&self, version: &str, slot: &[u8], archive: &Archive) -> Result<()> {
+        self.put(version, slot, Some(archive))
+    }
+
+    fn put(&self, version: &str, slot: &[u8], archive: Option<&Archive>) -> Result<()> {
         let loader: ::slots::Version = LOADER.parse().context("the loader's version")?;
         let mut list = self.repository.add(&Addition {
             slot,
-            archive: None,
-            place,
+            archive,
+            place: place()?,
             version: version.parse().context("the version")?,
             loader: loader.clone(),
             ships: loader,
@@ -72,4 +82,15 @@ impl Releases {
         }
         Ok(files)
     }
+}
+
+/// Board and channel of the releases.
+///
+/// # Errors
+/// None: both are fixed names.
+pub fn place() -> Result<Place> {
+    Ok(Place {
+        board: "x86_64".parse().context("the board")?,
+        channel: DEVELOPMENT_CHANNEL.parse().context("the channel")?,
+    })
 }

@@ -85,6 +85,11 @@ pub(crate) const BENCH: &[HostPackage] = &[
     package("docker-registry", "a registry to pull from"),
     package("skopeo", "fills it, and pulls, to compare with"),
     package("umoci", "unpacks images, to compare with"),
+    package("casync", "fetches updates in chunks, to compare with"),
+    package("zchunk", "fetches updates in chunks, to compare with"),
+    package("xdelta3", "makes differences of systems, to compare with"),
+    package("curl", "fetches those"),
+    package("time", "says what programs cost"),
 ];
 
 /// Installs what is missing of the given lists.
