@@ -85,6 +85,10 @@ pub(crate) const BENCH: &[HostPackage] = &[
     package("docker-registry", "a registry to pull from"),
     package("skopeo", "fills it, and pulls, to compare with"),
     package("umoci", "unpacks images, to compare with"),
+];
+
+/// What measuring updates needs, on top of [`IMAGE`], and of [`MACHINE`] when one runs.
+pub(crate) const BENCH_UPDATE: &[HostPackage] = &[
     package("casync", "fetches updates in chunks, to compare with"),
     package("zchunk", "fetches updates in chunks, to compare with"),
     package("xdelta3", "makes differences of systems, to compare with"),

@@ -20,6 +20,7 @@ use crate::bars::Bars;
 use crate::bench::spread::Spread;
 use crate::command::cargo;
 use crate::command::target;
+use crate::host_packages;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -67,16 +68,19 @@ struct Line {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
-    Measured {
-        /// With its version.
-        program: String,
-        /// With the old slot file at hand.
-        first: Taken,
-        /// With what came out of the first time left in its place.
-        again: Taken,
-    },
+    Measured(Box<Measured>),
     /// No suite of the distribution that this machine's package sources lead to has the program.
     NotPackaged,
+}
+
+#[derive(Debug, Serialize)]
+struct Measured {
+    /// With its version.
+    program: String,
+    /// With the old slot file at hand.
+    first: Taken,
+    /// With what came out of the first time left in its place.
+    again: Taken,
 }
 
 /// What all rounds of one way took.
@@ -104,6 +108,10 @@ pub(crate) enum InMachine {
 /// # Errors
 /// When something cannot be built, or a way does not lead to the new slot file.
 pub(crate) fn measure(rounds: u32, in_machine: InMachine) -> Result<Report> {
+    host_packages::ensure(&[host_packages::BENCH_UPDATE])?;
+    if in_machine == InMachine::Measured {
+        host_packages::ensure(&[host_packages::MACHINE])?;
+    }
     let built = artifacts::image(&ImageArguments::default())?;
     cargo(["build", "--release", "--package", "update", "--features", "http", "--example", "update_client"])
         .run()?;
@@ -157,7 +165,8 @@ fn fetch(pair: &Pair, daemon: &str, folder: &Path, rounds: u32, bars: &Bars) -> 
         };
         let first = taken.iter().map(|round| &round.first);
         let again = taken.iter().map(|round| &round.again);
-        Ok(Line { way, outcome: Outcome::Measured { program, first: sum(first)?, again: sum(again)? } })
+        let measured = Measured { program, first: sum(first)?, again: sum(again)? };
+        Ok(Line { way, outcome: Outcome::Measured(Box::new(measured)) })
     };
     ready.into_iter().map(line).collect()
 }

@@ -42,12 +42,12 @@ fn row(changed: &Changed, line: &Line) -> String {
         (format!("{daemon}: {}", line.way), " | ")
     };
     match &line.outcome {
-        Outcome::Measured { first, again, .. } => format!(
+        Outcome::Measured(measured) => format!(
             "| {what} | {} | {} | {} | {} | {limits} |\n",
-            fetched(&first.served),
-            fetched(&again.served),
-            first.cpu_seconds.shown(2),
-            amount(first.peak_kib.saturating_mul(KIB)),
+            fetched(&measured.first.served),
+            fetched(&measured.again.served),
+            measured.first.cpu_seconds.shown(2),
+            amount(measured.first.peak_kib.saturating_mul(KIB)),
         ),
         Outcome::NotPackaged => format!("| {what} | not packaged | | | | {limits} |\n"),
     }
@@ -89,6 +89,7 @@ fn amount(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::bench::spread::Spread;
+    use crate::bench::update::Measured;
     use crate::bench::update::Taken;
 
     fn taken(bytes: u64, metadata_bytes: u64) -> Taken {
@@ -99,7 +100,8 @@ mod tests {
 
     fn line(way: &'static str, bytes: u64, metadata_bytes: u64) -> Line {
         let (first, again) = (taken(bytes, metadata_bytes), taken(0, metadata_bytes));
-        Line { way, outcome: Outcome::Measured { program: "casync 2".to_owned(), first, again } }
+        let measured = Measured { program: "casync 2".to_owned(), first, again };
+        Line { way, outcome: Outcome::Measured(Box::new(measured)) }
     }
 
     #[test]

@@ -129,17 +129,16 @@ fn casync(stage: &Stage<'_>, cut: Option<&str>) -> Result<Option<Ready>> {
     let index = published.join("new.caibx").into_os_string();
     let words = ["make".into(), store, index, stage.pair.new.clone().into_os_string()];
     Program::new("casync", size.iter().cloned().chain(words)).output()?;
-    let output = stage.own.join(format!("{name}.efi"));
-    let words = [
-        "casync".into(),
-        "extract".into(),
-        format!("--seed={}", stage.pair.old.display()).into(),
-        format!("--store={}/{name}/store.castr", stage.url).into(),
-        format!("{}/{name}/new.caibx", stage.url).into(),
-        output.clone().into_os_string(),
-    ];
-    let program = packaged("casync")?;
-    Ok(Some(Ready { program, words: words.into(), made: vec![output.clone()], output }))
+    // An output that is there would be a seed, and its own writing makes that one stale: casync ends with an error then.
+    let script = "more=; test ! -e \"$4\" || more=\"--seed=$4\"; casync extract --seed-output=no --seed=\"$1\" $more --store=\"$2\" \"$3\" next \
+                  && mv next \"$4\"";
+    let (store, index) =
+        (format!("{}/{name}/store.castr", stage.url), format!("{}/{name}/new.caibx", stage.url));
+    let file = format!("{name}.efi");
+    let output = stage.own.join(&file);
+    let old = stage.pair.old.as_os_str().to_owned();
+    let words = shell(script, [old, store.into(), index.into(), file.into()]);
+    Ok(Some(Ready { program: packaged("casync")?, words, made: vec![output.clone()], output }))
 }
 
 fn desync(stage: &Stage<'_>, cut: Option<&str>) -> Result<Option<Ready>> {
