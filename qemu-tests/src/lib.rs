@@ -43,6 +43,7 @@ pub mod slots;
 pub mod software;
 pub mod tpm;
 pub mod uki;
+pub mod updates;
 pub mod usb_disk;
 pub mod vm;
 pub mod wait;

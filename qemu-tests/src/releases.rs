@@ -9,8 +9,12 @@ use image::updates::DevelopmentKeys;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use update::Place;
 use update::publish::Addition;
+use update::publish::Archive;
+use update::publish::DEFAULT_CUT;
 use update::publish::Repository;
+use update::publish::pack;
 
 /// The loader that the image brings has at least this version.
 const LOADER: &str = "250";
@@ -39,7 +43,7 @@ impl Releases {
     /// # Errors
     /// When a box would refuse the repository with it.
     pub fn add(&self, version: &str, slot: &[u8]) -> Result<()> {
-        self.add_with(version, slot, None)
+        self.put(version, slot, None)
     }
 
     /// The same with its chunks, which takes half a minute of a processor.
@@ -47,21 +51,24 @@ impl Releases {
     /// # Errors
     /// When a box would refuse the repository with it.
     pub fn add_in_chunks(&self, version: &str, slot: &[u8]) -> Result<()> {
-        let archive = update::publish::pack(slot, update::publish::DEFAULT_CUT)
-            .context("cannot cut the slot into chunks")?;
-        self.add_with(version, slot, Some(&archive))
+        let archive = pack(slot, DEFAULT_CUT).context("cannot cut the slot into chunks")?;
+        self.put(version, slot, Some(&archive))
     }
 
-    fn add_with(&self, version: &str, slot: &[u8], archive: Option<&update::publish::Archive>) -> Result<()> {
-        let place = update::Place {
-            board: "x86_64".parse().context("the board")?,
-            channel: DEVELOPMENT_CHANNEL.parse().context("the channel")?,
-        };
+    /// The same with chunks that were cut already.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_cut(&self, version: &str, slot: &[u8], archive: &Archive) -> Result<()> {
+        self.put(version, slot, Some(archive))
+    }
+
+    fn put(&self, version: &str, slot: &[u8], archive: Option<&Archive>) -> Result<()> {
         let loader: ::slots::Version = LOADER.parse().context("the loader's version")?;
         let mut list = self.repository.add(&Addition {
             slot,
             archive,
-            place,
+            place: place()?,
             version: version.parse().context("the version")?,
             loader: loader.clone(),
             ships: loader,
@@ -105,4 +112,15 @@ impl Releases {
         }
         Ok(files)
     }
+}
+
+/// Board and channel of the releases.
+///
+/// # Errors
+/// None: both are fixed names.
+pub fn place() -> Result<Place> {
+    Ok(Place {
+        board: "x86_64".parse().context("the board")?,
+        channel: DEVELOPMENT_CHANNEL.parse().context("the channel")?,
+    })
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle; what the network costs,
 //! against nft and unbound in the same run; what storage costs, against SQLite in the same run; what containers cost, against crun and runc
-//! on the same box.
+//! on the same box; what an update costs, against casync, desync, zchunk and xdelta3 on the same files.
 //!
 //! Costs are processor seconds (of a boot: QEMU's under TCG): they depend little on what else this computer does. Rounds of both
 //! sides alternate, and the tables show medians. Nothing here passes or fails: figures go to `target/bench/*.json` and into the
@@ -14,7 +14,9 @@ mod readme;
 mod report;
 mod spread;
 mod storage;
+mod update;
 
+use self::update::InMachine;
 use crate::artifacts;
 use crate::artifacts::ImageArguments;
 use crate::bars::Bars;
@@ -42,6 +44,9 @@ pub(crate) struct BenchArguments {
     /// Leaves the README as it is
     #[arg(long)]
     no_readme: bool,
+    /// Updates: no machine is run, its figures stay those of the last time
+    #[arg(long)]
+    no_machine: bool,
 }
 
 /// What to measure.
@@ -55,6 +60,8 @@ enum Subject {
     Storage,
     /// Containers against crun and runc, an image against skopeo and umoci: target/bench/containers.json; needs root
     Containers,
+    /// An update that changes one daemon, against casync, desync, zchunk and xdelta3: target/bench/update.json
+    Update,
 }
 
 /// Measures everything and writes the reports.
@@ -62,8 +69,10 @@ enum Subject {
 /// # Errors
 /// When something cannot be built, started or written.
 pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
-    host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::BENCH])?;
     let is_wanted = |subject| arguments.only.is_empty() || arguments.only.contains(&subject);
+    if [Subject::Boot, Subject::Net, Subject::Containers, Subject::Storage].into_iter().any(is_wanted) {
+        host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::BENCH])?;
+    }
     if is_wanted(Subject::Boot) {
         boot(arguments)?;
     }
@@ -72,6 +81,11 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     }
     if is_wanted(Subject::Containers) {
         publish(&containers::measure(arguments.rounds)?, &target().join("bench/containers.json"), arguments)?;
+    }
+    if is_wanted(Subject::Update) {
+        let in_machine = if arguments.no_machine { InMachine::Kept } else { InMachine::Measured };
+        let report = update::measure(arguments.rounds, in_machine)?;
+        publish(&report, &target().join("bench/update.json"), arguments)?;
     }
     if is_wanted(Subject::Storage) {
         publish(&storage::measure(arguments.rounds)?, &target().join("bench/storage.json"), arguments)?;

@@ -88,6 +88,15 @@ pub(crate) const BENCH: &[HostPackage] = &[
     package("umoci", "unpacks images, to compare with"),
 ];
 
+/// What measuring updates needs, on top of [`IMAGE`], and of [`MACHINE`] when one runs.
+pub(crate) const BENCH_UPDATE: &[HostPackage] = &[
+    package("casync", "fetches updates in chunks, to compare with"),
+    package("zchunk", "fetches updates in chunks, to compare with"),
+    package("xdelta3", "makes differences of systems, to compare with"),
+    package("curl", "fetches those"),
+    package("time", "says what programs cost"),
+];
+
 /// Installs what is missing of the given lists.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Builds the programs that go into the image.
 
+use crate::command::Program;
 use crate::command::cargo;
 use crate::command::target;
 use anyhow::Result;
@@ -15,13 +16,22 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 pub(crate) fn build() -> Result<Programs> {
     build_static("init")?;
     build_static("app-init")?;
+    build_daemons().run()?;
+    build_starter()?;
+    Ok(built())
+}
+
+/// The command that builds the daemons: together, so that they share what they have in common.
+pub(crate) fn build_daemons() -> Program {
     let daemons = ["containerd-lite", "netd", "hostd", "installer", "storaged"];
     cargo(["build", "--release"].into_iter().chain(daemons.into_iter().flat_map(|name| ["--package", name])))
-        .run()?;
-    build_starter()?;
+}
+
+/// Where [`build`] leaves the programs.
+pub(crate) fn built() -> Programs {
     let release = target().join("release");
     // Static: stage 1 runs where there is no library yet, and the first process of a container where there is none of ours.
-    Ok(Programs {
+    Programs {
         containerd_lite: release.join("containerd-lite"),
         init: static_program("init"),
         netd: release.join("netd"),
@@ -31,7 +41,7 @@ pub(crate) fn build() -> Result<Programs> {
         containerd_lite_run: release.join("containerd-lite-run"),
         containerd_lite_unpack: release.join("containerd-lite-unpack"),
         app_init: static_program("app-init"),
-    })
+    }
 }
 
 /// Builds the program that starts containers: as a whole, since it is started for each of them and finding libraries would be a fifth of its time
