@@ -52,10 +52,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         other => return Err(format!("{other} is no way").into()),
     }
     let seeds = File::open(seed).map(|file| Seed { name: seed.clone(), reader: Box::new(file) });
-    let job = Job { release: &release, source: &source, seeds: seeds.into_iter().collect() };
+    let job = Job { release: &release, source: &source, seeds: seeds.into_iter().collect(), running: None };
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(output)?;
     let outcome = job.run(&mut file, &mut Unwatched)?;
-    let Progress { needed, present, seeded, received, fetched } = outcome.progress;
+    let Progress { needed, present, remade, seeded, received, fetched } = outcome.progress;
     let way = match outcome.way {
         Way::Chunks => "chunks",
         Way::Full => "full",
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!(
         "{}",
         json!({
-            "way": way, "needed": needed, "present": present, "seeded": seeded, "received": received,
+            "way": way, "needed": needed, "present": present, "remade": remade, "seeded": seeded, "received": received,
             "fetched": fetched, "requests": outcome.requests,
         })
     );
