@@ -6,6 +6,7 @@ use crate::artifacts::Artifacts;
 use crate::builder::Boot;
 use crate::builder::Inside;
 use crate::builder::VmBuilder;
+use crate::disk;
 use crate::esp::Esp;
 use crate::esp::SLOTS;
 use crate::guest::BOOT;
@@ -24,17 +25,29 @@ use model::update::SlotStanding;
 use model::update::SlotsReport;
 use model::update::UpdateOrder;
 use model::update::UpdateOrigin;
+use rustix::process::Signal;
 use std::path::Path;
+use std::time::Duration;
 
-/// Where releases lie, on the boot partition: from there they go to where hostd puts downloads.
+/// Where a test puts releases, on the boot partition: from there they go to where hostd puts downloads.
 const SHELF: &str = "shelf";
+/// Beside a machine's disk: what that was before the first boot.
+pub const BASE: &str = "base.img";
 /// Services say on the console what they do.
 const LOG: &str = " hearth.log=console";
+/// The slot file of a release: further words are on its command line.
+///
+/// # Errors
+/// When the image was not built or has no parts, or the agent is missing.
+pub fn slot(artifacts: &Artifacts, version: &str, words: &str) -> Result<Vec<u8>> {
+    slots::update(artifacts, version, &format!("{LOG}{words}"))
+}
 
 /// A box, and what is ready for it.
 #[derive(Debug)]
 pub struct Home {
-    vm: Vm,
+    /// The machine.
+    pub vm: Vm,
     agent: Option<Agent>,
     /// Lines of the console that belong to earlier boots.
     mark: usize,
@@ -42,47 +55,54 @@ pub struct Home {
 }
 
 impl Home {
-    /// A box that has booted the image's version. Each release is a version and further words on its command line, which begin with a space.
+    /// A box with the image's version, and these releases, each a slot file, on its boot partition.
     ///
     /// # Errors
     /// When the image was not built, or does not boot.
-    pub fn with(folder: &Path, artifacts: &Artifacts, releases: &[(&str, &str)]) -> Result<Self> {
+    pub fn with(folder: &Path, artifacts: &Artifacts, releases: &[(&str, Vec<u8>)]) -> Result<Self> {
+        let repository = Releases::new(artifacts, &folder.join("repository"))?;
+        for (version, slot) in releases {
+            repository.add(version, slot)?;
+        }
+        Self::start(folder, artifacts, releases, repository.metadata()?, VmBuilder::tpm)
+    }
+
+    /// The same with a machine that the test has its say in, and metadata that it made.
+    ///
+    /// # Errors
+    /// As [`Self::with`].
+    pub fn start(
+        folder: &Path,
+        artifacts: &Artifacts,
+        shelf: &[(&str, Vec<u8>)],
+        metadata: Vec<(String, Vec<u8>)>,
+        tune: impl FnOnce(VmBuilder) -> VmBuilder,
+    ) -> Result<Self> {
         let shipped = slots::shipped_name(artifacts)?;
         let version = shipped.trim_start_matches("hearth_").to_owned();
-        let repository = Releases::new(artifacts, &folder.join("repository"))?;
-        let builder = VmBuilder::new(folder, artifacts).boot(Boot::Uefi).tpm().watchdog();
-        let mut builder = builder.inside(Inside::AgentInSlot).expects_refusal().memory(768);
+        let builder = VmBuilder::new(folder, artifacts).boot(Boot::Uefi).watchdog();
+        let mut builder = tune(builder.inside(Inside::AgentInSlot).expects_refusal().memory(768));
         let disk = builder.prepare_disk()?;
         let esp = Esp::open(&disk)?;
         esp.write(&format!("{SLOTS}/{shipped}.efi"), &slots::update(artifacts, &version, LOG)?)?;
         esp.make_folder(SHELF)?;
-        for (version, words) in releases {
-            let slot = slots::update(artifacts, version, &format!("{LOG}{words}"))?;
-            repository.add(version, &slot)?;
-            esp.write(&format!("{SHELF}/{version}.efi"), &slot)?;
+        for (version, slot) in shelf {
+            esp.write(&format!("{SHELF}/{version}.efi"), slot)?;
         }
-        let metadata = repository.metadata()?;
         for (name, content) in &metadata {
             esp.write(&format!("{SHELF}/{name}"), content)?;
         }
         esp.close()?;
-        let vm = builder.start()?;
-        let mut home =
-            Self { vm, agent: None, mark: 0, metadata: metadata.into_iter().map(|(name, _)| name).collect() };
+        // What the machine's disk was, for who makes it anew from a record of its writes.
+        disk::copy_sparse(&disk, &folder.join(BASE), 0)?;
+        let mut home = Self::of(builder.start()?, metadata.into_iter().map(|(name, _)| name).collect());
         home.expect_boot(&version)?;
         Ok(home)
     }
 
-    /// The machine.
-    #[must_use]
-    pub fn vm(&self) -> &Vm {
-        &self.vm
-    }
-
-    /// Where the console of the boot that was last expected begins.
-    #[must_use]
-    pub fn mark(&self) -> usize {
-        self.mark
+    /// A machine that runs, whose boot partition has these metadata files on its shelf.
+    pub fn of(vm: Vm, metadata: Vec<String>) -> Self {
+        Self { vm, agent: None, mark: 0, metadata }
     }
 
     /// The agent of the system that runs.
@@ -111,13 +131,38 @@ impl Home {
         })
     }
 
+    /// The version of the next boot that init reports.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub fn any_boot(&mut self) -> Result<String> {
+        self.agent = None;
+        self.vm.serial().wait_line(self.mark, "hearth: version=", BOOT)?;
+        let report = self.wait_report("the slots' report", |report| report.running.is_some())?;
+        self.mark = self.vm.serial().mark();
+        Ok(report.running.map(|running| running.version).unwrap_or_default())
+    }
+
+    /// From the system before to this version, whatever was left of an attempt.
+    ///
+    /// # Errors
+    /// When the update cannot be installed, or does not come up.
+    pub fn complete(&mut self, version: &str) -> Result<()> {
+        let report = self.wait_report("a look at the slots", |report| report.running.is_some())?;
+        if report.armed.as_deref() != Some(version) {
+            self.take(version)?;
+        }
+        self.restart_into(version)
+    }
+
     /// The next boot that init reports is of this version, and its slots have been looked at.
     ///
     /// # Errors
-    /// When it is another, or none comes.
+    /// When none comes.
     pub fn expect_boot(&mut self, version: &str) -> Result<()> {
         self.agent = None;
-        let line = self.vm.serial().wait_line(self.mark, "hearth: version=", BOOT)?;
+        // Stage 1 says it before it looks at the root: a system that falls back there has said it, too.
+        let line = self.vm.serial().wait_line(self.mark, &format!("hearth: version={version} "), BOOT)?;
         ensure!(line.contains(&format!("slot=hearth_{version}")), "{line}");
         self.wait_report("the slots' report", |report| report.running.is_some())?;
         // Now that line has its end, and is behind.
@@ -125,10 +170,19 @@ impl Home {
         Ok(())
     }
 
-    /// Brings a release to where hostd puts downloads.
+    /// Brings a release from the shelf, and has it installed.
     ///
     /// # Errors
-    /// When it is not on the shelf.
+    /// As [`Self::bring`] and [`Self::install`].
+    pub fn take(&mut self, version: &str) -> Result<()> {
+        self.bring(version)?;
+        self.install(version)
+    }
+
+    /// Brings a release from the shelf to where hostd puts downloads.
+    ///
+    /// # Errors
+    /// When it is not there.
     pub fn bring(&mut self, version: &str) -> Result<()> {
         let metadata = self.metadata.clone();
         let agent = self.agent()?;
@@ -170,21 +224,72 @@ impl Home {
         self.expect_boot(comes_up)
     }
 
-    /// Waits until the system that runs is of this version and stands so.
+    /// Restarts into the update that is armed; it fails for this reason, and the other system comes up.
+    ///
+    /// # Errors
+    /// When it does not fall back, or for another reason.
+    pub fn expect_fall_back(&mut self, back: &str, version: &str, reason: &str) -> Result<()> {
+        self.restart_into(back).with_context(|| format!("{version} falls back"))?;
+        self.expect_failed(version, reason).map(drop)
+    }
+
+    /// Kills a process whenever it runs, until the system on trial is given up for it.
+    ///
+    /// # Errors
+    /// When it is not given up within `patience`.
+    pub fn kill_until_given_up(&mut self, name: &str, patience: Duration) -> Result<()> {
+        let (mark, serial) = (self.vm.serial().mark(), self.vm.serial().clone());
+        let agent = self.agent()?;
+        wait_until(patience, "the end of the trial", || {
+            // Between two lives there is nothing to kill.
+            if let Ok(process) = agent.process(name) {
+                agent.kill(process.pid, Signal::KILL).ok();
+            }
+            let lines = serial.since(mark);
+            Ok(lines.iter().any(|line| line.contains("failed its trial and goes back")).then_some(()))
+        })
+    }
+
+    /// Waits until the system that runs is of this version and kept.
     ///
     /// # Errors
     /// When it does not get there; the last report is in the text.
-    pub fn expect_standing(&mut self, version: &str, standing: SlotStanding) -> Result<()> {
+    pub fn expect_kept(&mut self, version: &str) -> Result<SlotsReport> {
+        self.expect_standing(version, SlotStanding::Kept)
+    }
+
+    /// Waits until the system that runs is of this version and on trial.
+    ///
+    /// # Errors
+    /// As [`Self::expect_kept`].
+    pub fn expect_on_trial(&mut self, version: &str) -> Result<SlotsReport> {
+        self.expect_standing(version, SlotStanding::OnTrial)
+    }
+
+    /// Waits until the system that runs is of this version and stands so.
+    ///
+    /// # Errors
+    /// As [`Self::expect_kept`].
+    pub fn expect_standing(&mut self, version: &str, standing: SlotStanding) -> Result<SlotsReport> {
         self.wait_report(&format!("{version} {standing:?}"), |report| {
             report
                 .running
                 .as_ref()
                 .is_some_and(|running| running.version == version && running.standing == standing)
         })
-        .map(drop)
     }
 
-    /// Reads the slots' report until it says this.
+    /// Waits until the report has it that this version failed for this reason.
+    ///
+    /// # Errors
+    /// As [`Self::expect_kept`].
+    pub fn expect_failed(&mut self, version: &str, reason: &str) -> Result<SlotsReport> {
+        self.wait_report(&format!("{version} failed: {reason}"), |report| {
+            report.failed.iter().any(|failed| failed.version == version && failed.reason.contains(reason))
+        })
+    }
+
+    /// Reads the report until it says this.
     ///
     /// # Errors
     /// When it never does; the last report is in the text.

@@ -1,20 +1,19 @@
 //! Updates of the system: written, tried once, kept when they are healthy, given up when not. The whole chain with firmware, loader and TPM.
 
 mod cuts;
-mod home;
 mod household;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
-use home::Home;
-use home::slot;
 use model::control::ControlRequest;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
 use qemu_tests::gdb;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
+use qemu_tests::updates::Home;
+use qemu_tests::updates::slot;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -39,7 +38,7 @@ fn an_update_is_kept_when_healthy_and_given_up_when_not() {
         )?;
         home.expect_kept("0.1.0")?;
 
-        home.install("0.1.1")?;
+        home.take("0.1.1")?;
         home.restart_into("0.1.1")?;
         // hostd finds it healthy.
         home.expect_kept("0.1.1")?;
@@ -47,11 +46,11 @@ fn an_update_is_kept_when_healthy_and_given_up_when_not() {
         home.expect_boot("0.1.1")?;
 
         for version in ["0.1.2", "0.1.3"] {
-            home.install(version)?;
+            home.take(version)?;
             home.expect_fall_back("0.1.1", version, "it did not come up")?;
         }
 
-        home.install("0.1.4")?;
+        home.take("0.1.4")?;
         home.restart_into("0.1.4")?;
         home.expect_on_trial("0.1.4")?;
         home.kill_until_given_up("hostd", BOOT)?;
@@ -80,13 +79,13 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
         )?;
         home.expect_kept("0.1.0")?;
 
-        home.install("0.1.1")?;
+        home.take("0.1.1")?;
         home.expect_fall_back("0.1.0", "0.1.1", "it did not come up")?;
 
-        home.install("0.1.2")?;
+        home.take("0.1.2")?;
         home.expect_fall_back("0.1.0", "0.1.2", "the data did not open")?;
 
-        home.install("0.1.3")?;
+        home.take("0.1.3")?;
         home.restart_into("0.1.3")?;
         home.expect_on_trial("0.1.3")?;
         // Nothing but the hardware watchdog is left.

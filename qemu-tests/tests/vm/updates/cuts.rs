@@ -3,9 +3,6 @@
 //! Each such disk is judged here: is everything that the loader would start whole? Some are booted: does the box come up, is the owner's data
 //! there, does the next attempt end well?
 
-use super::home::BASE;
-use super::home::Home;
-use super::home::slot;
 use crate::chance::Random;
 use crate::chance::cuts;
 use crate::household::expect;
@@ -31,6 +28,9 @@ use qemu_tests::esp::Esp;
 use qemu_tests::esp::SLOTS;
 use qemu_tests::releases::Releases;
 use qemu_tests::scenario::scenario;
+use qemu_tests::updates::BASE;
+use qemu_tests::updates::Home;
+use qemu_tests::updates::slot;
 use sha2::Digest;
 use sha2::Sha256;
 use slots::uefi::FileName;
@@ -182,7 +182,7 @@ impl Recording {
         home.expect_kept(OLD)?;
         set_up(&home.vm, &mut home.vm.wait_web()?)?;
         mark(&home, "set up")?;
-        home.install(NEW)?;
+        home.take(NEW)?;
         mark(&home, "armed")?;
         home.restart_into(NEW)?;
         mark(&home, "on trial")?;
@@ -259,12 +259,12 @@ impl Recording {
         let version = home.any_boot()?;
         if version == OLD {
             home.expect_kept(OLD)?;
-            home.expect_data()?;
+            expect_data(&home)?;
             // What was armed when the power went may be tried at once; else it is brought anew.
             home.complete(NEW)?;
         }
         home.expect_kept(NEW)?;
-        home.expect_data()
+        expect_data(&home)
     }
 
     /// The judge must find it when the new name reaches the disk before what it names.
@@ -298,11 +298,9 @@ fn home_slot(disk: &Path, version: &str) -> Result<Vec<u8>> {
     Esp::look(disk)?.read(&format!("{SLOTS}/hearth_{version}.efi"))
 }
 
-impl Home {
-    /// The owner is still who they were.
-    fn expect_data(&mut self) -> Result<()> {
-        let mut web = self.vm.wait_web()?;
-        ensure!(state(&web)? == "ready", "the box is {}", state(&web)?);
-        expect(&log_in(&mut web)?, 200)
-    }
+/// The owner is still who they were.
+fn expect_data(home: &Home) -> Result<()> {
+    let mut web = home.vm.wait_web()?;
+    ensure!(state(&web)? == "ready", "the box is {}", state(&web)?);
+    expect(&log_in(&mut web)?, 200)
 }

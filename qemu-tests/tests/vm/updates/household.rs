@@ -1,7 +1,5 @@
 //! A household whose box is updated: over its network, from a file, and in vain.
 
-use super::home::Home;
-use super::home::slot;
 use crate::apps::home as app;
 use crate::household::expect;
 use crate::household::log_in;
@@ -17,6 +15,8 @@ use qemu_tests::file_server::FileServer;
 use qemu_tests::machine::OUTSIDE;
 use qemu_tests::releases::Releases;
 use qemu_tests::scenario::scenario;
+use qemu_tests::updates::Home;
+use qemu_tests::updates::slot;
 use qemu_tests::wait_until;
 use qemu_tests::web::Web;
 use serde_json::Value;

@@ -8,10 +8,10 @@ use anyhow::Context;
 use anyhow::Result;
 use image::progress::Progress;
 use model::control::ControlRequest;
-use model::update::SlotStanding;
 use qemu_tests::Artifacts;
 use qemu_tests::slots;
 use qemu_tests::updates::Home;
+use qemu_tests::updates::slot;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fs;
@@ -69,16 +69,18 @@ pub(crate) fn measure(rounds: u32, folder: &Path, kept: &Path, bars: &Bars) -> R
     let shipped = slots::shipped_name(&artifacts)?;
     let shipped = shipped.trim_start_matches("hearth_");
     let versions: Vec<String> = (1..=rounds.max(1)).map(|round| format!("{shipped}.{round}")).collect();
-    let releases: Vec<(&str, &str)> = versions.iter().map(|version| (version.as_str(), "")).collect();
+    let release = |version: &String| slot(&artifacts, version, "");
+    let slots = versions.iter().map(release).collect::<Result<Vec<_>>>()?;
+    let releases: Vec<(&str, Vec<u8>)> = versions.iter().map(String::as_str).zip(slots).collect();
     let mut home = Home::with(folder, &artifacts, &releases)?;
-    home.expect_standing(shipped, SlotStanding::Kept)?;
+    home.expect_kept(shipped)?;
     let mut measured = Rounds { apply: Vec::new(), away: Vec::new() };
     for version in &versions {
         bars.step(&format!("the box is updated to {version}"));
         home.bring(version)?;
         measured.apply.push(apply(&mut home, version)?);
         measured.away.push(away(&mut home, version)?);
-        home.expect_standing(version, SlotStanding::Kept)?;
+        home.expect_kept(version)?;
     }
     let text = serde_json::to_string_pretty(&measured).context("writing the rounds as JSON")?;
     fs::write(kept, text + "\n").with_context(|| format!("writing {}", kept.display()))?;
@@ -100,21 +102,21 @@ pub(crate) fn kept(kept: &Path) -> Result<Option<Machine>> {
 
 fn apply(home: &mut Home, version: &str) -> Result<Step> {
     let before = uptime(home)?;
-    let (begun, cpu) = (Instant::now(), home.vm().cpu_seconds()?);
+    let (begun, cpu) = (Instant::now(), home.vm.cpu_seconds()?);
     home.install(version)?;
-    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), home.vm().cpu_seconds()? - cpu);
+    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), home.vm.cpu_seconds()? - cpu);
     Ok(Step { box_seconds: uptime(home)? - before, seconds, cpu_seconds })
 }
 
 fn away(home: &mut Home, version: &str) -> Result<Step> {
     let before = home.agent()?.clock()?;
-    let (begun, cpu) = (Instant::now(), home.vm().cpu_seconds()?);
-    let mark = home.vm().serial().mark();
+    let (begun, cpu) = (Instant::now(), home.vm.cpu_seconds()?);
+    let mark = home.vm.serial().mark();
     home.ask(&ControlRequest::RestartIntoUpdate)?;
     // Of the new system: asked before its network is up, a question would be silent for minutes.
-    home.vm().wait_state(mark)?;
-    home.vm().wait_web()?;
-    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), home.vm().cpu_seconds()? - cpu);
+    home.vm.wait_state(mark)?;
+    home.vm.wait_web()?;
+    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), home.vm.cpu_seconds()? - cpu);
     home.expect_boot(version)?;
     // What has passed since the page answered is taken off again.
     let since = begun.elapsed().as_secs_f64() - seconds;
