@@ -264,7 +264,7 @@ pub fn apply(body: &[u8], base: &[u8], length: u32) -> Result<Vec<u8>, Differenc
 }
 
 /// Whether it is a plain path below the root.
-fn is_path(path: &str) -> bool {
+pub(crate) fn is_path(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+');
     let part = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(plain);
     path.len() <= MAX_PATH && path.split('/').all(part)

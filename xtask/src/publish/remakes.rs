@@ -57,8 +57,14 @@ pub(super) fn before(
     place: &Place,
     version: &Version,
 ) -> Result<Option<Vec<u8>>> {
-    // A repository without its first list has no releases.
-    let Ok(catalog) = repository.catalog() else { return Ok(None) };
+    let catalog = match repository.catalog() {
+        Ok(catalog) => catalog,
+        // As one is before its first list; adding to it does not depend on this.
+        Err(error) => {
+            say(&format!("nothing is remade from the release before: {error}"));
+            return Ok(None);
+        }
+    };
     let older = |release: &&update::Release| {
         release.place == *place && release.version.order(version) == Ordering::Less
     };
@@ -155,6 +161,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
 fn words(why: LeftOut) -> &'static str {
     match why {
         LeftOut::Length => "it is empty or too long",
+        LeftOut::Path => "its path has letters that boxes do not take",
         LeftOut::Packed => "it is packed otherwise than the compressor here does",
         LeftOut::Difference => "the difference is as long as it is",
         LeftOut::Crowd => "too many files changed",

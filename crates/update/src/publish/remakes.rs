@@ -16,6 +16,7 @@ use crate::remake::Remake;
 use crate::remake::RemakeHeader;
 use crate::remake::clusters::Compressor;
 use crate::remake::difference;
+use crate::remake::is_path;
 use slots::Version;
 use std::io;
 use std::ops::Range;
@@ -65,6 +66,8 @@ pub struct Remade {
 pub enum LeftOut {
     /// It is empty, or too long for boxes.
     Length,
+    /// Its path has letters that boxes do not take.
+    Path,
     /// It does not lie in the slot file as the compressor here makes it.
     Packed,
     /// The difference is no shorter than what lies in the slot file.
@@ -146,6 +149,9 @@ fn one(
     let (Some(base_length), Some(length)) = (length(program.old), length(program.new)) else {
         return Ok(Err(LeftOut::Length));
     };
+    if !is_path(program.path) {
+        return Ok(Err(LeftOut::Path));
+    }
     let Some((offset, extents)) = locate(slot, program.new, packing, used) else {
         return Ok(Err(LeftOut::Packed));
     };

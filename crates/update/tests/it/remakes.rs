@@ -366,6 +366,7 @@ fn what_does_not_come_out_is_left_out() {
     assert_eq!(out(slot, program, Packing { cluster: 32_768, ..PACKING }), LeftOut::Packed);
     assert_eq!(out(slot, Program { old: &[], ..program }, PACKING), LeftOut::Length);
     assert_eq!(out(slot, Program { new: &[], ..program }, PACKING), LeftOut::Length);
+    assert_eq!(out(slot, Program { path: "usr/lib/../hostd", ..program }, PACKING), LeftOut::Path);
     let noise: Vec<u8> = (0..9000_u32).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let other = Program { old: &noise, ..program };
     let alone = remake(slot, &"1".parse().unwrap(), &[other], PACKING).unwrap().file;
