@@ -40,7 +40,7 @@ enum Task {
     Test(test::TestArguments),
     /// Plays the corpora of all decoders of outside bytes and looks for inputs that break them
     Fuzz(fuzz::FuzzArguments),
-    /// Measures size, boot cost and memory against Debian with systemd, what network, storage, containers and updates cost; writes target/bench/*.json
+    /// Measures size, boot and memory against Debian with systemd, what network, storage, containers and updates cost; writes target/bench/*.json
     Bench(bench::BenchArguments),
     /// Makes and extends a repository of updates, and bundles (docs/releasing.md)
     Publish(publish::PublishArguments),
