@@ -46,7 +46,14 @@ impl Qmp {
         let reader = BufReader::new(socket.try_clone().context("cannot share the monitor's socket")?);
         thread::spawn(move || forward(reader, trace, &sender));
         let mut qmp = Self { socket, messages, events: Vec::new() };
-        qmp.next(PATIENCE)?.get("QMP").context("the monitor does not greet")?;
+        // An event of the moment between connection and greeting comes first (`monitor_qapi_event_emit` in QEMU's monitor/monitor.c).
+        loop {
+            let message = qmp.next(PATIENCE).context("the monitor does not greet")?;
+            if message.get("QMP").is_some() {
+                break;
+            }
+            qmp.events.push(message);
+        }
         qmp.execute("qmp_capabilities", &json!({}))?;
         Ok(qmp)
     }
@@ -141,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn events_between_question_and_answer_are_kept() {
+    fn events_before_the_greeting_and_between_question_and_answer_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("qmp.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let fake = thread::spawn(move || {
             let (mut socket, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(socket.try_clone().unwrap());
-            socket.write_all(b"{\"QMP\":{}}\n").unwrap();
+            socket.write_all(b"{\"event\":\"RTC_CHANGE\"}\n{\"QMP\":{}}\n").unwrap();
             let mut line = String::new();
             reader.read_line(&mut line).unwrap();
             socket.write_all(b"{\"return\":{}}\n").unwrap();
@@ -159,6 +166,7 @@ mod tests {
             line
         });
         let mut qmp = Qmp::connect(&path, &folder.path().join("trace")).unwrap();
+        assert_eq!(qmp.wait_event("RTC_CHANGE", Duration::ZERO).unwrap(), json!({"event": "RTC_CHANGE"}));
         assert_eq!(qmp.human("info usernet").unwrap(), "text");
         assert_eq!(qmp.wait_event("RESET", Duration::ZERO).unwrap(), json!({"event": "RESET"}));
         let error = qmp.execute("nonsense", &json!({})).unwrap_err().to_string();
