@@ -331,11 +331,7 @@ pub(crate) fn tools(
     choice: Choice,
     progress: &dyn Progress,
 ) -> Result<PartSet, BuildError> {
-    let machine = match std::env::consts::ARCH {
-        "x86_64" => Arch::Amd64,
-        "aarch64" => Arch::Arm64,
-        _ => return Err(BuildError::Machine),
-    };
+    let machine = Arch::of_machine().ok_or(BuildError::Machine)?;
     let parts = &manifest.parts;
     let request =
         Request { arch: machine, suites: parts.suites.clone(), packages: parts.tools.clone(), kernel: None };

@@ -1,5 +1,6 @@
 //! Packing the staged root with mkfs.erofs of the parts, so that equal trees give equal bytes, and unpacking it again.
 
+use crate::arch::Arch;
 use crate::manifest::Root;
 use crate::parts::PartSet;
 use crate::parts::PartsError;
@@ -51,15 +52,6 @@ pub enum ErofsError {
     Machine,
 }
 
-/// The loader of the machine that builds, as packages install it.
-const LOADER: Option<&str> = if cfg!(target_arch = "x86_64") {
-    Some("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
-} else if cfg!(target_arch = "aarch64") {
-    Some("/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1")
-} else {
-    None
-};
-
 /// Packs `stage` into `image`.
 pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> Result<(), ErofsError> {
     if let Err(source) = fs::remove_file(image)
@@ -89,7 +81,7 @@ pub(crate) fn unpack(image: &Path, folder: &Path, tools: &PartSet) -> Result<(),
 
 /// A program of erofs-utils. The tools are of a newer suite than the machine: they run with the C library of their own suite.
 fn tool_of_parts(name: &str, tools: &PartSet) -> Result<Command, ErofsError> {
-    let loader = LOADER.ok_or(ErofsError::Machine)?;
+    let loader = Arch::of_machine().ok_or(ErofsError::Machine)?.dynamic_loader();
     let program = tools.get("erofs-utils")?.file(&format!("/usr/bin/{name}"))?;
     let folder = Path::new(loader).parent().unwrap_or_else(|| Path::new("/"));
     let libraries: BTreeSet<String> = tools

@@ -6,7 +6,8 @@
 //! | module | pure | touches files |
 //! |---|---|---|
 //! | [`manifest`] | parsing, merging | reading |
-//! | [`apt`], [`parts`] | sources, offers | the package manager, cache |
+//! | [`arch`] | all | |
+//! | [`apt`], [`parts`], [`sysroot`] | sources, offers | the package manager, cache |
 //! | [`modinfo`], [`modules`] | selection, tables | index |
 //! | [`root`], [`deny`], [`elf`] | `/etc`, judging | staging |
 //! | [`cpio`], [`pe`], [`slot`], [`sign`] | all | reading parts |
@@ -19,6 +20,7 @@
 //! Nothing here needs root rights, loop devices or mounts, and equal inputs give equal bytes.
 
 pub mod apt;
+pub mod arch;
 pub mod build;
 pub mod cpio;
 pub mod deny;
@@ -38,6 +40,7 @@ pub mod root;
 pub mod sbom;
 pub mod sign;
 pub mod slot;
+pub mod sysroot;
 pub mod tool;
 pub mod unpack;
 pub mod updates;

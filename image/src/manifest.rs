@@ -20,6 +20,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+pub use crate::arch::Arch;
 pub use expand::load;
 
 /// Where a value was written.
@@ -70,16 +71,6 @@ pub struct Board {
     pub description: String,
 }
 
-/// An architecture that images are made for, by the distribution's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arch {
-    /// 64-bit PC.
-    Amd64,
-    /// 64-bit ARM.
-    Arm64,
-}
-
 /// Which packages the image is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Parts {
@@ -95,6 +86,9 @@ pub struct Parts {
     pub libraries: Vec<String>,
     /// Packages whose programs run while building.
     pub tools: Vec<String>,
+    /// Packages that our programs are compiled and linked against, where the machine that builds has none of its own for the board.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub build: Vec<String>,
 }
 
 /// Boot stub and loader.
@@ -218,36 +212,6 @@ pub enum ManifestError {
         /// The key.
         key: &'static str,
     },
-}
-
-impl Arch {
-    /// Parses the distribution's name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "amd64" => Some(Self::Amd64),
-            "arm64" => Some(Self::Arm64),
-            _ => None,
-        }
-    }
-
-    /// The distribution's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Amd64 => "amd64",
-            Self::Arm64 => "arm64",
-        }
-    }
-
-    /// Folder of shared libraries, below `/usr/lib`.
-    #[must_use]
-    pub fn library_folder(self) -> &'static str {
-        match self {
-            Self::Amd64 => "x86_64-linux-gnu",
-            Self::Arm64 => "aarch64-linux-gnu",
-        }
-    }
 }
 
 impl fmt::Display for Origin {

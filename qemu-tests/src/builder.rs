@@ -3,6 +3,7 @@
 use crate::artifacts::Artifacts;
 use crate::cpio;
 use crate::disk;
+use crate::machine;
 use crate::machine::DiskBus;
 use crate::machine::Forward;
 use crate::machine::Machine;
@@ -20,18 +21,21 @@ use crate::vm::Vm;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use image::arch::Arch;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where Debian's package ovmf puts the firmware: code, code for Secure Boot, empty variables.
-const OVMF: [&str; 3] = [
-    "/usr/share/OVMF/OVMF_CODE_4M.fd",
-    "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
-    "/usr/share/OVMF/OVMF_VARS_4M.fd",
-];
+/// Where Debian's packages ovmf and qemu-efi-aarch64 put the firmware: code, code for Secure Boot, empty variables.
+fn firmware(arch: Arch) -> [PathBuf; 3] {
+    match arch {
+        Arch::Amd64 => ["OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_CODE_4M.secboot.fd", "OVMF/OVMF_VARS_4M.fd"],
+        Arch::Arm64 => ["AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_CODE.ms.fd", "AAVMF/AAVMF_VARS.fd"],
+    }
+    .map(|name| Path::new("/usr/share").join(name))
+}
 
 /// What boots.
 #[derive(Clone, Debug)]
@@ -299,6 +303,7 @@ impl VmBuilder {
         let mut forwards = vec![Forward { host: http, guest: 80 }, Forward { host: https, guest: 443 }];
         forwards.extend(self.further_ports.iter().map(|guest| Forward { host: 0, guest: *guest }));
         let machine = Machine {
+            arch: self.artifacts.arch,
             start: self.start_of_box()?,
             memory: self.memory,
             disk,
@@ -341,7 +346,7 @@ impl VmBuilder {
         if matches!(self.inside, Inside::Agent | Inside::Unsynced) && !matches!(self.boot, Boot::Kernel) {
             bail!("the agent goes into the initrd of a kernel boot; a slot file has it or not");
         }
-        let [code, secure_code, variables] = OVMF.map(PathBuf::from);
+        let [code, secure_code, variables] = firmware(self.artifacts.arch);
         match &self.boot {
             Boot::Kernel => self.start_of_kernel(),
             Boot::Uefi => self.start_of_firmware(code, &variables, false),
@@ -356,7 +361,7 @@ impl VmBuilder {
 
     fn start_of_firmware(&self, code: PathBuf, variables: &Path, is_secure: bool) -> Result<Start> {
         if !code.is_file() {
-            bail!("{} is missing; `cargo xtask test` installs ovmf", code.display());
+            bail!("{} is missing; `cargo xtask test` installs it", code.display());
         }
         let own = self.folder.join(VARIABLES);
         let variables = self.variables.as_deref().unwrap_or(variables);
@@ -374,7 +379,8 @@ impl VmBuilder {
             .find_map(|word| word.strip_prefix("hearth.version="))
             .context("the slot's command line names no version")?;
         let command_line = format!(
-            "{command_line} hearth.slot=hearth_{version} no_timer_check hearth.log=console{}",
+            "{command_line} hearth.slot=hearth_{version} {}hearth.log=console{}",
+            machine::steady_timer(self.artifacts.arch),
             self.words
         );
         let (kernel, initrd) = (self.folder.join("kernel"), self.folder.join("initrd"));

@@ -1,5 +1,6 @@
 //! What QEMU is told: a machine with every path and choice settled, as command line arguments.
 
+use image::arch::Arch;
 use std::path::PathBuf;
 
 /// What starts the box.
@@ -71,6 +72,8 @@ pub struct PacketLink {
 /// A machine, settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
+    /// What it is a machine of.
+    pub arch: Arch,
     /// What starts it.
     pub start: Start,
     /// Memory in MiB.
@@ -109,7 +112,26 @@ pub struct Machine {
     pub has_watchdog: bool,
 }
 
+/// A loaded host makes the emulated timer of a PC look broken; this word for the kernel's command line, with a space behind it, keeps
+/// the kernel from giving up.
+#[must_use]
+pub fn steady_timer(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Amd64 => "no_timer_check ",
+        Arch::Arm64 => "",
+    }
+}
+
 impl Machine {
+    /// The QEMU that has such machines.
+    #[must_use]
+    pub fn program(&self) -> &'static str {
+        match self.arch {
+            Arch::Amd64 => "qemu-system-x86_64",
+            Arch::Arm64 => "qemu-system-aarch64",
+        }
+    }
+
     /// QEMU's arguments.
     ///
     /// One processor and no accelerator: the same everywhere, also where a virtual machine is refused or broken.
@@ -117,10 +139,19 @@ impl Machine {
     pub fn arguments(&self) -> Vec<String> {
         let mut list = Arguments::default();
         let secure = matches!(self.start, Start::Uefi { is_secure: true, .. });
-        list.pair("-machine", if secure { "q35,smm=on" } else { "q35" });
+        match self.arch {
+            Arch::Amd64 => {
+                list.pair("-machine", if secure { "q35,smm=on" } else { "q35" });
+                // Page tables of five levels, which no computer at home has, cost a tenth of a boot.
+                list.pair("-cpu", "max,la57=off");
+            }
+            Arch::Arm64 => {
+                list.pair("-machine", "virt");
+                // The processor of a Raspberry Pi 4.
+                list.pair("-cpu", "cortex-a72");
+            }
+        }
         list.pair("-accel", "tcg");
-        // Page tables of five levels, which no computer at home has, cost a tenth of a boot.
-        list.pair("-cpu", "max,la57=off");
         list.pair("-smp", "1");
         list.pair("-m", &format!("{}M", self.memory));
         list.words(&["-nodefaults", "-no-user-config", "-display", "none"]);
@@ -160,9 +191,12 @@ impl Machine {
                 if *is_secure {
                     list.pair("-global", "driver=cfi.pflash01,property=secure,value=on");
                 } else {
-                    // A loaded host makes an emulated timer look broken; the loader takes this word only without Secure Boot.
-                    let extra = format!("io.systemd.stub.kernel-cmdline-extra=no_timer_check{words}");
-                    list.pair("-smbios", &format!("type=11,value={extra}"));
+                    // The stub takes these words only without Secure Boot.
+                    let extra = format!("{}{}", steady_timer(self.arch), words.trim_start());
+                    if !extra.is_empty() {
+                        let extra = format!("io.systemd.stub.kernel-cmdline-extra={}", extra.trim_end());
+                        list.pair("-smbios", &format!("type=11,value={extra}"));
+                    }
                 }
             }
         }
@@ -246,7 +280,11 @@ impl Machine {
         if let Some(socket) = &self.tpm {
             list.pair("-chardev", &format!("socket,id=tpm,path={}", socket.display()));
             list.pair("-tpmdev", "emulator,id=tpm,chardev=tpm");
-            list.pair("-device", "tpm-crb,tpmdev=tpm");
+            let device = match self.arch {
+                Arch::Amd64 => "tpm-crb",
+                Arch::Arm64 => "tpm-tis-device",
+            };
+            list.pair("-device", &format!("{device},tpmdev=tpm"));
         }
         if let Some(socket) = &self.agent {
             list.pair("-chardev", &format!("socket,id=agent,path={},server=on,wait=off", socket.display()));
@@ -281,6 +319,7 @@ mod tests {
 
     fn machine() -> Machine {
         Machine {
+            arch: Arch::Amd64,
             start: Start::Kernel {
                 kernel: "/k".into(),
                 initrd: "/i".into(),
@@ -358,6 +397,36 @@ mod tests {
         let arguments = machine.arguments();
         assert_eq!(values(&arguments, "-object"), ["filter-dump,id=packets-capture,netdev=packets,file=/c"]);
         assert_eq!(values(&arguments, "-rtc"), ["base=2000-01-01T00:00:00"]);
+    }
+
+    #[test]
+    fn each_architecture_has_a_machine_of_its_own() {
+        let tpm = || Machine { tpm: Some("/t".into()), ..machine() };
+        assert_eq!(tpm().program(), "qemu-system-x86_64");
+        assert!(values(&tpm().arguments(), "-device").contains(&"tpm-crb,tpmdev=tpm"));
+        let arm = Machine { arch: Arch::Arm64, ..tpm() };
+        assert_eq!(
+            (arm.program(), values(&arm.arguments(), "-machine")),
+            ("qemu-system-aarch64", vec!["virt"])
+        );
+        assert!(values(&arm.arguments(), "-device").contains(&"tpm-tis-device,tpmdev=tpm"));
+        let start = |words: &str| Start::Uefi {
+            code: "/c".into(),
+            variables: "/v".into(),
+            words: words.to_owned(),
+            is_secure: false,
+        };
+        let said = |arch, words| {
+            let arguments = Machine { arch, start: start(words), ..machine() }.arguments();
+            values(&arguments, "-smbios")
+                .iter()
+                .map(|value| value.rsplit_once("extra=").unwrap().1.to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(said(Arch::Amd64, " a b"), ["no_timer_check a b"]);
+        assert_eq!(said(Arch::Amd64, ""), ["no_timer_check"]);
+        assert_eq!(said(Arch::Arm64, " a b"), ["a b"]);
+        assert!(said(Arch::Arm64, "").is_empty());
     }
 
     #[test]

@@ -117,10 +117,10 @@ impl Releases {
 /// Board and channel of the releases.
 ///
 /// # Errors
-/// None: both are fixed names.
+/// When the board's name is none that repositories know.
 pub fn place() -> Result<Place> {
     Ok(Place {
-        board: "x86_64".parse().context("the board")?,
+        board: crate::artifacts::board().parse().context("the board")?,
         channel: DEVELOPMENT_CHANNEL.parse().context("the channel")?,
     })
 }

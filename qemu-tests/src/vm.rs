@@ -74,7 +74,7 @@ impl Vm {
         allow_many_files()?;
         let words = plan.folder.join("qemu.log");
         let mut qemu = Owned::start(
-            Command::new("qemu-system-x86_64")
+            Command::new(machine.program())
                 .args(machine.arguments())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ use crate::console;
 use crate::host_packages;
 use crate::host_packages::say;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Result;
 use clap::Args;
 use image::BuildInputs;
@@ -48,8 +49,15 @@ pub(crate) struct ImageArguments {
 
 impl Default for ImageArguments {
     fn default() -> Self {
+        Self::of_board("x86_64")
+    }
+}
+
+impl ImageArguments {
+    /// The image of a board as it is developed.
+    pub(crate) fn of_board(board: &str) -> Self {
         Self {
-            board: "x86_64".to_owned(),
+            board: board.to_owned(),
             newest: false,
             key: None,
             certificate: None,
@@ -68,7 +76,9 @@ impl Default for ImageArguments {
 pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
     host_packages::ensure(&[host_packages::IMAGE])?;
     host_packages::ensure_lists()?;
-    let programs = programs::build()?;
+    let choice = if arguments.newest { Choice::Newest } else { Choice::Kept };
+    let toolchain = Toolchain::of_board(&arguments.board, choice)?;
+    let programs = programs::build(&toolchain)?;
     let console = console::build()?;
     let signer = match (&arguments.key, &arguments.certificate) {
         (Some(key), Some(certificate)) => Some(Signer::load(key, certificate)?),
@@ -89,7 +99,7 @@ pub(crate) fn image(arguments: &ImageArguments) -> Result<BuiltImage> {
         cache: &hearth.join("parts-cache"),
         programs: &programs,
         console: &console,
-        choice: if arguments.newest { Choice::Newest } else { Choice::Kept },
+        choice,
         signer: signer.as_ref(),
         policy: policy.as_ref(),
         updates: updates.as_ref(),

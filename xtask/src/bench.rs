@@ -23,10 +23,12 @@ use crate::bars::Bars;
 use crate::command::target;
 use crate::host_packages;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
 use clap::ValueEnum;
+use image::arch::Arch;
 use image::progress::Progress;
 use serde::Serialize;
 use std::fs;
@@ -71,7 +73,12 @@ enum Subject {
 pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     let is_wanted = |subject| arguments.only.is_empty() || arguments.only.contains(&subject);
     if [Subject::Boot, Subject::Net, Subject::Containers, Subject::Storage].into_iter().any(is_wanted) {
-        host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::BENCH])?;
+        host_packages::ensure(&[
+            host_packages::IMAGE,
+            host_packages::MACHINE,
+            host_packages::machine(Arch::Amd64),
+            host_packages::BENCH,
+        ])?;
     }
     if is_wanted(Subject::Boot) {
         boot(arguments)?;
@@ -95,7 +102,7 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
 
 fn boot(arguments: &BenchArguments) -> Result<()> {
     artifacts::image(&ImageArguments::default())?;
-    programs::build_agent()?;
+    programs::build_agent(&Toolchain::native()?)?;
     let bars = Bars::new();
     let folder = target().join("bench");
     let peer = debian::System::prepare(&folder.join("debian"), &bars)?;

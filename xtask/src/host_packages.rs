@@ -6,6 +6,7 @@ use crate::command::Program;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
+use image::arch::Arch;
 
 /// A package and what it is for.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +30,41 @@ pub(crate) const IMAGE: &[HostPackage] = &[
     package("zstd", "compresses the image"),
 ];
 
+const CROSS_AMD64: &[HostPackage] = &[
+    package("gcc-x86-64-linux-gnu", "compiles C and links for 64-bit PCs"),
+    package("libc6-dev-amd64-cross", "its start files"),
+];
+const CROSS_ARM64: &[HostPackage] = &[
+    package("gcc-aarch64-linux-gnu", "compiles C and links for 64-bit ARM"),
+    package("libc6-dev-arm64-cross", "its start files"),
+];
+
+const MACHINE_AMD64: &[HostPackage] =
+    &[package("qemu-system-x86", "runs the image"), package("ovmf", "UEFI firmware for the machine")];
+const MACHINE_ARM64: &[HostPackage] = &[
+    package("qemu-system-arm", "runs the image"),
+    package("qemu-efi-aarch64", "UEFI firmware for the machine"),
+];
+
+/// What programs for boards of that architecture need on a machine of another, on top of [`IMAGE`].
+pub(crate) fn cross(arch: Arch) -> &'static [HostPackage] {
+    match arch {
+        Arch::Amd64 => CROSS_AMD64,
+        Arch::Arm64 => CROSS_ARM64,
+    }
+}
+
+/// What starting a machine of that architecture needs, on top of [`IMAGE`] and [`MACHINE`].
+pub(crate) fn machine(arch: Arch) -> &'static [HostPackage] {
+    match arch {
+        Arch::Amd64 => MACHINE_AMD64,
+        Arch::Arm64 => MACHINE_ARM64,
+    }
+}
+
 /// What starting a machine needs, on top of [`IMAGE`].
 pub(crate) const MACHINE: &[HostPackage] = &[
-    package("qemu-system-x86", "runs the image"),
     package("qemu-utils", "makes disk overlays"),
-    package("ovmf", "UEFI firmware for the machine"),
     package("swtpm", "software TPM for the machine"),
     package("swtpm-tools", "makes it"),
     package("nbdkit", "a disk for the machine that fails"),

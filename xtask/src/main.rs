@@ -18,6 +18,7 @@ mod programs;
 mod publish;
 mod run;
 mod test;
+mod toolchain;
 
 use anyhow::Result;
 use clap::Parser;

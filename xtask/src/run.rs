@@ -6,9 +6,11 @@ use crate::bars::Bars;
 use crate::command::target;
 use crate::host_packages;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
+use image::parts::Choice;
 use image::progress::Progress;
 use qemu_tests::Artifacts;
 use qemu_tests::Boot;
@@ -50,9 +52,10 @@ pub(crate) struct RunArguments {
 /// # Errors
 /// When a package is missing, the build fails, or the box does not come up.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
-    host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE])?;
     artifacts::image(&arguments.image)?;
-    programs::build_agent()?;
+    let toolchain = Toolchain::of_board(&arguments.image.board, Choice::Kept)?;
+    host_packages::ensure(&[host_packages::MACHINE, host_packages::machine(toolchain.arch())])?;
+    programs::build_agent(&toolchain)?;
     let bars = Arc::new(Bars::new());
     let (mut vm, lines) = start(arguments, &bars)?;
     let shown = boot(&vm, &bars, &lines)?;
@@ -73,7 +76,7 @@ struct Shown {
 }
 
 fn start(arguments: &RunArguments, bars: &Arc<Bars>) -> Result<(Vm, mpsc::Receiver<String>)> {
-    let artifacts = Artifacts::load()?;
+    let artifacts = Artifacts::of_board(&arguments.image.board)?;
     let folder = target().join("hearth").join(&arguments.image.board).join("run");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let [http, https] = PREFERRED_PORTS.map(free_or_any);

@@ -2,6 +2,7 @@
 
 use crate::artifacts;
 use crate::artifacts::ImageArguments;
+use crate::command::Program;
 use crate::command::cargo;
 use crate::command::repository;
 use crate::console;
@@ -12,10 +13,13 @@ use crate::host_packages::say;
 use crate::lint;
 use crate::npm;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
 use clap::ValueEnum;
+use image::parts::Choice;
+use image::sysroot;
 use std::time::Instant;
 
 /// Where npm finds it.
@@ -27,6 +31,9 @@ pub(crate) struct TestArguments {
     /// Only these stages
     #[arg(long, value_enum)]
     only: Vec<Stage>,
+    /// Board whose image is tested; boards but the first have a profile of their own in .config/nextest.toml, and of the stages only Vm
+    #[arg(long, default_value = FIRST_BOARD)]
+    board: String,
     /// Also what takes hours: the fuzzer, and the machines of the profile `long`
     #[arg(long)]
     long: bool,
@@ -52,6 +59,9 @@ enum Stage {
     Vm,
 }
 
+/// The board that everything is tested on.
+const FIRST_BOARD: &str = "x86_64";
+
 const STAGES: [Stage; 6] = [Stage::Lint, Stage::Console, Stage::Unit, Stage::Rooted, Stage::Fuzz, Stage::Vm];
 
 /// Runs the stages; stops at the first that fails.
@@ -59,29 +69,39 @@ const STAGES: [Stage; 6] = [Stage::Lint, Stage::Console, Stage::Unit, Stage::Roo
 /// # Errors
 /// Names the stage that failed.
 pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
-    host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, host_packages::TEST])?;
+    let arch = sysroot::arch(&repository(), &arguments.board)?;
+    let machine = host_packages::machine(arch);
+    host_packages::ensure(&[host_packages::IMAGE, host_packages::MACHINE, machine, host_packages::TEST])?;
     ensure_nextest()?;
     let mut done = Vec::new();
     let is_wanted = |stage: &Stage| {
         if arguments.only.is_empty() {
-            *stage != Stage::Fuzz || arguments.long
+            match arguments.board.as_str() {
+                FIRST_BOARD => *stage != Stage::Fuzz || arguments.long,
+                _ => *stage == Stage::Vm,
+            }
         } else {
             arguments.only.contains(stage)
         }
     };
     // Somebody who names tests means those.
-    let machines = if arguments.long || !arguments.filter.is_empty() { "long" } else { "vm" };
+    let machines = match arguments.board.as_str() {
+        _ if arguments.long || !arguments.filter.is_empty() => "long",
+        FIRST_BOARD => "vm",
+        other => other,
+    };
     for stage in STAGES.into_iter().filter(is_wanted) {
         let begun = Instant::now();
         say(&format!("stage {stage:?}"));
-        run_stage(stage, &arguments.filter, machines).with_context(|| format!("stage {stage:?} failed"))?;
+        run_stage(stage, arguments, machines).with_context(|| format!("stage {stage:?} failed"))?;
         done.push(format!("{stage:?} {} s", begun.elapsed().as_secs()));
     }
     say(&format!("all stages passed: {}", done.join(", ")));
     Ok(())
 }
 
-fn run_stage(stage: Stage, filter: &[String], machines: &str) -> Result<()> {
+fn run_stage(stage: Stage, arguments: &TestArguments, machines: &str) -> Result<()> {
+    let filter = arguments.filter.as_slice();
     match stage {
         Stage::Lint => lint::lint(),
         Stage::Console => console::test(),
@@ -90,22 +110,22 @@ fn run_stage(stage: Stage, filter: &[String], machines: &str) -> Result<()> {
                 &repository().join(OBJECT_STORE),
                 "the object store that backups are tested against",
             )?;
-            nextest("default", filter)
+            nextest("default", filter).run()
         }
-        Stage::Rooted => nextest("rooted", filter),
+        Stage::Rooted => nextest("rooted", filter).run(),
         Stage::Fuzz => fuzz::fuzz(&FuzzArguments::default()),
         Stage::Vm => {
-            artifacts::image(&ImageArguments::default())?;
-            programs::build_agent()?;
-            nextest(machines, filter)
+            artifacts::image(&ImageArguments::of_board(&arguments.board))?;
+            programs::build_agent(&Toolchain::of_board(&arguments.board, Choice::Kept)?)?;
+            nextest(machines, filter).env("HEARTH_BOARD", &arguments.board).run()
         }
     }
 }
 
 /// One set of test programs, built once; the profiles in `.config/nextest.toml` choose among the tests.
-fn nextest(profile: &str, filter: &[String]) -> Result<()> {
+fn nextest(profile: &str, filter: &[String]) -> Program {
     let fixed = ["nextest", "run", "--release", "--workspace", "--all-features", "--profile", profile];
-    cargo(fixed.into_iter().map(str::to_owned).chain(filter.iter().cloned())).run()
+    cargo(fixed.into_iter().map(str::to_owned).chain(filter.iter().cloned()))
 }
 
 fn ensure_nextest() -> Result<()> {

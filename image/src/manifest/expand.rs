@@ -119,6 +119,7 @@ struct Merged {
     files: BTreeMap<String, Vec<String>>,
     libraries: BTreeSet<String>,
     tools: BTreeSet<String>,
+    build: BTreeSet<String>,
     cmdline: Vec<Entry>,
     initrd_modules: Vec<Entry>,
     modules: Vec<Entry>,
@@ -160,12 +161,22 @@ impl Merged {
         }
         self.libraries.extend(parts.libraries);
         self.tools.extend(parts.tools);
+        self.build.extend(parts.build);
         for word in &fragment.kernel.cmdline {
             if word.get_ref().is_empty() || !word.get_ref().bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(source.wrong(word, "one word of printable ASCII an entry".to_owned()));
             }
         }
         self.cmdline.extend(source.entries(&fragment.kernel.cmdline));
+        for name in &fragment.kernel.without_modules {
+            let listed = self.modules.len();
+            self.modules.retain(|entry| entry.value != *name.get_ref());
+            if self.modules.len() == listed {
+                return Err(
+                    source.wrong(name, format!("no inherited file lists the module {:?}", name.get_ref()))
+                );
+            }
+        }
         self.initrd_modules.extend(source.entries(&fragment.kernel.initrd_modules));
         self.modules.extend(source.entries(&fragment.kernel.modules));
         set(&mut self.compression, fragment.root.compression);
@@ -218,6 +229,7 @@ impl Merged {
                 files: self.files,
                 libraries: self.libraries.into_iter().collect(),
                 tools: self.tools.into_iter().collect(),
+                build: self.build.into_iter().collect(),
             },
             kernel: Kernel {
                 cmdline: self.cmdline,

@@ -61,6 +61,8 @@ pub(super) struct PartsPart {
     pub(super) libraries: Vec<String>,
     #[serde(default)]
     pub(super) tools: Vec<String>,
+    #[serde(default)]
+    pub(super) build: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -82,6 +84,9 @@ pub(super) struct KernelPart {
     pub(super) initrd_modules: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) modules: Vec<Spanned<String>>,
+    /// Of inherited lists of modules: those that the board's kernel does not have.
+    #[serde(default)]
+    pub(super) without_modules: Vec<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -73,10 +73,6 @@ struct LockPackage {
 
 /// Crates that end up in `programs`: their normal dependencies, not those of build scripts and tests.
 pub(super) fn of_programs(repo: &Path, programs: &[&str], arch: Arch) -> Result<Vec<Crate>, SbomError> {
-    let target = match arch {
-        Arch::Amd64 => "x86_64-unknown-linux-gnu",
-        Arch::Arm64 => "aarch64-unknown-linux-gnu",
-    };
     // The cargo that runs us, if one does.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = tool::command(cargo);
@@ -85,7 +81,7 @@ pub(super) fn of_programs(repo: &Path, programs: &[&str], arch: Arch) -> Result<
         "--format-version=1",
         "--locked",
         "--filter-platform",
-        target,
+        arch.triple(),
     ]);
     let metadata = tool::output(&mut command).map_err(SbomError::Cargo)?;
     let lock = fs::read_to_string(repo.join("Cargo.lock")).map_err(SbomError::ReadLock)?;

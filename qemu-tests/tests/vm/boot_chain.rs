@@ -44,7 +44,10 @@ fn firmware_loader_and_tpm_lead_to_the_page() {
         expect_shipped(&vm, &artifacts)?;
         let line = vm.wait_line("hearth: version=")?;
         let slot = shipped_name(&artifacts)?;
-        ensure!(line.contains("board=x86_64") && line.contains(&format!("slot={slot}")), "{line}");
+        ensure!(
+            line.contains(&format!("board={}", artifacts.board)) && line.contains(&format!("slot={slot}")),
+            "{line}"
+        );
         let state = vm.wait_state(vm.mark())?;
         ensure!(state.state == "setup" && state.url == "https://hearth.local", "{state:?}");
         Ok(())

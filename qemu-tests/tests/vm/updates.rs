@@ -9,6 +9,7 @@ use anyhow::ensure;
 use model::control::ControlRequest;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
+use qemu_tests::artifacts::compiler;
 use qemu_tests::gdb;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
@@ -71,7 +72,10 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
             folder,
             &artifacts,
             &[
-                ("0.1.1", slots::update_with_init(&artifacts, "0.1.1", program_that_ends(folder)?)?),
+                (
+                    "0.1.1",
+                    slots::update_with_init(&artifacts, "0.1.1", program_that_ends(folder, &artifacts)?)?,
+                ),
                 // The TPM does not give the data's key out to it.
                 ("0.1.2", slots::unapproved_update(&artifacts, "0.1.2", " hearth.log=console", &stranger)?),
                 ("0.1.3", slot(&artifacts, "0.1.3", "")?),
@@ -104,11 +108,12 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
 }
 
 /// A program that ends at once, with nothing around it.
-fn program_that_ends(folder: &Path) -> Result<Vec<u8>> {
+fn program_that_ends(folder: &Path, artifacts: &Artifacts) -> Result<Vec<u8>> {
     let (source, program) = (folder.join("ends.c"), folder.join("ends"));
     fs::write(&source, "int main(void) { return 3; }\n")?;
-    let made = Command::new("gcc").args(["-static", "-o"]).arg(&program).arg(&source).output();
-    let made = made.context("cannot run gcc")?;
+    let made =
+        Command::new(compiler(artifacts.arch)).args(["-static", "-o"]).arg(&program).arg(&source).output();
+    let made = made.context("cannot run the C compiler")?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     Ok(fs::read(&program)?)
 }

@@ -13,6 +13,7 @@ use crate::bench::spread::Spread;
 use crate::command::cargo;
 use crate::command::target;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use image::progress::Progress;
@@ -60,7 +61,7 @@ pub(crate) struct Report {
 /// When something cannot be built, or a runtime does not run its containers.
 pub(crate) fn measure(rounds: u32) -> Result<Report> {
     artifacts::image(&ImageArguments::default())?;
-    programs::build_agent()?;
+    programs::build_agent(&Toolchain::native()?)?;
     cargo(["build", "--release", "--package", "containerd-lite", "--examples", "--bins"]).run()?;
     let bars = Bars::new();
     bars.step("crun, runc and what they need");

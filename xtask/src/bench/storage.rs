@@ -9,6 +9,7 @@ use crate::command::Program;
 use crate::command::cargo;
 use crate::command::target;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -86,7 +87,7 @@ struct Idle {
 pub(crate) fn measure(rounds: u32) -> Result<Report> {
     cargo(["build", "--release", "--package", "store", "--example", "store_cost"]).run()?;
     artifacts::image(&ImageArguments::default())?;
-    programs::build_agent()?;
+    programs::build_agent(&Toolchain::native()?)?;
     let folder = target().join("bench/storage");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let bars = Bars::new();

@@ -25,6 +25,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use cost::Cost;
+use image::arch::Arch;
 use image::progress::Progress;
 use machine::Machine;
 use pair::CHANGES;
@@ -110,7 +111,7 @@ pub(crate) enum InMachine {
 pub(crate) fn measure(rounds: u32, in_machine: InMachine) -> Result<Report> {
     host_packages::ensure(&[host_packages::BENCH_UPDATE])?;
     if in_machine == InMachine::Measured {
-        host_packages::ensure(&[host_packages::MACHINE])?;
+        host_packages::ensure(&[host_packages::MACHINE, host_packages::machine(Arch::Amd64)])?;
     }
     let built = artifacts::image(&ImageArguments::default())?;
     cargo(["build", "--release", "--package", "update", "--features", "http", "--example", "update_client"])

@@ -5,8 +5,11 @@ use crate::household::text;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use image::arch::Arch;
+use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
 use qemu_tests::Vm;
+use qemu_tests::artifacts::compiler;
 use qemu_tests::web;
 use qemu_tests::web::Response;
 use qemu_tests::web::Web;
@@ -55,24 +58,25 @@ pub(crate) fn bring(folder: &Path, web: &Web, version: u32) -> Result<()> {
 pub(crate) fn bring_program(folder: &Path, web: &Web, name: &str, version: &str) -> Result<()> {
     let program = folder.join(format!("{name}-{version}"));
     let source = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/apps/{}.c"), name);
-    let made = Command::new("gcc")
+    let arch = Artifacts::load()?.arch;
+    let made = Command::new(compiler(arch))
         .args(["-static", "-O1", "-Wall", "-Wextra", "-Werror", &format!("-DVERSION={version}"), "-o"])
         .arg(&program)
         .arg(&source)
         .output()
-        .context("cannot run gcc")?;
+        .context("cannot run the C compiler")?;
     ensure!(made.status.success(), "{source} does not compile: {}", String::from_utf8_lossy(&made.stderr));
-    let archive = archive(name, &fs::read(&program)?)?;
+    let archive = archive(arch, name, &fs::read(&program)?)?;
     let headers = [("Content-Type", "application/octet-stream")];
     let path = format!("{APPS}/images?name={name}:{version}");
     expect(&web.send("POST", &path, &headers, Some(&archive))?, 201)
 }
 
 /// As `docker save` writes it: one layer with the program.
-fn archive(program_name: &str, program: &[u8]) -> Result<Vec<u8>> {
+fn archive(arch: Arch, program_name: &str, program: &[u8]) -> Result<Vec<u8>> {
     let layer = tar(&[(program_name, program, 0o755)])?;
     let config = json!({
-        "architecture": "amd64", "os": "linux",
+        "architecture": arch.name(), "os": "linux",
         "config": { "Entrypoint": [format!("/{program_name}")], "Volumes": { "/data": {} }, "ExposedPorts": { "80/tcp": {} } },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&layer))] },
     })

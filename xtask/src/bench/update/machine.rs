@@ -4,6 +4,7 @@
 use crate::bars::Bars;
 use crate::bench::spread::Spread;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use image::progress::Progress;
@@ -60,7 +61,7 @@ struct Step {
 /// # Errors
 /// When an update is not kept.
 pub(crate) fn measure(rounds: u32, folder: &Path, kept: &Path, bars: &Bars) -> Result<Machine> {
-    programs::build_agent()?;
+    programs::build_agent(&Toolchain::native()?)?;
     let artifacts = Artifacts::load()?;
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;

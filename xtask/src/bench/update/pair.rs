@@ -10,6 +10,7 @@ use crate::command::repository;
 use crate::command::target;
 use crate::console;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -77,7 +78,7 @@ pub(crate) struct Pair {
 pub(crate) fn build(change: &Change, built: &BuiltImage, folder: &Path, bars: &Bars) -> Result<Pair> {
     bars.step(&format!("another build of {}", change.daemon));
     let daemon = changed_daemon(change, folder)?;
-    let mut all = programs::built();
+    let mut all = programs::built(&Toolchain::native()?);
     let place = (change.place)(&mut all);
     let (before, after) = (read(place)?, read(&daemon)?);
     ensure!(before != after, "{} came out as it was", change.daemon);
@@ -133,7 +134,10 @@ fn changed_daemon(change: &Change, folder: &Path) -> Result<PathBuf> {
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
     fs::write(&file, changed(&text, change.before)?)
         .with_context(|| format!("writing {}", file.display()))?;
-    programs::build_daemons().folder(&source).env("CARGO_TARGET_DIR", &compiled).run()?;
+    programs::build_daemons(&Toolchain::native()?)
+        .folder(&source)
+        .env("CARGO_TARGET_DIR", &compiled)
+        .run()?;
     Ok(compiled.join("release").join(change.daemon))
 }
 
