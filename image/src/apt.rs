@@ -112,7 +112,12 @@ pub enum AptError {
 
 impl Apt {
     /// Sets the state up in `folder`, which must be an absolute path. Nothing is fetched yet.
-    pub(crate) fn open(folder: &Path, arch: Arch, suites: &[String]) -> Result<Self, AptError> {
+    pub(crate) fn open(
+        folder: &Path,
+        arch: Arch,
+        suites: &[String],
+        sections: &[String],
+    ) -> Result<Self, AptError> {
         let setup = |path: &Path| {
             let path = path.to_owned();
             move |source| AptError::Setup { path, source }
@@ -121,7 +126,7 @@ impl Apt {
             let path = folder.join(part);
             fs::create_dir_all(&path).map_err(setup(&path))?;
         }
-        let sources = sources::of_machine(suites).map_err(AptError::Sources)?;
+        let sources = sources::of_machine(suites, sections).map_err(AptError::Sources)?;
         for (name, text) in [
             ("status", String::new()),
             ("sources/hearth.sources", sources),
@@ -143,14 +148,18 @@ impl Apt {
             .map_err(|source| AptError::Update { suites: self.suites.join(", "), source })
     }
 
-    /// The package with the newest version that `meta` depends on and whose name starts with `prefix`.
+    /// The package with the newest version (of `suite`) that `meta` depends on and whose name starts with `prefix`.
     pub(crate) fn dependency(
         &self,
         meta: &str,
         prefix: &'static str,
         arch: Arch,
+        suite: Option<&str>,
     ) -> Result<String, AptError> {
         let mut command = self.command("apt-cache");
+        if let Some(suite) = suite {
+            command.args(["--target-release", suite]);
+        }
         let control = tool::output(command.args(["show", "--no-all-versions", meta])).map_err(|source| {
             if matches!(source, ToolError::Failed { .. }) {
                 return self.no_package(meta, arch);
@@ -159,6 +168,14 @@ impl Apt {
         })?;
         dependency_in(&control, prefix)
             .ok_or_else(|| AptError::NoDependency { package: meta.to_owned(), prefix })
+    }
+
+    /// Whether `package` depends on `other`.
+    pub(crate) fn depends(&self, package: &str, other: &str) -> Result<bool, AptError> {
+        let mut command = self.command("apt-cache");
+        let control = tool::output(command.args(["show", "--no-all-versions", package]))
+            .map_err(|source| AptError::Ask { what: package.to_owned(), source })?;
+        Ok(dependencies(&control).any(|name| name == other))
     }
 
     /// What the index offers for each of `packages` (names, or `name=version`).
@@ -229,14 +246,18 @@ Acquire::Retries "3";
 }
 
 fn dependency_in(control: &str, prefix: &str) -> Option<String> {
+    dependencies(control).find(|name| name.starts_with(prefix)).map(str::to_owned)
+}
+
+/// Names of the packages that the first one of the answer depends on.
+fn dependencies(control: &str) -> impl Iterator<Item = &str> {
     control
         .lines()
         .take_while(|line| !line.is_empty())
-        .find_map(|line| line.strip_prefix("Depends: "))?
+        .find_map(|line| line.strip_prefix("Depends: "))
+        .unwrap_or_default()
         .split([',', '|'])
         .filter_map(|clause| clause.split_whitespace().next())
-        .find(|name| name.starts_with(prefix))
-        .map(str::to_owned)
 }
 
 /// Whether the answer of `apt-cache policy` has a version to take for the package.
@@ -303,6 +324,10 @@ mod tests {
         let control = "Package: linux-image-amd64\nDepends: initramfs-tools | dracut, linux-image-6.12-amd64 (= 6.12-1)\n\nPackage: x\n";
         assert_eq!(dependency_in(control, "linux-image-").as_deref(), Some("linux-image-6.12-amd64"));
         assert_eq!(dependency_in("Package: x\n", "linux-image-"), None);
+        assert_eq!(
+            dependencies(control).collect::<Vec<_>>(),
+            ["initramfs-tools", "dracut", "linux-image-6.12-amd64"]
+        );
         assert_eq!(dependency_in("Package: x\n\nDepends: linux-image-1\n", "linux-image-"), None);
     }
 

@@ -6,21 +6,19 @@
 //! Everything is written to `<out>/`, what a slot is made from to `<out>/parts/`. The results depend on the inputs only: no clock, no
 //! random number, no machine name.
 
+mod boot;
 pub mod record;
 
 use crate::digest::Sha256;
-use crate::disk;
 use crate::disk::DiskError;
-use crate::disk::DiskPlan;
 use crate::disk::Loader;
-use crate::disk::SlotFile;
 use crate::erofs;
 use crate::erofs::ErofsError;
 use crate::manifest;
 use crate::manifest::Arch;
+use crate::manifest::Boot;
 use crate::manifest::Manifest;
 use crate::manifest::ManifestError;
-use crate::measure;
 use crate::measure::MeasureError;
 use crate::modules::Providers;
 use crate::modules::SelectError;
@@ -31,6 +29,7 @@ use crate::parts::Choice;
 use crate::parts::PartSet;
 use crate::parts::PartsError;
 use crate::parts::Request;
+use crate::pe::PeError;
 use crate::policy::PolicyError;
 use crate::policy::PolicySigner;
 use crate::progress::Progress;
@@ -44,10 +43,10 @@ use crate::sign::SignError;
 use crate::sign::Signer;
 use crate::slot;
 use crate::slot::SlotError;
-use crate::slot::SlotInputs;
 use crate::slot::SlotParts;
 use crate::updates::UpdateSource;
 use crate::updates::UpdatesError;
+use slots::VersionError;
 use std::collections::BTreeSet;
 use std::fs;
 use std::fs::File;
@@ -98,20 +97,20 @@ pub struct BuiltImage {
     pub image: PathBuf,
     /// `hearth.img.zst`
     pub compressed: PathBuf,
-    /// `slot.efi`
+    /// `slot.efi`; a folder with all files of a slot, where slots are partitions.
     pub slot: PathBuf,
     /// The slot's parts, for variants of it.
     pub parts: SlotParts,
     /// The loader on the image's disk, signed if the slot is.
-    pub loader: Loader,
-    /// Size of the EFI system partition, MiB.
+    pub loader: Option<Loader>,
+    /// Size of the EFI system partition, or of each partition with a slot, MiB.
     pub esp_mib: u32,
     /// Size of the data entry, MiB.
     pub data_mib: u32,
     /// Digest of `root.erofs`.
     pub root_sha256: Sha256,
-    /// What PCR 11 holds after the slot was started.
-    pub pcr_11: pcr::Digest,
+    /// What PCR 11 holds after the slot was started, where something measures it.
+    pub pcr_11: Option<pcr::Digest>,
     /// Version of the image.
     pub version: String,
     /// Name of the board.
@@ -169,6 +168,15 @@ pub enum BuildError {
         #[source]
         source: io::Error,
     },
+    /// The version is none that a label can have.
+    #[error("{version:?} is no version that a slot can have")]
+    Version {
+        /// As given.
+        version: String,
+        /// Cause.
+        #[source]
+        source: VersionError,
+    },
     /// A record cannot be written as JSON.
     #[error("cannot write {name}")]
     Json {
@@ -178,6 +186,28 @@ pub enum BuildError {
         #[source]
         source: serde_json::Error,
     },
+    /// Kernel, stub or loader cannot be read.
+    #[error("cannot read {path}")]
+    Pe {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: PeError,
+    },
+    /// Kernel, stub or loader is of another architecture than the board: firmware would not start it.
+    #[error("{path} is for machines of type {found:#06x}, not for the board's, {wanted:#06x}")]
+    WrongMachine {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        found: u16,
+        /// What the board is.
+        wanted: u16,
+    },
+    /// A board for UEFI without a loader.
+    #[error("the board has no loader")]
+    NoLoader,
     /// The machine that builds has an architecture we know no tools for.
     #[error("no images can be built on this architecture")]
     Machine,
@@ -216,7 +246,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     }
     fs::create_dir_all(&modules).map_err(at(&modules))?;
 
-    let loader_file = loader_part(inputs, &manifest, &fetched, &parts)?;
+    let loader = boot::loader(inputs, &manifest, &fetched, &parts)?;
 
     progress.step("Putting the root together");
     let packages = record::shipped(&fetched.board, &manifest);
@@ -244,7 +274,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
             version: inputs.version,
             record: &json("manifest.json", &root_record)?,
             update_files: &update_files,
-            loader: &loader_file,
+            loader: loader.as_ref(),
         },
     )?;
 
@@ -255,25 +285,17 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
 
     progress.step("Writing the slot file");
     slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
-    let slot = inputs.out.join("slot.efi");
-    let approval = write_slot(inputs, &parts, &cache, &slot)?;
-
-    progress.step("Writing the disk image");
-    let boot = &manifest.parts.boot;
-    let loader = Loader {
-        file: loader_file,
-        removable_name: boot.removable_name.clone(),
-        installed_name: boot.installed_name.clone(),
-    };
     let image = inputs.out.join("hearth.img");
-    let name = format!("hearth_{}.efi", inputs.version);
-    let plan = DiskPlan {
-        loader: loader.clone(),
-        slots: vec![SlotFile { name, file: slot.clone() }],
-        esp_mib: manifest.disk.esp_mib,
-        data_mib: manifest.disk.data_mib,
+    let started = match (&manifest.parts.boot, &loader) {
+        (Boot::Pi(pi), _) => {
+            let board =
+                boot::PiBoard { manifest: &manifest, pi, fetched: &fetched, release: &chosen.release };
+            boot::write_pi(inputs, board, &parts, &image)?
+        }
+        (Boot::Uefi(_), loader) => {
+            boot::write_uefi(inputs, &manifest, loader.as_ref(), &parts, &cache, &image)?
+        }
     };
-    disk::write(&plan, &image)?;
 
     progress.step("Compressing the disk image");
     let compressed = inputs.out.join("hearth.img.zst");
@@ -282,12 +304,14 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     progress.step("Writing the bill of materials");
     let sbom = sbom::document(inputs.repo, inputs.version, &manifest, &packages)?;
     write(&inputs.out.join("sbom.spdx.json"), &json("sbom.spdx.json", &sbom)?)?;
-    let files = record::files(&[&image, &compressed, &slot, &root_image, &inputs.out.join("sbom.spdx.json")])
+    let sbom = inputs.out.join("sbom.spdx.json");
+    let written = [&image, &compressed].into_iter().chain(&started.files).chain([&root_image, &sbom]);
+    let files = record::files(&written.map(PathBuf::as_path).collect::<Vec<_>>())
         .map_err(|(path, source)| BuildError::File { path, source })?;
     let image_record = record::Image {
         root: &root_record,
         root_sha256,
-        approval,
+        approval: started.approval,
         tools: record::all(&fetched.tools),
         files,
     };
@@ -296,13 +320,13 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
         folder: inputs.out.to_owned(),
         image,
         compressed,
-        slot,
+        slot: started.slot,
         parts,
         loader,
-        esp_mib: plan.esp_mib,
-        data_mib: plan.data_mib,
+        esp_mib: manifest.disk.esp_mib,
+        data_mib: manifest.disk.data_mib,
         root_sha256,
-        pcr_11: approval.pcr_11,
+        pcr_11: started.approval.map(|approval| approval.pcr_11),
         version: inputs.version.to_owned(),
         board: manifest.board.name,
     })
@@ -310,13 +334,18 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
 
 fn fetch(manifest: &Manifest, cache: &Path, inputs: &BuildInputs<'_>) -> Result<Fetched, BuildError> {
     let parts = &manifest.parts;
-    let packages: BTreeSet<String> =
-        parts.files.keys().chain(&parts.libraries).chain([&parts.boot.package]).cloned().collect();
+    let packages: BTreeSet<String> = parts
+        .files
+        .keys()
+        .chain(&parts.libraries)
+        .map(String::as_str)
+        .chain(parts.boot.package())
+        .map(str::to_owned)
+        .collect();
     let board = Request {
-        arch: manifest.board.arch,
-        suites: parts.suites.clone(),
-        packages: packages.into_iter().collect(),
         kernel: Some(parts.kernel.clone()),
+        kernel_suite: parts.kernel_suite.clone(),
+        ..Request::of(manifest.board.arch, parts, packages.into_iter().collect())
     };
     Ok(Fetched {
         board: PartSet::prepare(cache, &board, inputs.choice, inputs.progress)?,
@@ -333,8 +362,8 @@ pub(crate) fn tools(
 ) -> Result<PartSet, BuildError> {
     let machine = Arch::of_machine().ok_or(BuildError::Machine)?;
     let parts = &manifest.parts;
-    let request =
-        Request { arch: machine, suites: parts.suites.clone(), packages: parts.tools.clone(), kernel: None };
+    // Tools are of the sections that every machine has.
+    let request = Request { sections: Vec::new(), ..Request::of(machine, parts, parts.tools.clone()) };
     Ok(PartSet::prepare(&absolute(cache)?, &request, choice, progress)?)
 }
 
@@ -352,23 +381,6 @@ fn choose_modules(manifest: &Manifest, parts: &PartSet, cache: &Path) -> Result<
     })
 }
 
-/// Writes the loader to `parts/`, signed if the slot is, and returns the one that goes on the disk and into the root.
-fn loader_part(
-    inputs: &BuildInputs<'_>,
-    manifest: &Manifest,
-    fetched: &Fetched,
-    parts: &SlotParts,
-) -> Result<PathBuf, BuildError> {
-    let from = fetched.board.get(&manifest.parts.boot.package)?.file(&manifest.parts.boot.loader)?;
-    let path = parts.path("loader.efi");
-    write(&path, &fs::read(&from).map_err(at(&from))?)?;
-    let Some(signer) = inputs.signer else { return Ok(path) };
-    let signed = signer.sign(&parts.read("loader.efi")?).map_err(BuildError::SignLoader)?;
-    let path = parts.path("loader.signed.efi");
-    write(&path, &signed)?;
-    Ok(path)
-}
-
 /// Writes everything in `parts/` but the root and the loader.
 fn slot_parts(
     inputs: &BuildInputs<'_>,
@@ -378,16 +390,15 @@ fn slot_parts(
     parts: &SlotParts,
     root: Sha256,
 ) -> Result<(), BuildError> {
-    let boot = fetched.board.get(&manifest.parts.boot.package)?;
-    let kernel = fetched.board.kernel()?.file(&format!("/boot/vmlinuz-{}", chosen.release))?;
-    for (name, from) in [
-        ("vmlinuz", &kernel),
-        ("stub.efi", &boot.file(&manifest.parts.boot.stub)?),
-        ("init", &inputs.programs.init),
-    ] {
-        let bytes = fs::read(from).map_err(at(from))?;
-        write(&parts.path(name), &bytes)?;
+    let mut programs = vec![("vmlinuz", boot::kernel(fetched.board.kernel()?, &chosen.release)?)];
+    if let Boot::Uefi(uefi) = &manifest.parts.boot {
+        programs.push(("stub.efi", fetched.board.get(&uefi.package)?.file(&uefi.stub)?));
     }
+    for (name, from) in programs {
+        write(&parts.path(name), &boot::read_for(manifest.board.arch, &from)?)?;
+    }
+    let init = &inputs.programs.init;
+    write(&parts.path("init"), &fs::read(init).map_err(at(init))?)?;
     let mut order = String::new();
     for module in &chosen.initrd.modules {
         let name = module.file_name();
@@ -410,35 +421,6 @@ fn slot_parts(
         write(&parts.path(name), text.as_bytes())?;
     }
     write(&parts.path("initrd"), &slot::build_initrd(parts, None, &[])?)
-}
-
-/// Writes the slot file, approved and, where a key was given, signed for Secure Boot.
-fn write_slot(
-    inputs: &BuildInputs<'_>,
-    parts: &SlotParts,
-    cache: &Path,
-    slot: &Path,
-) -> Result<record::Approval, BuildError> {
-    let development;
-    let policy = match inputs.policy {
-        Some(policy) => policy,
-        None => {
-            development = PolicySigner::development(cache, inputs.progress)?;
-            &development
-        }
-    };
-    let slot_inputs = SlotInputs {
-        parts,
-        root: None,
-        cmdline: None,
-        os_release: None,
-        extra: &[],
-        policy: Some(policy),
-        signer: inputs.signer,
-    };
-    let bytes = slot::build_slot(&slot_inputs)?;
-    write(slot, &bytes)?;
-    Ok(record::Approval { pcr_11: measure::pcr_11(&bytes)?, policy_key: policy.public().fingerprint() })
 }
 
 fn compress(image: &Path, compressed: &Path, progress: &dyn Progress) -> Result<(), BuildError> {

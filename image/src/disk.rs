@@ -10,6 +10,7 @@
 
 mod epoch;
 mod folders;
+pub mod pi;
 
 use crate::digest::Sha256;
 use fatfs::Dir;
@@ -98,8 +99,8 @@ pub enum DiskError {
         #[source]
         source: io::Error,
     },
-    /// A file cannot be written to the EFI system partition.
-    #[error("cannot write {name} to the EFI system partition (is it full?)")]
+    /// A file cannot be written to a boot partition.
+    #[error("cannot write {name} to the boot partition (is it full?)")]
     Esp {
         /// Path on the partition.
         name: String,
@@ -120,27 +121,29 @@ pub enum DiskError {
 /// # Errors
 /// When a file cannot be read or written, or the partition is too small.
 pub fn write(plan: &DiskPlan, path: &Path) -> Result<(), DiskError> {
-    let at = |source| DiskError::Image { path: path.to_owned(), source };
     let seed = seed(plan)?;
     let esp = Extent { start: MIB, length: u64::from(plan.esp_mib) * MIB };
     let data = Extent { start: esp.end(), length: u64::from(plan.data_mib) * MIB };
-    // A fresh file: content of an earlier one would show in the holes.
+    let size = data.end() + MIB;
+    let mut file = fresh(path, size)?;
+    let sectors = u32::try_from(size / SECTOR - 1).unwrap_or(u32::MAX);
+    gpt::mbr::ProtectiveMBR::with_lb_size(sectors).overwrite_lba0(&mut file).map_err(DiskError::Mbr)?;
+    table(&mut file, &[(ESP, partition_types::EFI, esp), (NEW_DATA, partition_types::LINUX_FS, data)], seed)?;
+    fill(plan, Window { file: &mut file, extent: esp, position: 0 }, seed)?;
+    file.sync_all().map_err(|source| DiskError::Image { path: path.to_owned(), source })
+}
+
+/// A fresh file of zeros: content of an earlier one would show in the holes.
+fn fresh(path: &Path, size: u64) -> Result<File, DiskError> {
+    let at = |source| DiskError::Image { path: path.to_owned(), source };
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         return Err(at(error));
     }
-    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(at)?;
-    let size = data.end() + MIB;
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(at)?;
     file.set_len(size).map_err(at)?;
-    table(
-        &mut file,
-        size,
-        &[(ESP, partition_types::EFI, esp), (NEW_DATA, partition_types::LINUX_FS, data)],
-        seed,
-    )?;
-    fill(plan, Window { file: &mut file, extent: esp, position: 0 }, seed)?;
-    file.sync_all().map_err(at)
+    Ok(file)
 }
 
 /// Identifiers are derived from everything that is on the disk.
@@ -178,12 +181,9 @@ impl Extent {
 
 fn table(
     file: &mut File,
-    size: u64,
     entries: &[(&str, partition_types::Type, Extent)],
     seed: Sha256,
 ) -> Result<(), DiskError> {
-    let sectors = u32::try_from(size / SECTOR - 1).unwrap_or(u32::MAX);
-    gpt::mbr::ProtectiveMBR::with_lb_size(sectors).overwrite_lba0(file).map_err(DiskError::Mbr)?;
     let config = gpt::GptConfig::new().writable(true).logical_block_size(LogicalBlockSize::Lb512);
     let mut disk =
         config.create_from_device(file, Some(derived_uuid(seed, "disk"))).map_err(DiskError::Table)?;
@@ -205,37 +205,71 @@ fn table(
     disk.write().map(|_| ()).map_err(DiskError::Table)
 }
 
-fn fill(plan: &DiskPlan, mut esp: Window<'_>, seed: Sha256) -> Result<(), DiskError> {
-    let error = |name: &str| {
-        let name = name.to_owned();
-        move |source| DiskError::Esp { name, source }
-    };
-    let volume_id = seed.as_bytes().first_chunk().map_or(1, |bytes| u32::from_le_bytes(*bytes));
-    let sectors = u32::try_from(esp.extent.length / SECTOR).unwrap_or(u32::MAX);
-    let options = FormatVolumeOptions::new()
-        .fat_type(FatType::Fat32)
-        .total_sectors(sectors)
-        .volume_id(volume_id)
-        .volume_label(*b"HEARTH     ");
-    fatfs::format_volume(&mut esp, options).map_err(error("the file system"))?;
-    let system = FileSystem::new(&mut esp, FsOptions::new().time_provider(&Epoch))
-        .map_err(error("the file system"))?;
-    let top = system.root_dir();
-    for folder in ["EFI", "EFI/BOOT", "EFI/systemd", "EFI/Linux", "loader"] {
-        top.create_dir(folder).map_err(error(folder))?;
-    }
+fn fill(plan: &DiskPlan, esp: Window<'_>, seed: Sha256) -> Result<(), DiskError> {
     let loader = read(&plan.loader.file)?;
-    put(&top, &format!("EFI/BOOT/{}", plan.loader.removable_name), &loader)?;
-    put(&top, &format!("EFI/systemd/{}", plan.loader.installed_name), &loader)?;
-    put(&top, "loader/loader.conf", LOADER_CONF.as_bytes())?;
+    let mut files = vec![
+        (format!("EFI/BOOT/{}", plan.loader.removable_name), loader.clone()),
+        (format!("EFI/systemd/{}", plan.loader.installed_name), loader),
+        ("loader/loader.conf".to_owned(), LOADER_CONF.as_bytes().to_vec()),
+    ];
     for slot in &plan.slots {
-        put(&top, &format!("EFI/Linux/{}", slot.name), &read(&slot.file)?)?;
+        files.push((format!("EFI/Linux/{}", slot.name), read(&slot.file)?));
     }
-    drop(top);
-    // Counts the free clusters, so that nobody has to at the first mount.
-    system.stats().map_err(error("the file system"))?;
-    system.unmount().map_err(error("the file system"))?;
-    folders::mend(&mut esp).map_err(error("the folders"))
+    let fat = Fat {
+        kind: FatType::Fat32,
+        label: *b"HEARTH     ",
+        volume_id: volume_id(seed),
+        folders: &["EFI", "EFI/BOOT", "EFI/systemd", "EFI/Linux", "loader"],
+        files: &files,
+    };
+    fat.write(esp)
+}
+
+fn volume_id(seed: Sha256) -> u32 {
+    seed.as_bytes().first_chunk().map_or(1, |bytes| u32::from_le_bytes(*bytes))
+}
+
+/// A FAT file system to be.
+struct Fat<'a> {
+    kind: FatType,
+    label: [u8; 11],
+    volume_id: u32,
+    /// Parents first.
+    folders: &'a [&'a str],
+    files: &'a [(String, Vec<u8>)],
+}
+
+impl Fat<'_> {
+    fn write(&self, mut window: Window<'_>) -> Result<(), DiskError> {
+        let error = |name: &str| {
+            let name = name.to_owned();
+            move |source| DiskError::Esp { name, source }
+        };
+        let sectors = u32::try_from(window.extent.length / SECTOR).unwrap_or(u32::MAX);
+        let options = FormatVolumeOptions::new()
+            .fat_type(self.kind)
+            .total_sectors(sectors)
+            .volume_id(self.volume_id)
+            .volume_label(self.label);
+        fatfs::format_volume(&mut window, options).map_err(error("the file system"))?;
+        let system = FileSystem::new(&mut window, FsOptions::new().time_provider(&Epoch))
+            .map_err(error("the file system"))?;
+        let top = system.root_dir();
+        for folder in self.folders {
+            top.create_dir(folder).map_err(error(folder))?;
+        }
+        for (name, content) in self.files {
+            put(&top, name, content)?;
+        }
+        drop(top);
+        // Counts the free clusters, so that nobody has to at the first mount.
+        system.stats().map_err(error("the file system"))?;
+        system.unmount().map_err(error("the file system"))?;
+        if self.folders.is_empty() {
+            return Ok(());
+        }
+        folders::mend(&mut window).map_err(error("the folders"))
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DiskError> {

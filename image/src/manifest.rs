@@ -76,9 +76,15 @@ pub struct Board {
 pub struct Parts {
     /// Suites by name; the newest version in any of them is taken.
     pub suites: Vec<String>,
+    /// Sections of the suites beside those that the build machine takes packages from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<String>,
     /// Package that depends on the newest kernel image.
     pub kernel: String,
-    /// Boot stub and loader.
+    /// The suite that it is taken from, where that is not the one with the newest version of everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_suite: Option<String>,
+    /// What starts the kernel.
     pub boot: Boot,
     /// Files that ship, by package.
     pub files: BTreeMap<String, Vec<String>>,
@@ -91,9 +97,43 @@ pub struct Parts {
     pub build: Vec<String>,
 }
 
+/// What starts the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Boot {
+    /// UEFI firmware and a loader.
+    Uefi(Uefi),
+    /// The firmware of a Raspberry Pi.
+    Pi(Pi),
+}
+
+impl Boot {
+    /// Package with what starts the kernel, if it is not all in the board's own memory.
+    #[must_use]
+    pub fn package(&self) -> Option<&str> {
+        match self {
+            Self::Uefi(uefi) => Some(&uefi.package),
+            Self::Pi(pi) => pi.package.as_deref(),
+        }
+    }
+}
+
+/// Firmware, settings and device trees that lie beside the kernel of a Raspberry Pi.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pi {
+    /// Package with the firmware; none for boards that have it in their own memory.
+    pub package: Option<String>,
+    /// Paths of its files.
+    pub firmware: Vec<String>,
+    /// Device trees, by path below the kernel package's folder of them.
+    pub device_trees: Vec<String>,
+    /// Content of `config.txt`.
+    pub config: String,
+}
+
 /// Boot stub and loader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Boot {
+pub struct Uefi {
     /// Package that has both.
     pub package: String,
     /// Path of the stub that a slot file starts with.
@@ -131,7 +171,7 @@ pub struct Root {
 /// The disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// Size of the EFI system partition, MiB.
+    /// Size of the EFI system partition, MiB; of each of the two slots, where they are partitions.
     pub esp_mib: u32,
     /// Size of the data entry before the first boot, MiB.
     pub data_mib: u32,

@@ -10,9 +10,12 @@
 //! cache/unpacked/<file>-<digest>/  each package in a folder of its own
 //! ```
 
+pub(crate) mod overlay;
+
 use crate::apt::Apt;
 use crate::apt::AptError;
 use crate::digest::Sha256;
+use crate::manifest;
 use crate::manifest::Arch;
 use crate::progress::Progress;
 use crate::tool;
@@ -28,6 +31,8 @@ use std::path::PathBuf;
 
 /// Prefix of real kernel packages' names; the manifest names the package that depends on the newest one.
 const KERNEL_PREFIX: &str = "linux-image-";
+/// Prefixes of packages that a kernel package depends on where its files are spread over several.
+const KERNEL_PIECES: [&str; 3] = ["linux-base-", "linux-binary-", "linux-modules-"];
 
 /// Whether versions may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,9 +49,21 @@ pub enum Choice {
 pub(crate) struct Request {
     pub(crate) arch: Arch,
     pub(crate) suites: Vec<String>,
+    /// Sections of the suites beside those that the build machine takes packages from.
+    pub(crate) sections: Vec<String>,
     pub(crate) packages: Vec<String>,
     /// Package that depends on the kernel.
     pub(crate) kernel: Option<String>,
+    /// The suite that it is taken from, if not any.
+    pub(crate) kernel_suite: Option<String>,
+}
+
+impl Request {
+    /// Packages without a kernel.
+    pub(crate) fn of(arch: Arch, parts: &manifest::Parts, packages: Vec<String>) -> Self {
+        let (suites, sections) = (parts.suites.clone(), parts.sections.clone());
+        Self { arch, suites, sections, packages, kernel: None, kernel_suite: None }
+    }
 }
 
 /// A chosen package.
@@ -141,6 +158,8 @@ pub enum PartsError {
 #[derive(Clone, Debug)]
 pub(crate) struct PartSet {
     parts: Vec<Unpacked>,
+    /// The kernel's package; where its files are spread over several, a folder with them all.
+    kernel: Option<Unpacked>,
 }
 
 impl PartSet {
@@ -173,7 +192,8 @@ impl PartSet {
             let folder = unpack(cache, &package)?;
             parts.push(Unpacked { package, folder });
         }
-        Ok(Self { parts })
+        let kernel = kernel(cache, &parts)?;
+        Ok(Self { parts, kernel })
     }
 
     /// Every part, by name.
@@ -191,10 +211,7 @@ impl PartSet {
 
     /// The kernel image's part.
     pub(crate) fn kernel(&self) -> Result<&Unpacked, PartsError> {
-        self.parts
-            .iter()
-            .find(|part| part.package.package.starts_with(KERNEL_PREFIX))
-            .ok_or_else(|| PartsError::NotListed { package: KERNEL_PREFIX.to_owned() })
+        self.kernel.as_ref().ok_or_else(|| PartsError::NotListed { package: KERNEL_PREFIX.to_owned() })
     }
 }
 
@@ -217,9 +234,30 @@ fn at(path: &Path) -> impl Fn(io::Error) -> PartsError {
     move |source| PartsError::Cache { path: path.to_owned(), source }
 }
 
+/// The kernel's package, laid over those that have the rest of its files.
+fn kernel(cache: &Path, parts: &[Unpacked]) -> Result<Option<Unpacked>, PartsError> {
+    let named = |prefix: &str| parts.iter().find(|part| part.package.package.starts_with(prefix));
+    let Some(image) = named(KERNEL_PREFIX) else { return Ok(None) };
+    let pieces: Vec<&Path> =
+        KERNEL_PIECES.iter().filter_map(|prefix| named(prefix)).map(|part| part.folder.as_path()).collect();
+    if pieces.is_empty() {
+        return Ok(Some(image.clone()));
+    }
+    let name = image.folder.file_name().unwrap_or_default().to_string_lossy();
+    let folder = overlay::lay_out(&pieces, &cache.join("unpacked").join(format!("{name}-whole")))?;
+    Ok(Some(Unpacked { package: image.package.clone(), folder }))
+}
+
 /// Equal requests share a choice.
 fn key(request: &Request) -> String {
-    let text = format!("{request:?}");
+    let Request { arch, suites, sections, packages, kernel, kernel_suite } = request;
+    // What was chosen before there were sections and kernels of other suites stays chosen.
+    let mut text = format!(
+        "Request {{ arch: {arch:?}, suites: {suites:?}, packages: {packages:?}, kernel: {kernel:?} }}"
+    );
+    if !sections.is_empty() || kernel_suite.is_some() {
+        text.push_str(&format!(" {sections:?} {kernel_suite:?}"));
+    }
     let mut key = Sha256::of(text.as_bytes()).to_string();
     key.truncate(16);
     format!("{}-{key}", request.arch.name())
@@ -246,11 +284,17 @@ fn write_lock(path: &Path, packages: &[Package]) -> Result<(), PartsError> {
 /// Makes a new choice and fetches what is not there.
 fn choose(cache: &Path, request: &Request, progress: &dyn Progress) -> Result<Vec<Package>, PartsError> {
     progress.step("Fetching package indexes");
-    let apt = Apt::open(&cache.join(format!("apt-{}", request.arch.name())), request.arch, &request.suites)?;
-    apt.update()?;
+    let apt = open(cache, request)?;
     let mut names = request.packages.clone();
     if let Some(meta) = &request.kernel {
-        names.push(apt.dependency(meta, KERNEL_PREFIX, request.arch)?);
+        let image = apt.dependency(meta, KERNEL_PREFIX, request.arch, request.kernel_suite.as_deref())?;
+        let release = image.trim_start_matches(KERNEL_PREFIX);
+        for piece in KERNEL_PIECES.map(|prefix| format!("{prefix}{release}")) {
+            if apt.depends(&image, &piece)? {
+                names.push(piece);
+            }
+        }
+        names.push(image);
     }
     names.sort();
     names.dedup();
@@ -288,15 +332,21 @@ fn refetch(
         }
     }
     if !absent.is_empty() {
-        let folder = cache.join(format!("apt-{}", request.arch.name()));
-        let apt = Apt::open(&folder, request.arch, &request.suites)?;
-        apt.update()?;
+        let apt = open(cache, request)?;
         fetch(&apt, &absent, &debs, progress)?;
     }
     for package in &packages {
         check(&debs.join(&package.file), &package.file, package.sha256)?;
     }
     Ok(packages)
+}
+
+/// The package manager, with fresh indexes.
+fn open(cache: &Path, request: &Request) -> Result<Apt, PartsError> {
+    let folder = cache.join(format!("apt-{}", request.arch.name()));
+    let apt = Apt::open(&folder, request.arch, &request.suites, &request.sections)?;
+    apt.update()?;
+    Ok(apt)
 }
 
 fn fetch(apt: &Apt, packages: &[String], debs: &Path, progress: &dyn Progress) -> Result<(), PartsError> {

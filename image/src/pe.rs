@@ -102,6 +102,11 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The machine that it is for, as the specification of PE numbers them.
+    pub(crate) fn machine(self, bytes: &[u8]) -> Result<u16, PeError> {
+        u16_at(bytes, self.coff)
+    }
+
     /// Offset of the checksum, which a signature does not cover.
     pub(crate) fn checksum(self) -> usize {
         self.optional + 64
@@ -299,6 +304,7 @@ pub(crate) mod tests {
         let layout = Layout::of(&bytes).unwrap();
         assert_eq!(layout.image_size(&bytes), Ok(0x7000));
         assert_eq!(bytes.len() % 0x200, 0);
+        assert_eq!(layout.machine(&bytes), Ok(crate::arch::Arch::Amd64.pe_machine()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod libraries;
 
 use crate::deny;
 use crate::deny::DenyError;
+use crate::disk::Loader;
 use crate::manifest::Manifest;
 use crate::modules::Selection;
 use crate::modules::index;
@@ -68,7 +69,7 @@ pub(crate) struct RootInputs<'a> {
     /// Keys that updates are trusted by, and where they come from.
     pub(crate) update_files: &'a [(&'static str, Vec<u8>)],
     /// The loader, for boxes whose own is older.
-    pub(crate) loader: &'a Path,
+    pub(crate) loader: Option<&'a Loader>,
 }
 
 /// The root cannot be put together.
@@ -142,8 +143,10 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
     for (path, content) in inputs.update_files {
         stage.write(path, 0o644, content)?;
     }
-    let loader = &inputs.manifest.parts.boot.installed_name;
-    stage.copy(inputs.loader, &format!("usr/share/hearth/update/{loader}"), 0o644)?;
+    if let Some(loader) = inputs.loader {
+        let path = format!("usr/share/hearth/update/{}", loader.installed_name);
+        stage.copy(&loader.file, &path, 0o644)?;
+    }
     for (package, files) in &inputs.manifest.parts.files {
         let part = inputs.parts.get(package)?;
         for path in files {

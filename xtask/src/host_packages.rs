@@ -99,6 +99,8 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("dosfstools", "judges the boot partition"),
     package("sbsigntool", "judges signatures"),
     package("openssl", "makes keys for Secure Boot tests"),
+    package("gcc-aarch64-linux-gnu", "makes programs for images of boards with ARM processors"),
+    package("libc6-dev-arm64-cross", "its start files"),
     package("python3-venv", "holds the firmware variable editor"),
 ];
 

@@ -35,6 +35,9 @@ pub use autoboot::BootError;
 pub use autoboot::MAX_AUTOBOOT;
 pub use plan::plan;
 
+/// Name of a side's label: a text file with the version and a line break.
+pub const LABEL: &str = "hearth-version";
+
 /// How many names there are for a new `autoboot.txt`. One is used up when the power is lost between a write of it and the end of its rename.
 pub const MAX_NUMBERS: u8 = 100;
 

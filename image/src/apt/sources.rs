@@ -30,6 +30,9 @@ pub enum SourcesError {
     },
 }
 
+/// The pocket of newer versions for who asks for them.
+const BACKPORTS: &str = "-backports";
+
 /// One place, as found in the machine's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Place {
@@ -41,25 +44,31 @@ struct Place {
 ///
 /// # Errors
 /// When the machine has no source that fits a suite.
-pub fn of_machine(suites: &[String]) -> Result<String, SourcesError> {
+pub fn of_machine(suites: &[String], sections: &[String]) -> Result<String, SourcesError> {
     let mut command = tool::command("apt-get");
     let listing =
         tool::output(command.args(["indextargets", "Created-By: Packages"])).map_err(SourcesError::List)?;
-    entries(&listing, suites)
+    entries(&listing, suites, sections)
 }
 
-fn entries(listing: &str, suites: &[String]) -> Result<String, SourcesError> {
+fn entries(listing: &str, suites: &[String], sections: &[String]) -> Result<String, SourcesError> {
     let places = places(listing);
     if places.is_empty() {
         return Err(SourcesError::NoDebian);
     }
     let mut text = String::new();
     for suite in suites {
-        let pocket = pocket(suite);
+        let pocket = match pocket(suite) {
+            // Lies where the release itself lies, whether the machine takes packages from it or not.
+            BACKPORTS if !places.keys().any(|(of, _)| of == BACKPORTS) => "",
+            pocket => pocket,
+        };
         let mut found = false;
         for ((_, uri), place) in places.iter().filter(|((of, _), _)| of == pocket) {
             found = true;
-            let components = place.components.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+            let components: BTreeSet<&str> =
+                place.components.iter().chain(sections).map(String::as_str).collect();
+            let components = components.into_iter().collect::<Vec<_>>().join(" ");
             // Writing to a String cannot fail.
             let written = write!(
                 text,
@@ -145,7 +154,7 @@ mod tests {
             stanza("Else", "bookworm", "http://else.test/", "main", ""),
         ]
         .join("\n");
-        let text = entries(&listing, &suites(&["trixie", "trixie-security"])).unwrap();
+        let text = entries(&listing, &suites(&["trixie", "trixie-security"]), &[]).unwrap();
         assert_eq!(
             text,
             "Types: deb\nURIs: http://m.test/debian/\nSuites: trixie\nComponents: contrib main\nTargets: Packages\nLanguages: none\n\
@@ -157,16 +166,27 @@ mod tests {
     #[test]
     fn a_missing_pocket_is_named() {
         let listing = stanza("Debian", "bookworm", "http://m.test/debian/", "main", "");
-        let error = entries(&listing, &suites(&["trixie", "trixie-security"])).unwrap_err();
+        let error = entries(&listing, &suites(&["trixie", "trixie-security"]), &[]).unwrap_err();
         assert!(error.to_string().contains("trixie-security"), "{error}");
-        assert!(matches!(entries("", &suites(&["trixie"])), Err(SourcesError::NoDebian)));
+        assert!(matches!(entries("", &suites(&["trixie"]), &[]), Err(SourcesError::NoDebian)));
     }
 
     #[test]
     fn an_embedded_key_keeps_its_lines() {
         let key = "Signed-By:\n -----BEGIN\n .\n abc\n";
         let listing = stanza("Debian", "bookworm", "http://m.test/debian/", "main", key);
-        let text = entries(&listing, &suites(&["trixie"])).unwrap();
+        let text = entries(&listing, &suites(&["trixie"]), &[]).unwrap();
         assert!(text.contains("Signed-By: \n -----BEGIN\n .\n abc\n"), "{text}");
+    }
+
+    #[test]
+    fn sections_are_added_and_backports_lie_where_the_release_does() {
+        let listing = stanza("Debian", "bookworm", "http://m.test/debian/", "main", "");
+        let text =
+            entries(&listing, &suites(&["trixie-backports"]), &suites(&["non-free-firmware"])).unwrap();
+        assert!(text.contains("Suites: trixie-backports\nComponents: main non-free-firmware\n"), "{text}");
+        let own = [listing, stanza("Debian", "bookworm-backports", "http://b.test/", "main", "")].join("\n");
+        let text = entries(&own, &suites(&["trixie-backports"]), &[]).unwrap();
+        assert!(text.contains("http://b.test/") && !text.contains("http://m.test/"), "{text}");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Image<'a> {
     pub(crate) root: &'a Root<'a>,
     pub(crate) root_sha256: Sha256,
     #[serde(flatten)]
-    pub(crate) approval: Approval,
+    pub(crate) approval: Option<Approval>,
     /// Packages whose programs ran while building.
     pub(crate) tools: Vec<Package>,
     pub(crate) files: Vec<FileRecord>,

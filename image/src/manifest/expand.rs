@@ -10,9 +10,12 @@ use super::Kernel;
 use super::Manifest;
 use super::ManifestError;
 use super::Parts;
+use super::Pi;
 use super::Root;
+use super::Uefi;
 use super::fragment::Fragment;
 use super::fragment::Inherit;
+use super::fragment::PiPart;
 use super::fragment::Text;
 use super::fragment::VERSION;
 use crate::digest::Sha256;
@@ -110,7 +113,10 @@ struct Merged {
     arch: Option<Arch>,
     description: Option<String>,
     suites: Vec<String>,
+    sections: BTreeSet<String>,
     kernel: Option<String>,
+    kernel_suite: Option<String>,
+    pi: Option<Pi>,
     boot_package: Option<String>,
     stub: Option<String>,
     loader: Option<String>,
@@ -140,12 +146,17 @@ impl Merged {
         set(&mut self.name, fragment.board.name.map(Spanned::into_inner));
         set(&mut self.description, fragment.board.description);
         let parts = fragment.parts;
-        for suite in parts.suites {
+        for name in parts.suites.iter().chain(&parts.sections).chain(&parts.kernel_suite) {
             // A host name or address here would tie the image to one mirror.
-            if !suite.get_ref().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-                return Err(source.wrong(&suite, "a suite is named by a-z, 0-9 and -".to_owned()));
+            if !name.get_ref().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+                return Err(source.wrong(name, "a suite is named by a-z, 0-9 and -".to_owned()));
             }
-            self.suites.push(suite.into_inner());
+        }
+        self.suites.extend(parts.suites.into_iter().map(Spanned::into_inner));
+        self.sections.extend(parts.sections.into_iter().map(Spanned::into_inner));
+        set(&mut self.kernel_suite, parts.kernel_suite.map(Spanned::into_inner));
+        if let Some(part) = parts.pi {
+            self.pi = Some(pi(source, part)?);
         }
         for path in parts.boot.stub.iter().chain(&parts.boot.loader).chain(parts.files.values().flatten()) {
             check_package_path(source, path)?;
@@ -205,6 +216,16 @@ impl Merged {
         if self.suites.is_empty() {
             return Err(missing("parts.suites"));
         }
+        let boot = match self.pi {
+            Some(pi) => Boot::Pi(pi),
+            None => Boot::Uefi(Uefi {
+                package: self.boot_package.ok_or_else(|| missing("parts.boot.package"))?,
+                stub: self.stub.ok_or_else(|| missing("parts.boot.stub"))?,
+                loader: self.loader.ok_or_else(|| missing("parts.boot.loader"))?,
+                removable_name: self.removable_name.ok_or_else(|| missing("parts.boot.removable_name"))?,
+                installed_name: self.installed_name.ok_or_else(|| missing("parts.boot.installed_name"))?,
+            }),
+        };
         Ok(Manifest {
             version: VERSION,
             board: Board {
@@ -214,18 +235,10 @@ impl Merged {
             },
             parts: Parts {
                 suites: self.suites,
+                sections: self.sections.into_iter().collect(),
                 kernel: self.kernel.ok_or_else(|| missing("parts.kernel"))?,
-                boot: Boot {
-                    package: self.boot_package.ok_or_else(|| missing("parts.boot.package"))?,
-                    stub: self.stub.ok_or_else(|| missing("parts.boot.stub"))?,
-                    loader: self.loader.ok_or_else(|| missing("parts.boot.loader"))?,
-                    removable_name: self
-                        .removable_name
-                        .ok_or_else(|| missing("parts.boot.removable_name"))?,
-                    installed_name: self
-                        .installed_name
-                        .ok_or_else(|| missing("parts.boot.installed_name"))?,
-                },
+                kernel_suite: self.kernel_suite,
+                boot,
                 files: self.files,
                 libraries: self.libraries.into_iter().collect(),
                 tools: self.tools.into_iter().collect(),
@@ -271,6 +284,26 @@ fn size(
         *slot = Some(value.into_inner());
     }
     Ok(())
+}
+
+/// What a Raspberry Pi starts by, checked.
+fn pi(source: &Text<'_>, part: PiPart) -> Result<Pi, ManifestError> {
+    for path in &part.firmware {
+        check_package_path(source, path)?;
+    }
+    for path in &part.device_trees {
+        if !Path::new(path.get_ref()).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(source.wrong(path, "a device tree is named by a relative path without ..".to_owned()));
+        }
+    }
+    let config = part.config.map(Spanned::into_inner).unwrap_or_default();
+    let plain = |list: Vec<Spanned<String>>| list.into_iter().map(Spanned::into_inner).collect();
+    Ok(Pi {
+        package: part.package,
+        firmware: plain(part.firmware),
+        device_trees: plain(part.device_trees),
+        config,
+    })
 }
 
 fn check_package_path(source: &Text<'_>, path: &Spanned<String>) -> Result<(), ManifestError> {

@@ -52,9 +52,13 @@ pub(super) struct BoardPart {
 pub(super) struct PartsPart {
     #[serde(default)]
     pub(super) suites: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) sections: Vec<Spanned<String>>,
     pub(super) kernel: Option<String>,
+    pub(super) kernel_suite: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) boot: BootPart,
+    pub(super) pi: Option<PiPart>,
     #[serde(default)]
     pub(super) files: BTreeMap<String, Vec<Spanned<String>>>,
     #[serde(default)]
@@ -73,6 +77,18 @@ pub(super) struct BootPart {
     pub(super) loader: Option<Spanned<String>>,
     pub(super) removable_name: Option<String>,
     pub(super) installed_name: Option<String>,
+}
+
+/// Of boards that start as a Raspberry Pi does.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PiPart {
+    pub(super) package: Option<String>,
+    #[serde(default)]
+    pub(super) firmware: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) device_trees: Vec<Spanned<String>>,
+    pub(super) config: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

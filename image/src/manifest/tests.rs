@@ -62,6 +62,53 @@ fn the_boards_of_the_repository_are_whole() {
 }
 
 #[test]
+fn a_board_of_another_architecture_names_what_its_programs_are_linked_against() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../board-configs");
+    let manifest = load(&configs, "qemu-aarch64").unwrap();
+    assert_eq!(manifest.board.arch, Arch::Arm64);
+    assert!(manifest.parts.build.iter().any(|package| package == "libtss2-dev"));
+    // What an older board's record says does not change by that.
+    let json = serde_json::to_value(load(&configs, "x86_64").unwrap()).unwrap();
+    assert_eq!(json["parts"].get("build"), None);
+}
+
+#[test]
+fn boards_of_the_raspberry_pi_say_what_their_firmware_needs() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../board-configs");
+    for (name, package, suite) in
+        [("rpi4", Some("raspi-firmware"), None), ("rpi5", None, Some("trixie-backports"))]
+    {
+        let manifest = load(&configs, name).unwrap();
+        let Boot::Pi(pi) = &manifest.parts.boot else { panic!("{name} starts otherwise") };
+        assert_eq!((pi.package.as_deref(), manifest.parts.kernel_suite.as_deref()), (package, suite));
+        for line in ["arm_64bit=1", "kernel=vmlinuz", "initramfs initrd followkernel", "enable_uart=1"] {
+            assert!(pi.config.lines().any(|found| found == line), "{name}: {line}");
+        }
+        assert!(manifest.kernel.cmdline.iter().any(|word| word.value == "gpt"));
+    }
+    let own = |pi: &str| {
+        let own = format!("inherit = \"base.toml\"\n[board]\nname = \"b\"\n[parts.pi]\n{pi}\n");
+        refused(&[("base.toml", BASE), ("x/b.toml", &board(&own))])
+    };
+    assert!(own("firmware = [\"start4.elf\"]").starts_with("x/b.toml:7: a path in a package"));
+    assert!(own("device_trees = [\"../a.dtb\"]").starts_with("x/b.toml:7: a device tree"));
+}
+
+#[test]
+fn a_board_does_without_modules_that_its_kernel_lacks() {
+    let without = |name: &str| {
+        let own = format!(
+            "inherit = \"base.toml\"\n[board]\nname = \"b\"\n[kernel]\nwithout_modules = [\"{name}\"]\nmodules = [\"igc\"]\n"
+        );
+        load(folder(&[("base.toml", BASE), ("x/b.toml", &board(&own))]).path(), "b")
+    };
+    let manifest = without("nvme").unwrap();
+    assert_eq!(manifest.kernel.modules.iter().map(|entry| entry.value.as_str()).collect::<Vec<_>>(), ["igc"]);
+    let error = without("uas").unwrap_err().to_string();
+    assert_eq!(error, "x/b.toml:7: no inherited file lists the module \"uas\"");
+}
+
+#[test]
 fn later_files_win_and_lists_grow_in_order() {
     let own = board(
         "inherit = [\"base.toml\", \"usb.toml\"]\n[board]\nname = \"b\"\n[kernel]\ncmdline = [\"quiet\"]\nmodules = [\"igc\"]\n[disk]\nesp_mib = 256\n",

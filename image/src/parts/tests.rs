@@ -24,8 +24,48 @@ fn request() -> Request {
     Request {
         arch: Arch::Amd64,
         suites: vec!["no-such-suite".to_owned()],
+        sections: Vec::new(),
         packages: vec!["a".to_owned()],
         kernel: None,
+        kernel_suite: None,
+    }
+}
+
+#[test]
+fn a_choice_is_known_again_by_what_was_asked_for() {
+    let text = r#"Request { arch: Amd64, suites: ["no-such-suite"], packages: ["a"], kernel: None }"#;
+    let known = Sha256::of(text.as_bytes()).to_string();
+    assert_eq!(key(&request()), format!("amd64-{}", &known[..16]));
+    let other = Request { sections: vec!["non-free-firmware".to_owned()], ..request() };
+    assert_ne!(key(&other), key(&request()));
+    assert_ne!(
+        key(&Request { kernel_suite: Some("trixie-backports".to_owned()), ..request() }),
+        key(&request())
+    );
+}
+
+#[test]
+fn a_kernel_in_pieces_is_put_together() {
+    let cache = tempfile::tempdir().unwrap();
+    let debs = cache.path().join("debs");
+    fs::create_dir_all(&debs).unwrap();
+    let part = |name: &str, file: &str| {
+        let folder = cache.path().join("unpacked").join(name);
+        fs::create_dir_all(folder.join("usr/lib/modules/7")).unwrap();
+        fs::write(folder.join("usr/lib/modules/7").join(file), name).unwrap();
+        Unpacked { package: package(&debs, name), folder }
+    };
+    let whole = [part("linux-image-7-a", "modules.builtin")];
+    assert_eq!(kernel(cache.path(), &whole).unwrap().as_ref(), whole.first());
+    let pieces = [
+        part("linux-image-7-b", "nothing"),
+        part("linux-base-7-b", "modules.builtin"),
+        part("linux-binary-7-b", "vmlinuz"),
+    ];
+    let kernel = kernel(cache.path(), &pieces).unwrap().unwrap();
+    assert_eq!(kernel.package.package, "linux-image-7-b");
+    for file in ["modules.builtin", "vmlinuz"] {
+        kernel.file(&format!("/usr/lib/modules/7/{file}")).unwrap();
     }
 }
 

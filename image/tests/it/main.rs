@@ -3,4 +3,6 @@
 //! Packages are taken from the cache of earlier builds (`target/hearth/parts-cache`) or fetched.
 
 #[cfg(test)]
+mod other_boards;
+#[cfg(test)]
 mod whole_image;

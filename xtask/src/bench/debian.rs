@@ -77,7 +77,7 @@ impl System {
         fs::create_dir_all(&self.folder).with_context(|| format!("making {}", self.folder.display()))?;
         let suites = ["trixie".to_owned(), "trixie-security".to_owned()];
         let sources = self.folder.join("debian.sources");
-        fs::write(&sources, image::apt::sources::of_machine(&suites)?)
+        fs::write(&sources, image::apt::sources::of_machine(&suites, &[])?)
             .with_context(|| format!("writing {}", sources.display()))?;
         let hook = self.folder.join("customize");
         fs::write(&hook, format!("#!/bin/sh\nset -eu\n{CUSTOMIZE}"))

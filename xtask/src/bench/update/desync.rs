@@ -44,7 +44,7 @@ pub(crate) fn find(folder: &Path) -> Result<Option<Found>> {
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
     };
     write("status", "")?;
-    write("sources/suite.sources", &image::apt::sources::of_machine(&[SUITE.to_owned()])?)?;
+    write("sources/suite.sources", &image::apt::sources::of_machine(&[SUITE.to_owned()], &[])?)?;
     apt("apt-get", folder, &["update", "--error-on=any"])?;
     let policy = apt("apt-cache", folder, &["policy", PACKAGE])?;
     let Some(candidate) = candidate(&policy) else { return Ok(None) };

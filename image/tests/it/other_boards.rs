@@ -1,0 +1,152 @@
+//! Boards of another architecture than the machine that builds: which files start them, and what their disks hold.
+
+use image::BuildInputs;
+use image::BuiltImage;
+use image::arch::Arch;
+use image::parts::Choice;
+use image::progress::Silent;
+use image::root::Programs;
+use object::Object;
+use object::ObjectSection;
+use object::read::pe::PeFile64;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+const REPO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A program for the boards that needs the C library, or is static.
+fn compile(folder: &Path, name: &str, more: &[&str]) -> PathBuf {
+    let source = folder.join(format!("{name}.c"));
+    fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    let program = folder.join(name);
+    let compiler = format!("{}-gcc", Arch::Arm64.library_folder());
+    let made = Command::new(compiler).args(more).arg("-o").arg(&program).arg(&source).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    program
+}
+
+fn build(folder: &Path, board: &str) -> BuiltImage {
+    let (fixed, dynamic) = (compile(folder, "fixed", &["-static"]), compile(folder, "dynamic", &[]));
+    let programs = Programs {
+        containerd_lite: dynamic.clone(),
+        init: fixed.clone(),
+        netd: dynamic.clone(),
+        hostd: dynamic.clone(),
+        storaged: dynamic.clone(),
+        installer: dynamic.clone(),
+        containerd_lite_run: dynamic.clone(),
+        containerd_lite_unpack: dynamic,
+        app_init: fixed,
+    };
+    let console = folder.join("console");
+    fs::create_dir_all(&console).unwrap();
+    fs::write(console.join("index.html"), "<!doctype html><title>Hearth</title>").unwrap();
+    let inputs = BuildInputs {
+        repo: Path::new(REPO),
+        board,
+        version: "0.0.1",
+        out: &folder.join("out"),
+        cache: &Path::new(REPO).join("target/hearth/parts-cache"),
+        programs: &programs,
+        console: &console,
+        choice: Choice::Kept,
+        signer: None,
+        policy: None,
+        updates: None,
+        progress: &Silent,
+    };
+    image::build(&inputs).unwrap()
+}
+
+fn record(built: &BuiltImage) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(built.folder.join("manifest.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_machine_for_arm_with_uefi_has_one_slot_file_and_a_loader_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let built = build(folder.path(), "qemu-aarch64");
+    let slot = fs::read(&built.slot).unwrap();
+    let file = PeFile64::parse(slot.as_slice()).unwrap();
+    assert_eq!(file.architecture(), object::Architecture::Aarch64);
+    let cmdline = file.section_by_name(".cmdline").unwrap().data().unwrap().to_vec();
+    let cmdline = String::from_utf8_lossy(&cmdline).into_owned();
+    for word in ["console=ttyAMA0,115200", "hearth.board=qemu-aarch64", "rootfstype=ramfs"] {
+        assert!(
+            cmdline.split_whitespace().any(|found| found.trim_end_matches('\0') == word),
+            "{word}: {cmdline}"
+        );
+    }
+    let loader = built.loader.as_ref().unwrap();
+    assert_eq!(
+        (loader.removable_name.as_str(), loader.installed_name.as_str()),
+        ("BOOTAA64.EFI", "systemd-bootaa64.efi")
+    );
+    let root = built.folder.join("root");
+    for path in [
+        "usr/share/hearth/update/systemd-bootaa64.efi",
+        "usr/lib/aarch64-linux-gnu/libtss2-tcti-device.so.0",
+        "usr/lib/aarch64-linux-gnu/libc.so.6",
+    ] {
+        assert!(root.join(path).is_file(), "{path}");
+    }
+    let record = record(&built);
+    assert_eq!(record["pcr_11"], built.pcr_11.unwrap().to_string());
+    let modules = record["modules"].as_array().unwrap();
+    assert!(modules.iter().any(|name| name == "tpm_tis"), "{modules:?}");
+}
+
+/// A disk's FAT partition: name and size of each file at its top.
+fn files_of(disk: &Path, start_mib: u64, mib: u64) -> Vec<(String, u64)> {
+    let bytes = fs::read(disk).unwrap();
+    let range = usize::try_from(start_mib << 20).unwrap()..usize::try_from((start_mib + mib) << 20).unwrap();
+    let mut volume = std::io::Cursor::new(bytes[range].to_vec());
+    let system = fatfs::FileSystem::new(&mut volume, fatfs::FsOptions::new()).unwrap();
+    let mut found: Vec<(String, u64)> =
+        system.root_dir().iter().map(Result::unwrap).map(|entry| (entry.file_name(), entry.len())).collect();
+    found.sort();
+    found
+}
+
+fn expect_pi(board: &str, more: &[&str], console: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let built = build(folder.path(), board);
+    let mut expected = ["cmdline.txt", "config.txt", "hearth-version", "initrd", "vmlinuz"].to_vec();
+    expected.extend(more);
+    expected.sort_unstable();
+    let first = files_of(&built.image, 1, 16);
+    assert_eq!(first.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["autoboot.txt"]);
+    let a = files_of(&built.image, 17, 256);
+    assert_eq!(a.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected);
+    for (name, size) in &a {
+        assert_eq!(fs::metadata(built.slot.join(name)).unwrap().len(), *size, "{name}");
+    }
+    assert!(files_of(&built.image, 273, 256).is_empty());
+
+    let text = |name: &str| fs::read_to_string(built.slot.join(name)).unwrap();
+    assert_eq!(text("hearth-version"), "0.0.1\n");
+    let cmdline = text("cmdline.txt");
+    assert_eq!(cmdline.lines().count(), 1, "{cmdline}");
+    for word in ["gpt", console, &format!("hearth.board={board}")] {
+        assert!(cmdline.split_whitespace().any(|found| found == word), "{word}: {cmdline}");
+    }
+    // Every line says what it is for, or stands below one that does.
+    assert!(text("config.txt").starts_with("# "), "{}", text("config.txt"));
+    let kernel = fs::read(built.slot.join("vmlinuz")).unwrap();
+    assert_eq!(kernel[..2], [0x1f, 0x8b]);
+    let record = record(&built);
+    assert!(record.get("pcr_11").is_none() && built.loader.is_none());
+}
+
+#[test]
+fn a_raspberry_pi_4_has_firmware_kernel_and_device_trees_on_side_a() {
+    let more = ["bcm2711-rpi-4-b.dtb", "bcm2711-rpi-400.dtb", "fixup4.dat", "start4.elf"];
+    expect_pi("rpi4", &more, "console=ttyS1,115200");
+}
+
+#[test]
+fn a_raspberry_pi_5_has_kernel_and_device_trees_on_side_a() {
+    expect_pi("rpi5", &["bcm2712-d-rpi-5-b.dtb", "bcm2712-rpi-5-b.dtb"], "console=ttyAMA10,115200");
+}
