@@ -400,11 +400,12 @@ impl Updates {
         let Pulse { asked, failures, clock_is_set } = *lock(&self.0.schedule);
         let armed = self.slots().and_then(|slots| slots.armed);
         let kept = lock(&self.0.kept);
+        let wall = self.0.clock.wall_unix();
         Facts {
             mode: kept.settings.mode,
-            window: kept.settings.window,
+            window: kept.settings.window.hours_at(wall),
             uptime: self.0.clock.uptime().as_secs(),
-            wall: self.0.clock.wall_unix(),
+            wall,
             clock_is_set,
             asked,
             failures,

@@ -1,6 +1,7 @@
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import { api, ApiError } from "../api/client";
 import type { User } from "../api/types";
+import { tellZone } from "../api/zone";
 import { advance, setupRequest, startWizard, type Field, type Wizard } from "../logic/wizard";
 import { CardPage } from "../ui/page";
 import { AccountStep } from "./account";
@@ -39,6 +40,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
     send({ kind: "send" });
     try {
       send({ kind: "accepted", result: await api.setup(setupRequest(wizard.draft)) });
+      void tellZone();
     } catch (error) {
       if (error instanceof ApiError) send({ kind: "refused", error });
       else send({ kind: "unanswered", setUpMeanwhile: await isSetUp() });

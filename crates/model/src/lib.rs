@@ -10,6 +10,7 @@ pub mod control;
 pub mod names;
 pub mod network;
 pub mod paths;
+pub mod release;
 pub mod report;
 pub mod storage;
 pub mod update;

@@ -175,7 +175,7 @@ impl Home {
             fs::create_dir_all(&places.trust).unwrap();
             let (_version, root) = world.repository().newest_root().unwrap().unwrap();
             fs::write(places.trust.join("root.json"), root).unwrap();
-            let source = r#"{"url":"https://updates.example","channel":"stable","built":1767225600}"#;
+            let source = r#"{"url":"https://updates.example","channel":"stable"}"#;
             fs::write(places.trust.join("source.json"), source).unwrap();
         };
         let servers = Arc::new(InFolder(world.path()));

@@ -37,6 +37,8 @@ mod older_copies;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]
+mod publishing;
+#[cfg(test)]
 mod reset;
 #[cfg(test)]
 mod sealed;

@@ -9,7 +9,10 @@ use anyhow::ensure;
 use model::control::ControlRequest;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
+use qemu_tests::VmBuilder;
+use qemu_tests::esp::Esp;
 use qemu_tests::gdb;
+use qemu_tests::releases::Releases;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
 use qemu_tests::updates::Home;
@@ -97,6 +100,31 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
         // Nothing is tried again.
         let report = home.expect_kept("0.1.0")?;
         ensure!(report.armed.is_none() && report.failed.len() == 3, "{report:?}");
+        home.ask(&ControlRequest::Reboot)?;
+        home.expect_boot("0.1.0")?;
+        home.expect_kept("0.1.0").map(drop)
+    });
+}
+
+#[test]
+fn a_full_boot_partition_costs_the_update_and_nothing_else() {
+    scenario("updates-full", |folder| {
+        let artifacts = Artifacts::load()?;
+        let update = slot(&artifacts, "0.1.1", "")?;
+        let releases = Releases::new(&artifacts, &folder.join("repository"))?;
+        releases.add("0.1.1", &update)?;
+        // Somebody filled it, up to half a system.
+        let free = Esp::look(&artifacts.image)?.free()?;
+        let rest = usize::try_from(free)?.saturating_sub(update.len() + update.len() / 2);
+        let shelf = [("0.1.1", update), ("filler", vec![0; rest])];
+        let mut home = Home::start(folder, &artifacts, &shelf, releases.metadata()?, VmBuilder::tpm)?;
+        home.expect_kept("0.1.0")?;
+
+        home.bring("0.1.1")?;
+        let report = home.try_to_install("0.1.1")?;
+        let problem = report.last.and_then(|last| last.problem).context("it was installed")?;
+        ensure!(problem.contains("the boot partition is full"), "{problem}");
+        ensure!(report.armed.is_none(), "a part of a system is armed");
         home.ask(&ControlRequest::Reboot)?;
         home.expect_boot("0.1.0")?;
         home.expect_kept("0.1.0").map(drop)
