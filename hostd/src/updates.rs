@@ -81,6 +81,8 @@ pub struct Places {
     pub running_system: Option<Arc<File>>,
     /// The root of the running system, from whose programs new ones are made.
     pub root: PathBuf,
+    /// Bytes of the disk that an update leaves for everything else.
+    pub reserve: u64,
 }
 
 impl Default for Places {
@@ -90,6 +92,7 @@ impl Default for Places {
             trust: model::paths::UPDATE_TRUST.into(),
             running_system: None,
             root: "/".into(),
+            reserve: 256 << 20,
         }
     }
 }

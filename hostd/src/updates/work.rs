@@ -373,6 +373,7 @@ impl Updates {
             folder: self.0.places.folder.clone(),
             running_system: self.0.places.running_system.clone(),
             programs: self.0.places.root.clone(),
+            reserve: self.0.places.reserve,
             clock: Clock { system: self.0.clock.wall_unix(), at_least: kept.good_time.max(RELEASED), trust },
             asker,
             place: Place {
