@@ -2,7 +2,7 @@
 //!
 //! What rare keys sign is made as a draft, a file that signatures are added to, here or elsewhere; then it is committed.
 
-use crate::command::repository;
+use crate::command::target;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
@@ -251,10 +251,8 @@ fn root(arguments: &RootArguments) -> Result<()> {
 }
 
 fn add(arguments: &AddArguments) -> Result<()> {
-    let built = arguments
-        .image
-        .clone()
-        .unwrap_or_else(|| repository().join("target/hearth").join(arguments.board.as_str()));
+    let built =
+        arguments.image.clone().unwrap_or_else(|| target().join("hearth").join(arguments.board.as_str()));
     let manifest: Value =
         serde_json::from_slice(&read(&built.join("manifest.json"))?).context("manifest.json is broken")?;
     if manifest.get("board").and_then(Value::as_str) != Some(arguments.board.as_str()) {

@@ -2,6 +2,7 @@
 
 use crate::bars::Bars;
 use crate::command::repository;
+use crate::command::target;
 use crate::host_packages::say;
 use anyhow::Context;
 use anyhow::Result;
@@ -83,7 +84,7 @@ pub(crate) fn from(slot: &[u8], board: &str, built: &Built<'_>) -> Result<Option
     if version.order(built.version) != Ordering::Less {
         bail!("version {version} is not before {}", built.version);
     }
-    let hearth = repository().join("target/hearth");
+    let hearth = target().join("hearth");
     let old = hearth.join(format!("{board}-before"));
     let bars = Bars::new();
     let (repo, cache) = (repository(), hearth.join("parts-cache"));
