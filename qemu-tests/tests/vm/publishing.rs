@@ -4,7 +4,7 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use qemu_tests::Artifacts;
-use qemu_tests::artifacts::repository;
+use qemu_tests::artifacts::target;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
 use serde_json::Value;
@@ -69,15 +69,12 @@ impl Office {
 
     /// What a person would type, in this folder.
     fn publish(&self, arguments: &[&str]) -> Result<String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let said = Command::new(cargo)
+        let said = Command::new(target().join("release/xtask"))
             .current_dir(&self.folder)
-            .args(["run", "--quiet", "--release", "--package", "xtask", "--manifest-path"])
-            .arg(repository().join("Cargo.toml"))
-            .args(["--", "publish"])
+            .arg("publish")
             .args(arguments)
             .output()
-            .context("cannot run cargo")?;
+            .context("cannot run xtask, which `cargo xtask` builds")?;
         let words = String::from_utf8_lossy(&said.stderr).into_owned();
         ensure!(said.status.success(), "publish {}: {words}", arguments.join(" "));
         Ok(words)
