@@ -46,9 +46,9 @@ fn an_update_is_kept_when_healthy_and_given_up_when_not() {
         home.ask(&ControlRequest::Reboot)?;
         home.expect_boot("0.1.1")?;
 
-        for version in ["0.1.2", "0.1.3"] {
+        for (version, reason) in [("0.1.2", "it did not come up"), ("0.1.3", "the kernel stopped")] {
             home.take(version)?;
-            home.expect_fall_back("0.1.1", version, "it did not come up")?;
+            home.expect_fall_back("0.1.1", version, reason)?;
         }
 
         home.take("0.1.4")?;
@@ -81,7 +81,7 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
         home.expect_kept("0.1.0")?;
 
         home.take("0.1.1")?;
-        home.expect_fall_back("0.1.0", "0.1.1", "it did not come up")?;
+        home.expect_fall_back("0.1.0", "0.1.1", "the kernel stopped")?;
 
         home.take("0.1.2")?;
         home.expect_fall_back("0.1.0", "0.1.2", "the data did not open")?;
