@@ -61,10 +61,19 @@ struct Office {
 impl Office {
     fn open(folder: &Path) -> Result<Self> {
         let office = Self { folder: folder.to_owned() };
-        for key in ["alice-root", "bob-root", "carol-root", "alice-targets", "bob-targets", "s", "t"] {
+        for key in ["alice-root", "bob-root", "carol-root", "alice-targets", "s", "t"] {
             office.publish(&["key", key])?;
         }
+        office.openssl("genpkey -algorithm ed25519 -out bob-targets.pem")?;
+        office.openssl("pkey -in bob-targets.pem -pubout -out bob-targets.pub")?;
         Ok(office)
+    }
+
+    /// In the place of a token, which makes keys and signs bytes.
+    fn openssl(&self, words: &str) -> Result<()> {
+        let done = Command::new("openssl").current_dir(&self.folder).args(words.split(' ')).output()?;
+        ensure!(done.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
     }
 
     /// What a person would type, in this folder.
@@ -159,9 +168,7 @@ impl Office {
 
         // Bob's key is in a token, which signs bytes and nothing else.
         self.publish(&["payload", "list.json", "list.payload"])?;
-        let signs = "pkeyutl -sign -rawin -inkey bob-targets.pem -in list.payload -out list.sig";
-        let signed = Command::new("openssl").current_dir(&self.folder).args(signs.split(' ')).output()?;
-        ensure!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+        self.openssl("pkeyutl -sign -rawin -inkey bob-targets.pem -in list.payload -out list.sig")?;
         let put_in = |public| ["sign", "list.json", "--signature", "list.sig", "--public", public];
         println!("under another name: {}", self.refused(&put_in("s.pub"))?);
         self.publish(&put_in("bob-targets.pub"))?;
