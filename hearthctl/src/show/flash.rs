@@ -4,6 +4,7 @@ use super::bytes;
 use super::duration;
 use super::table;
 use flash::disks::Disk;
+use flash::disks::Objection;
 use flash::write::Written;
 use model::preset::Preset;
 use qrcodegen::QrCode;
@@ -45,14 +46,17 @@ pub fn disks(disks: &[Disk], all: bool) -> String {
         .iter()
         .filter(|disk| all || disk.removable)
         .map(|disk| {
-            let against: Vec<String> = if disk.uses.is_empty() {
-                disk.objections.iter().map(ToString::to_string).collect()
-            } else {
-                disk.uses.iter().map(ToString::to_string).collect()
-            };
+            let uses: Vec<String> = disk.uses.iter().map(ToString::to_string).collect();
+            // What it is used for says more than that it is; that it is built in shows in the list itself.
+            let against = disk.objections.iter().filter_map(|objection| match objection {
+                Objection::InUse => Some(uses.join(", ")),
+                Objection::Internal => None,
+                Objection::System | Objection::ReadOnly | Objection::Sectors => Some(objection.to_string()),
+            });
+            let against: Vec<String> = against.collect();
             let model = if disk.model.is_empty() { "no name".to_owned() } else { disk.model.clone() };
             let path = disk.path.display().to_string();
-            vec![path, bytes(disk.size), disk.bus.to_string(), model, against.join(", ")]
+            vec![path, bytes(disk.size), disk.bus.to_string(), model, against.join(": ")]
         })
         .collect();
     let hidden = disks.iter().filter(|disk| !all && !disk.removable).count();

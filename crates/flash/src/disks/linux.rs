@@ -71,9 +71,9 @@ fn node(folder: &Path, partition_of: Option<&str>, bus: Bus) -> Node {
     let model = match bus {
         Bus::SdCard | Bus::Emmc => words(&["device/name"]),
         Bus::Loop => words(&["loop/backing_file"]),
-        Bus::Usb | Bus::Nvme | Bus::Scsi | Bus::Virtual | Bus::Other => {
-            words(&["device/vendor", "device/model"])
-        }
+        // Virtio's vendor is a number.
+        Bus::Virtual => String::new(),
+        Bus::Usb | Bus::Nvme | Bus::Scsi | Bus::Other => words(&["device/vendor", "device/model"]),
     };
     Node {
         name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
