@@ -1,11 +1,12 @@
 //! The whole way from a board's name to a bootable disk image.
 //!
 //! ```text
-//! manifest ─ parts ─ modules ─ root tree ─ root.erofs ─ initrd ─ slot.efi ─ hearth.img ─ hearth.img.zst
+//! manifest ─ parts ─ modules ─ root tree ─ root.erofs ─ initrd ─ slot.efi ─ hearth.img ─ hearth.img.bmap, hearth.img.zst
 //! ```
 //! Everything is written to `<out>/`, what a slot is made from to `<out>/parts/`. The results depend on the inputs only: no clock, no
 //! random number, no machine name.
 
+mod block_map;
 pub mod record;
 
 use crate::digest::Sha256;
@@ -157,6 +158,15 @@ pub enum BuildError {
     /// The disk cannot be written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// What of the disk image has to be written cannot be told.
+    #[error("cannot map {path}")]
+    BlockMap {
+        /// The image.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: flash::used::UsedError,
+    },
     /// The bill of materials cannot be made.
     #[error(transparent)]
     Sbom(#[from] SbomError),
@@ -275,6 +285,9 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     };
     disk::write(&plan, &image)?;
 
+    let map = inputs.out.join("hearth.img.bmap");
+    block_map::write(&image, &map)?;
+
     progress.step("Compressing the disk image");
     let compressed = inputs.out.join("hearth.img.zst");
     compress(&image, &compressed, progress)?;
@@ -282,8 +295,9 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     progress.step("Writing the bill of materials");
     let sbom = sbom::document(inputs.repo, inputs.version, &manifest, &packages)?;
     write(&inputs.out.join("sbom.spdx.json"), &json("sbom.spdx.json", &sbom)?)?;
-    let files = record::files(&[&image, &compressed, &slot, &root_image, &inputs.out.join("sbom.spdx.json")])
-        .map_err(|(path, source)| BuildError::File { path, source })?;
+    let files =
+        record::files(&[&image, &compressed, &map, &slot, &root_image, &inputs.out.join("sbom.spdx.json")])
+            .map_err(|(path, source)| BuildError::File { path, source })?;
     let image_record = record::Image {
         root: &root_record,
         root_sha256,

@@ -10,6 +10,7 @@ mod console;
 mod dependencies;
 mod fuzz;
 mod host_packages;
+mod imager;
 mod layers;
 mod lint;
 mod metadata;
@@ -44,6 +45,8 @@ enum Task {
     Bench(bench::BenchArguments),
     /// Makes and extends a repository of updates, and bundles (docs/releasing.md)
     Publish(publish::PublishArguments),
+    /// Makes the list by which Raspberry Pi Imager offers the images (docs/flashing.md)
+    ImagerList(imager::ImagerArguments),
     /// Formats the Rust sources
     Fmt,
     /// Format, clippy, text rules, layering, licences
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
         Task::Publish(arguments) => publish::publish(&arguments),
+        Task::ImagerList(arguments) => imager::list(&arguments),
         Task::Fmt => command::cargo(["fmt", "--all"]).run(),
         Task::Lint => lint::lint(),
         Task::CheckLayers => layers::check(),
