@@ -27,9 +27,7 @@ HEARTH_PROGRAMS = \
 	netd \
 	storaged
 
-HEARTH_BUILT = $(call qstrip,$(BR2_PACKAGE_HEARTH_PROGRAMS))
-
-ifeq ($(HEARTH_BUILT),)
+ifeq ($(call qstrip,$(BR2_PACKAGE_HEARTH_PROGRAMS)),)
 
 HEARTH_DEPENDENCIES += host-pkgconf host-rustc
 HOST_HEARTH_DEPENDENCIES += host-rustc
@@ -39,6 +37,9 @@ HEARTH_CARGO = \
 	--config 'source.crates-io.replace-with="vendored"' \
 	--config 'source.vendored.directory="$(call qstrip,$(BR2_PACKAGE_HEARTH_CRATES))"' \
 	rustc --release --offline --locked
+
+# The starter of containers is one file, and the library has a static form only if asked for.
+LIBSECCOMP_CONF_OPTS += --enable-static
 
 # Profiles are those of the workspace, not Buildroot's.
 HEARTH_CARGO_ENV = \
@@ -67,6 +68,7 @@ HEARTH_IMAGE_BUILDER = $(@D)/target/release/hearth-image
 
 else
 
+HEARTH_BUILT = $(call qstrip,$(BR2_PACKAGE_HEARTH_PROGRAMS))
 HEARTH_IMAGE_BUILDER = $(HEARTH_BUILT)/hearth-image
 
 endif
