@@ -5,6 +5,7 @@
 mod artifacts;
 mod bars;
 mod bench;
+mod buildroot;
 mod command;
 mod console;
 mod dependencies;
@@ -42,6 +43,8 @@ enum Task {
     Fuzz(fuzz::FuzzArguments),
     /// Measures size, boot and memory against Debian with systemd, what network, storage, containers and updates cost; writes target/bench/*.json
     Bench(bench::BenchArguments),
+    /// Builds an image from source with a checkout of Buildroot (docs/buildroot.md)
+    Buildroot(buildroot::BuildrootArguments),
     /// Makes and extends a repository of updates, and bundles (docs/releasing.md)
     Publish(publish::PublishArguments),
     /// Formats the Rust sources
@@ -61,6 +64,7 @@ fn main() -> Result<()> {
         Task::Test(arguments) => test::test(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
+        Task::Buildroot(arguments) => buildroot::buildroot(&arguments),
         Task::Publish(arguments) => publish::publish(&arguments),
         Task::Fmt => command::cargo(["fmt", "--all"]).run(),
         Task::Lint => lint::lint(),

@@ -13,7 +13,7 @@ HEARTH_DEPENDENCIES = host-hearth libseccomp openssl tpm2-tss
 HOST_HEARTH_DEPENDENCIES = host-hearth-erofs-utils
 
 # The repository's own build folders are large and are not sources.
-HEARTH_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude target --exclude node_modules --exclude buildroot-ext
+HEARTH_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude /target --exclude node_modules --exclude /buildroot-ext
 HOST_HEARTH_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = $(HEARTH_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS)
 
 HEARTH_PROGRAMS = \
@@ -37,9 +37,6 @@ HEARTH_CARGO = \
 	--config 'source.crates-io.replace-with="vendored"' \
 	--config 'source.vendored.directory="$(call qstrip,$(BR2_PACKAGE_HEARTH_CRATES))"' \
 	rustc --release --offline --locked
-
-# The starter of containers is one file, and the library has a static form only if asked for.
-LIBSECCOMP_CONF_OPTS += --enable-static
 
 # Profiles are those of the workspace, not Buildroot's.
 HEARTH_CARGO_ENV = \
