@@ -138,12 +138,14 @@ fn settings(arguments: &BuildrootArguments, out: &Path) -> Result<Settings> {
         (None, None) => None,
     };
     let console = console::build()?;
-    let module_key = inputs::module_key(&target().join("hearth/buildroot"))?;
+    let shared = target().join("hearth/buildroot");
+    let downloads = shared.join("dl");
+    let module_key = inputs::module_key(&shared)?;
     let (crates, programs) = match &substitutes {
         None => (Some(inputs::crates(out)?), None),
         Some(_) => (None, Some(inputs::programs(out)?)),
     };
-    Ok(Settings { mirror, substitutes, console, module_key, crates, programs })
+    Ok(Settings { downloads, mirror, substitutes, console, module_key, crates, programs })
 }
 
 /// Refuses a checkout of another release: hashes and options are those of one.

@@ -12,6 +12,8 @@ const EXTERNAL: &str = "$(BR2_EXTERNAL_HEARTH_PATH)/";
 /// What depends on this machine and this call, and therefore stands in no defconfig.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
+    /// Where downloaded sources are kept: not in the checkout.
+    pub(super) downloads: PathBuf,
     /// Folder with all sources.
     pub(super) mirror: Option<PathBuf>,
     /// Folder of substitutes.
@@ -41,6 +43,7 @@ impl Settings {
                 lines.push_str(&format!("{name}=\"{}\"\n", path.display()));
             }
         };
+        add("BR2_DL_DIR", &Some(&self.downloads));
         add("BR2_PACKAGE_HEARTH_CONSOLE", &Some(&self.console));
         add("BR2_PACKAGE_HEARTH_MODULE_KEY", &Some(&self.module_key));
         add("BR2_PACKAGE_HEARTH_CRATES", &self.crates.as_deref());
@@ -173,6 +176,7 @@ mod tests {
     #[test]
     fn what_depends_on_the_call_is_added() {
         let settings = Settings {
+            downloads: "/d".into(),
             mirror: Some("/m".into()),
             console: "/c".into(),
             module_key: "/k".into(),
@@ -181,6 +185,7 @@ mod tests {
         };
         let text = settings.defconfig("BR2_x86_64=y\n").unwrap();
         for line in [
+            "BR2_DL_DIR=\"/d\"",
             "BR2_PACKAGE_HEARTH_CONSOLE=\"/c\"",
             "BR2_PACKAGE_HEARTH_MODULE_KEY=\"/k\"",
             "BR2_PACKAGE_HEARTH_CRATES=\"/r\"",
