@@ -32,6 +32,7 @@ use crate::parts::Choice;
 use crate::parts::PartSet;
 use crate::parts::PartsError;
 use crate::parts::Request;
+use crate::parts::buildroot::Output;
 use crate::policy::PolicyError;
 use crate::policy::PolicySigner;
 use crate::progress::Progress;
@@ -212,10 +213,30 @@ struct Chosen {
 /// # Errors
 /// When anything on the way fails; the message says what to do where something can be done.
 pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
-    let progress = inputs.progress;
     let manifest = manifest::load(&inputs.repo.join("board-configs"), inputs.board)?;
+    let fetched = fetch(&manifest, &absolute(inputs.cache)?, inputs)?;
+    build_from(inputs, manifest, &fetched)
+}
+
+/// Builds the image from parts that Buildroot made instead of the distribution's packages; everything else is the same.
+///
+/// # Errors
+/// As [`build`]; and when Buildroot left something out.
+pub fn build_from_buildroot(inputs: &BuildInputs<'_>, output: &Output) -> Result<BuiltImage, BuildError> {
+    let manifest = manifest::load(&inputs.repo.join("board-configs"), inputs.board)?;
+    inputs.progress.step("Laying out what Buildroot made");
+    let adopted = output.adopt(&manifest, &inputs.out.join("buildroot")).map_err(PartsError::from)?;
+    build_from(inputs, adopted.manifest, &Fetched { board: adopted.board, tools: adopted.tools })
+}
+
+fn build_from(
+    inputs: &BuildInputs<'_>,
+    manifest: Manifest,
+    fetched: &Fetched,
+) -> Result<BuiltImage, BuildError> {
+    let progress = inputs.progress;
     let cache = absolute(inputs.cache)?;
-    let fetched = fetch(&manifest, &cache, inputs)?;
+    fs::create_dir_all(&cache).map_err(at(&cache))?;
     progress.step("Resolving kernel modules");
     let chosen = choose_modules(&manifest, &fetched.board, &cache)?;
 
@@ -226,7 +247,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     }
     fs::create_dir_all(&modules).map_err(at(&modules))?;
 
-    let loader_file = loader_part(inputs, &manifest, &fetched, &parts)?;
+    let loader_file = loader_part(inputs, &manifest, fetched, &parts)?;
 
     progress.step("Putting the root together");
     let packages = record::shipped(&fetched.board, &manifest);
@@ -264,7 +285,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     let root_sha256 = Sha256::of_file(&root_image).map_err(at(&root_image))?;
 
     progress.step("Writing the slot file");
-    slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
+    slot_parts(inputs, &manifest, fetched, &chosen, &parts, root_sha256)?;
     let slot = inputs.out.join("slot.efi");
     let approval = write_slot(inputs, &parts, &cache, &slot)?;
 

@@ -10,6 +10,8 @@
 //! cache/unpacked/<file>-<digest>/  each package in a folder of its own
 //! ```
 
+pub mod buildroot;
+
 use crate::apt::Apt;
 use crate::apt::AptError;
 use crate::digest::Sha256;
@@ -129,6 +131,9 @@ pub enum PartsError {
         /// The path.
         path: String,
     },
+    /// What Buildroot left cannot be used.
+    #[error(transparent)]
+    Buildroot(Box<buildroot::BuildrootError>),
     /// A package is needed but not listed.
     #[error("package {package} is not among the parts")]
     NotListed {
