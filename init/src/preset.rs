@@ -125,7 +125,7 @@ fn keep(place: &Place, part: &Preset) -> Result<(), TakeError> {
         fchown(&file, Some(place.owner), Some(place.owner))?;
         file.sync_all()?;
         fs::rename(&aside, &place.path)?;
-        File::open(place.path.parent().unwrap_or(Path::new("/")))?.sync_all()
+        File::open(place.path.parent().unwrap_or_else(|| Path::new("/")))?.sync_all()
     };
     write().map_err(|source| TakeError::Keep { path: place.path.clone(), source })
 }

@@ -85,7 +85,8 @@ impl FromStr for ClaimCode {
             }
         });
         let symbols = Zeroizing::new(symbols.take(SYMBOLS + 1).collect::<Vec<u8>>());
-        let exact = <[u8; SYMBOLS]>::try_from(symbols.as_slice()).map_err(|_| InvalidClaimCode::Length)?;
+        let exact =
+            <[u8; SYMBOLS]>::try_from(symbols.as_slice()).map_err(|_many| InvalidClaimCode::Length)?;
         Self::of(Zeroizing::new(exact))
     }
 }
