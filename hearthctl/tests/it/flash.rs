@@ -205,6 +205,7 @@ fn disks_and_results_read_well() {
     locked.objections = vec![Objection::ReadOnly];
     let mut system = disk("nvme0n1", Bus::Nvme, "Samsung SSD 990");
     system.uses = vec![Use::Mounted { place: "/".to_owned() }, Use::Swap];
+    system.objections = vec![Objection::System, Objection::InUse, Objection::Internal];
     let disks = [disk("mmcblk0", Bus::SdCard, "SC32G"), stick, locked, system];
     compare("flash-disks", &show::disks(&disks, false));
     compare("flash-disks-all", &show::disks(&disks, true));

@@ -1,7 +1,7 @@
 //! The claim code: what the first visitor must read off the box's own screen, so that the first on the network does not own it.
 //!
-//! It lives in memory only and is new at every start, unless the owner decided it before the first one. 60 random bits and five tries a code make guessing hopeless; the code is
-//! short enough to be typed from a television.
+//! It lives in memory only and is new at every start, unless the owner decided it before the first one. 60 random bits and five tries a
+//! code make guessing hopeless; the code is short enough to be typed from a television.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

@@ -125,7 +125,13 @@ async fn what_was_decided_before_the_first_start_holds_until_the_box_has_an_owne
         assert!(file.exists());
     }
     let running = hostd::start(settings(folder.path())).await.unwrap();
-    let done = Client::of(&running).post("/api/v1/setup", &setup_body("01ab2cde3fgh")).await;
+    let body = setup_body("01ab2cde3fgh");
+    let request = format!(
+        "POST /api/v1/setup HTTP/1.1\r\nhost: attic.local\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let done = Client::of(&running).exchange("attic.local", request.as_bytes()).await;
     assert_eq!(done.status, 201);
     wait_until("the preset is forgotten", async || !file.exists()).await;
     running.stop().await;
