@@ -185,7 +185,7 @@ pub(crate) enum Failure {
     },
     /// A disk was not written.
     #[error(transparent)]
-    Flash(#[from] FlashFailure),
+    Flash(Box<FlashFailure>),
     /// The result could not be printed.
     #[error("print the result")]
     Print {
@@ -193,6 +193,13 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// Boxed, because it is larger than all others.
+impl From<FlashFailure> for Failure {
+    fn from(failure: FlashFailure) -> Self {
+        Self::Flash(Box::new(failure))
+    }
 }
 
 impl Failure {

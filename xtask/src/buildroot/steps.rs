@@ -82,10 +82,10 @@ impl Make<'_> {
             let line = line.context("reading what make says")?;
             let line = String::from_utf8_lossy(&line);
             writeln!(file, "{line}").with_context(|| format!("writing {}", log.display()))?;
-            if let Some(step) = step(&line) {
-                if seen.insert(step.package.to_owned()) {
-                    bars.step(&format!("{} {} ({} of {packages})", step.package, step.version, seen.len()));
-                }
+            if let Some(step) = step(&line)
+                && seen.insert(step.package.to_owned())
+            {
+                bars.step(&format!("{} {} ({} of {packages})", step.package, step.version, seen.len()));
             }
             last.push_back(line.into_owned());
             if last.len() > LAST {

@@ -49,7 +49,7 @@ pub(crate) enum FlashFailure {
     #[error("{}: {}", disk.path.display(), reasons(disk, open))]
     Objections {
         /// The disk.
-        disk: Disk,
+        disk: Box<Disk>,
         /// What speaks against it.
         open: Vec<Objection>,
     },
