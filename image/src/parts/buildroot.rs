@@ -135,9 +135,10 @@ impl Output {
         let kernel = format!("{}{release}", super::KERNEL_PREFIX);
         self.boot(&manifest, &mut layout)?;
         let of_kernel = facts.get(KERNEL).cloned().unwrap_or_default();
-        let of = |name: &str| match name.starts_with(super::KERNEL_PREFIX) {
-            true => of_kernel.clone(),
-            false => facts.get(name).cloned().unwrap_or_default(),
+        let of = |name: &str| {
+            let facts =
+                if name.starts_with(super::KERNEL_PREFIX) { Some(&of_kernel) } else { facts.get(name) };
+            facts.cloned().unwrap_or_default()
         };
         let arch = manifest.board.arch.name();
         let board =
