@@ -89,6 +89,7 @@ fn is_free(entry: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 mod tests {
     use super::*;
     use fatfs::FatType;

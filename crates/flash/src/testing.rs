@@ -1,5 +1,7 @@
 //! A small image of the shape of ours, and a disk that loses power.
 
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
+
 use crate::target::Target;
 use fatfs::FatType;
 use fatfs::FileSystem;

@@ -81,6 +81,7 @@ fn measured<D: Read + Seek>(image: &mut D, first: u64, last: u64, size: u64) -> 
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 mod tests {
     use super::*;
     use crate::digest::Digest;

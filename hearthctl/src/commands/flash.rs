@@ -131,7 +131,11 @@ fn chosen(path: &Path, even_if: &[EvenIf]) -> Result<String, FlashFailure> {
         .copied()
         .filter(|objection| !even_if.iter().any(|even_if| even_if.answers(*objection)))
         .collect();
-    if open.is_empty() { Ok(show::called(&disk)) } else { Err(FlashFailure::Objections { disk: Box::new(disk), open }) }
+    if open.is_empty() {
+        Ok(show::called(&disk))
+    } else {
+        Err(FlashFailure::Objections { disk: Box::new(disk), open })
+    }
 }
 
 fn confirm(desk: &mut Desk<'_>, called: &str, path: &Path) -> Result<(), Failure> {

@@ -74,8 +74,9 @@ pub fn disks(disks: &[Disk], all: bool) -> String {
 /// How far it is: a bar, bytes, speed, what remains.
 #[must_use]
 pub fn bar(what: &str, done: u64, total: u64, passed: Duration) -> String {
-    let full =
-        (u128::from(done) * u128::from(CELLS)).checked_div(u128::from(total)).unwrap_or_else(|| u128::from(CELLS));
+    let full = (u128::from(done) * u128::from(CELLS))
+        .checked_div(u128::from(total))
+        .unwrap_or_else(|| u128::from(CELLS));
     let full = usize::try_from(full).unwrap_or_default();
     let empty = usize::try_from(CELLS).unwrap_or_default().saturating_sub(full);
     let mut text =

@@ -208,7 +208,7 @@ mod tests {
     fn where_nobody_knows_what_is_mounted_nothing_is_listed() {
         let computer = Computer(tempfile::tempdir().unwrap());
         fs::create_dir_all(computer.0.path().join("sys/block")).unwrap();
-        assert!(look_at(&computer.0.path().join("sys"), &computer.0.path().join("proc")).is_err());
+        look_at(&computer.0.path().join("sys"), &computer.0.path().join("proc")).unwrap_err();
     }
 
     #[test]

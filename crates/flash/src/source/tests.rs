@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
+
 use super::*;
 use crate::digest::Digest;
 use crate::used;
@@ -79,11 +81,10 @@ fn an_image_is_checked_by_everything_that_lies_beside_it() {
 fn any_checksum_that_is_another_refuses_the_image() {
     let release = Release::new();
     let other = Digest::of(b"another").to_string();
-    let by = |asked: Asked<'_>| match release.open(asked).unwrap_err() {
-        SourceError::OtherDigest { by, path, .. } => {
-            (by, path.file_name().unwrap().to_string_lossy().into_owned())
-        }
-        failure => panic!("{failure}"),
+    let by = |asked: Asked<'_>| {
+        let failure = release.open(asked).unwrap_err();
+        let SourceError::OtherDigest { by, path, .. } = failure else { panic!("{failure}") };
+        (by, path.file_name().unwrap().to_string_lossy().into_owned())
     };
     let image = "hearth.img.zst".to_owned();
     assert_eq!(by(release.asked(&other)), ("--sha256".to_owned(), image.clone()));

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
+
 use super::*;
 use crate::testing::FakeDisk;
 use crate::testing::Fixture;

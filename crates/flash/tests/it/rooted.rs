@@ -1,5 +1,7 @@
 //! Needs root, loop devices, tmpfs and `mke2fs`.
 
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
+
 use flash::block_map::BLOCK;
 use flash::block_map::BlockMap;
 use flash::block_map::Range;
