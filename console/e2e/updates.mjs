@@ -97,8 +97,8 @@ export const UPDATE_SITUATIONS = {
     await page.getByLabel("Until", { exact: true }).selectOption("1");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("The settings of updates are kept.").waitFor();
-    const { from_minute: from, to_minute: to } = box.updates.settings.window;
-    if (from !== 22 * 60 || to !== 60) throw new Error(`the window is ${from} to ${to}`);
+    const { from_minute: from, to_minute: to, zone } = box.updates.settings.window;
+    if (from !== 22 * 60 || to !== 60 || !zone) throw new Error(`the window is ${from} to ${to} of ${zone}`);
     await look("updates-settings");
   },
 };

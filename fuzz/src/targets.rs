@@ -7,6 +7,7 @@ mod backups;
 mod disk;
 mod dns;
 mod documents;
+mod flash;
 mod images;
 mod kernel;
 mod leases;
@@ -17,7 +18,7 @@ mod vault;
 mod web;
 
 /// By where the bytes come from.
-pub(crate) const TABLES: [&[Target]; 13] = [
+pub(crate) const TABLES: [&[Target]; 14] = [
     leases::TARGETS,
     dns::TARGETS,
     time::TARGETS,
@@ -31,6 +32,7 @@ pub(crate) const TABLES: [&[Target]; 13] = [
     apps::TARGETS,
     backups::TARGETS,
     updates::TARGETS,
+    flash::TARGETS,
 ];
 
 /// The parts of an input that stand for messages after each other: a length of one byte before each.

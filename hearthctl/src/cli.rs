@@ -1,9 +1,11 @@
 //! The command line.
 
 mod apps;
+mod flash;
 mod updates;
 
 pub use apps::*;
+pub use flash::*;
 pub use updates::*;
 
 use clap::Args;
@@ -28,6 +30,7 @@ use std::path::PathBuf;
   hearthctl network rules --counters       what the firewall lets through and stops
   hearthctl network policy --explain app:notes lan
   hearthctl storage recovery-key           a key on paper, for when the box breaks
+  hearthctl flash                          the disks that an image can be put on
 
 Exit status: 0 when it worked, 1 when --explain says no, 2 when it did not work."
 )]
@@ -115,6 +118,10 @@ pub enum Command {
         #[command(subcommand)]
         part: Option<SystemUpdate>,
     },
+    /// Put an image on a disk for a new box, and list the disks
+    ///
+    /// Needs no box. Everything that was on the disk is lost.
+    Flash(Box<Flash>),
     /// Erase everything on the box and begin anew
     ///
     /// Everything that anybody keeps on the box is made unreadable for good, with whatever key. The box restarts for it and then waits to

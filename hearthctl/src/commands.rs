@@ -3,6 +3,7 @@
 mod app;
 mod backup;
 mod failure;
+mod flash;
 mod login;
 mod registry;
 mod reset;
@@ -62,6 +63,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Login(wish) => login::log_in(&mut desk, wish)?,
         Command::Logout { forget } => login::log_out(&mut desk, *forget)?,
         Command::Status => status(&mut desk)?,
+        Command::Flash(wish) => flash::carry_out(&mut desk, wish)?,
         Command::FactoryReset(wish) => reset::reset(&mut desk, wish)?,
         Command::Network { part: None } => network(&mut desk)?,
         Command::Network { part: Some(Network::Rules { counters }) } => rules(&mut desk, *counters)?,

@@ -1,6 +1,7 @@
 //! hearthctl: the owner's command line of a Hearth box.
 //!
-//! It runs on the owner's computer, speaks the HTTP API only and has no powers of its own. The box is known by its household's
+//! It runs on the owner's computer, speaks the HTTP API only and has no powers of its own; only `flash` does without a box: it writes
+//! disks, with the powers of whoever runs it. The box is known by its household's
 //! certificate, which is trusted once, at `login`, by its fingerprint; nothing else vouches for it afterwards, neither the
 //! certificates that the computer trusts nor a proxy.
 //!

@@ -23,6 +23,12 @@ pub trait Terminal {
     fn print(&mut self, text: &str) -> std::io::Result<()>;
     /// Says what is going on or wrong, apart from the result.
     fn complain(&mut self, text: &str);
+    /// Says how far something is, in the place of what it said of that before; `is_last` when it goes no further.
+    fn progress(&mut self, line: &str, is_last: bool) {
+        if is_last {
+            self.complain(line);
+        }
+    }
     /// Whether somebody can be asked.
     fn has_person(&self) -> bool;
     /// Asks for a line.
@@ -49,6 +55,16 @@ impl Terminal for Keyboard {
     fn complain(&mut self, text: &str) {
         // Where standard error is closed there is nobody to tell.
         drop(writeln!(stderr(), "{text}"));
+    }
+
+    fn progress(&mut self, line: &str, is_last: bool) {
+        if isatty(stderr()) {
+            // Back to the line's start, and nothing behind what is written (ECMA-48, 8.3.41).
+            let end = if is_last { "\n" } else { "" };
+            drop(write!(stderr(), "\r{line}\x1b[K{end}"));
+        } else if is_last {
+            self.complain(line);
+        }
     }
 
     fn has_person(&self) -> bool {

@@ -85,6 +85,8 @@ pub struct Loaded {
     pub sessions: Vec<(TokenHash, Session)>,
     /// Passage of time.
     pub ledger: Ledger,
+    /// The claim code that was decided before the first start, if one was.
+    pub claim_code: Option<model::preset::ClaimCode>,
 }
 
 /// What somebody enters at set-up.
@@ -223,7 +225,10 @@ impl Accounts {
         let time = BoxTime::start(loaded.ledger, clock.as_ref());
         let mut sessions = Sessions::default();
         sessions.load(loaded.sessions, time.now(clock.as_ref()));
-        let claim = Claim::new()?;
+        let claim = match &loaded.claim_code {
+            Some(code) => Claim::preset(code),
+            None => Claim::new()?,
+        };
         let usable = matches!(storage, Storage::Usable(_));
         let ownership = Ownership {
             set_up: loaded.owner.is_some(),

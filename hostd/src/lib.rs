@@ -33,6 +33,7 @@ pub mod dns_certificate;
 pub mod host;
 pub mod household;
 pub mod net;
+pub mod preset;
 pub mod records;
 pub mod server;
 pub mod settings;
@@ -228,7 +229,12 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
     };
     let mut opened =
         storage::open(&settings.state, &needs).await.map_err(|source| RunError::Authority { source })?;
-    opened.loaded.host_name.get_or_insert_with(|| bootstrap.domain.clone());
+    let preset = preset::load(&settings.state);
+    opened
+        .loaded
+        .host_name
+        .get_or_insert_with(|| preset.host_name.unwrap_or_else(|| bootstrap.domain.clone()));
+    opened.loaded.claim_code = preset.claim_code;
     let boot = machine.boot_report().unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn Error, "the boot report cannot be read");
         None
@@ -311,6 +317,7 @@ pub async fn start_with(settings: Settings, directories: Arc<dyn Directories>) -
     let apps = app.apps.clone();
     tasks.spawn(async move { apps.follow(&settings.containers_socket).await });
     tasks.spawn(app.updates.clone().follow(Arc::clone(&app)));
+    tasks.spawn(preset::forget_when_owned(settings.state.clone(), app.accounts.ownership()));
     tasks.spawn(keep_up(Arc::clone(&app)));
     tasks.spawn(protect_data(Arc::clone(&app)));
     tasks.spawn(lock_unused(Arc::clone(&app)));

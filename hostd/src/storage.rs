@@ -171,6 +171,7 @@ async fn open_kept(folder: &Path, needs: &Needs<'_>) -> Result<Opened, StorageEr
         host_name: kept.host_name,
         sessions: kept.sessions,
         ledger: kept.ledger,
+        claim_code: None,
     };
     let storage = Storage::Usable(records);
     Ok(Opened { storage, loaded, authority, leaf, recovered, rollback: None })

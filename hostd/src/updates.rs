@@ -81,6 +81,8 @@ pub struct Places {
     pub running_system: Option<Arc<File>>,
     /// The root of the running system, from whose programs new ones are made.
     pub root: PathBuf,
+    /// Bytes of the disk that an update leaves for everything else.
+    pub reserve: u64,
 }
 
 impl Default for Places {
@@ -90,6 +92,7 @@ impl Default for Places {
             trust: model::paths::UPDATE_TRUST.into(),
             running_system: None,
             root: "/".into(),
+            reserve: 256 << 20,
         }
     }
 }
@@ -400,11 +403,12 @@ impl Updates {
         let Pulse { asked, failures, clock_is_set } = *lock(&self.0.schedule);
         let armed = self.slots().and_then(|slots| slots.armed);
         let kept = lock(&self.0.kept);
+        let wall = self.0.clock.wall_unix();
         Facts {
             mode: kept.settings.mode,
-            window: kept.settings.window,
+            window: kept.settings.window.hours_at(wall),
             uptime: self.0.clock.uptime().as_secs(),
-            wall: self.0.clock.wall_unix(),
+            wall,
             clock_is_set,
             asked,
             failures,

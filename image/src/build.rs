@@ -1,11 +1,12 @@
 //! The whole way from a board's name to a bootable disk image.
 //!
 //! ```text
-//! manifest ─ parts ─ modules ─ root tree ─ root.erofs ─ initrd ─ slot.efi ─ hearth.img ─ hearth.img.zst
+//! manifest ─ parts ─ modules ─ root tree ─ root.erofs ─ initrd ─ slot.efi ─ hearth.img ─ hearth.img.bmap, hearth.img.zst
 //! ```
 //! Everything is written to `<out>/`, what a slot is made from to `<out>/parts/`. The results depend on the inputs only: no clock, no
 //! random number, no machine name.
 
+mod block_map;
 mod boot;
 pub mod record;
 
@@ -29,6 +30,7 @@ use crate::parts::Choice;
 use crate::parts::PartSet;
 use crate::parts::PartsError;
 use crate::parts::Request;
+use crate::parts::buildroot::Output;
 use crate::pe::PeError;
 use crate::policy::PolicyError;
 use crate::policy::PolicySigner;
@@ -156,6 +158,15 @@ pub enum BuildError {
     /// The disk cannot be written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// What of the disk image has to be written cannot be told.
+    #[error("cannot map {path}")]
+    BlockMap {
+        /// The image.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: flash::used::UsedError,
+    },
     /// The bill of materials cannot be made.
     #[error(transparent)]
     Sbom(#[from] SbomError),
@@ -232,10 +243,30 @@ struct Chosen {
 /// # Errors
 /// When anything on the way fails; the message says what to do where something can be done.
 pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
-    let progress = inputs.progress;
     let manifest = manifest::load(&inputs.repo.join("board-configs"), inputs.board)?;
+    let fetched = fetch(&manifest, &absolute(inputs.cache)?, inputs)?;
+    build_from(inputs, manifest, &fetched)
+}
+
+/// Builds the image from parts that Buildroot made instead of the distribution's packages; everything else is the same.
+///
+/// # Errors
+/// As [`build`]; and when Buildroot left something out.
+pub fn build_from_buildroot(inputs: &BuildInputs<'_>, output: &Output) -> Result<BuiltImage, BuildError> {
+    let manifest = manifest::load(&inputs.repo.join("board-configs"), inputs.board)?;
+    inputs.progress.step("Laying out what Buildroot made");
+    let adopted = output.adopt(&manifest, &inputs.out.join("buildroot")).map_err(PartsError::from)?;
+    build_from(inputs, adopted.manifest, &Fetched { board: adopted.board, tools: adopted.tools })
+}
+
+fn build_from(
+    inputs: &BuildInputs<'_>,
+    manifest: Manifest,
+    fetched: &Fetched,
+) -> Result<BuiltImage, BuildError> {
+    let progress = inputs.progress;
     let cache = absolute(inputs.cache)?;
-    let fetched = fetch(&manifest, &cache, inputs)?;
+    fs::create_dir_all(&cache).map_err(at(&cache))?;
     progress.step("Resolving kernel modules");
     let chosen = choose_modules(&manifest, &fetched.board, &cache)?;
 
@@ -246,7 +277,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     }
     fs::create_dir_all(&modules).map_err(at(&modules))?;
 
-    let loader = boot::loader(inputs, &manifest, &fetched, &parts)?;
+    let loader = boot::loader(inputs, &manifest, fetched, &parts)?;
 
     progress.step("Putting the root together");
     let packages = record::shipped(&fetched.board, &manifest);
@@ -284,18 +315,20 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     let root_sha256 = Sha256::of_file(&root_image).map_err(at(&root_image))?;
 
     progress.step("Writing the slot file");
-    slot_parts(inputs, &manifest, &fetched, &chosen, &parts, root_sha256)?;
+    slot_parts(inputs, &manifest, fetched, &chosen, &parts, root_sha256)?;
     let image = inputs.out.join("hearth.img");
     let started = match (&manifest.parts.boot, &loader) {
         (Boot::Pi(pi), _) => {
-            let board =
-                boot::PiBoard { manifest: &manifest, pi, fetched: &fetched, release: &chosen.release };
+            let board = boot::PiBoard { manifest: &manifest, pi, fetched, release: &chosen.release };
             boot::write_pi(inputs, board, &parts, &image)?
         }
         (Boot::Uefi(_), loader) => {
             boot::write_uefi(inputs, &manifest, loader.as_ref(), &parts, &cache, &image)?
         }
     };
+
+    let map = inputs.out.join("hearth.img.bmap");
+    block_map::write(&image, &map)?;
 
     progress.step("Compressing the disk image");
     let compressed = inputs.out.join("hearth.img.zst");
@@ -305,7 +338,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
     let sbom = sbom::document(inputs.repo, inputs.version, &manifest, &packages)?;
     write(&inputs.out.join("sbom.spdx.json"), &json("sbom.spdx.json", &sbom)?)?;
     let sbom = inputs.out.join("sbom.spdx.json");
-    let written = [&image, &compressed].into_iter().chain(&started.files).chain([&root_image, &sbom]);
+    let written = [&image, &compressed, &map].into_iter().chain(&started.files).chain([&root_image, &sbom]);
     let files = record::files(&written.map(PathBuf::as_path).collect::<Vec<_>>())
         .map_err(|(path, source)| BuildError::File { path, source })?;
     let image_record = record::Image {

@@ -84,6 +84,10 @@ fn tool_of_parts(name: &str, tools: &PartSet) -> Result<Command, ErofsError> {
     let loader = Arch::of_machine().ok_or(ErofsError::Machine)?.dynamic_loader();
     let program = tools.get("erofs-utils")?.file(&format!("/usr/bin/{name}"))?;
     let folder = Path::new(loader).parent().unwrap_or_else(|| Path::new("/"));
+    // Buildroot's tools know the way to their libraries.
+    if tools.iter().all(|part| part.package.is_from_buildroot()) {
+        return Ok(tool::command(program));
+    }
     let libraries: BTreeSet<String> = tools
         .iter()
         .flat_map(|part| {

@@ -17,6 +17,8 @@
 //! | [`disk`] | identifiers | the image file |
 //! | [`sbom`] | document | cargo |
 //!
+//! The parts are the distribution's packages, or what Buildroot made from source ([`parts::buildroot`]).
+//!
 //! Nothing here needs root rights, loop devices or mounts, and equal inputs give equal bytes.
 
 pub mod apt;
@@ -48,3 +50,4 @@ pub mod updates;
 pub use build::BuildInputs;
 pub use build::BuiltImage;
 pub use build::build;
+pub use build::build_from_buildroot;

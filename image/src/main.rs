@@ -6,6 +6,7 @@ use clap::Subcommand;
 use image::BuildInputs;
 use image::manifest;
 use image::parts::Choice;
+use image::parts::buildroot::Output;
 use image::policy::PolicySigner;
 use image::progress::Progress;
 use image::root::Programs;
@@ -13,6 +14,7 @@ use image::sign::Signer;
 use image::updates::UpdateSource;
 use std::io;
 use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 
 /// Builds Hearth images.
@@ -34,18 +36,14 @@ enum Command {
         #[arg(long)]
         board: String,
     },
-    /// Build an image.
+    /// Build an image from the distribution's packages.
     Build(Box<Build>),
+    /// Build an image from what Buildroot made.
+    FromBuildroot(Box<FromBuildroot>),
 }
 
 #[derive(Debug, clap::Args)]
 struct Build {
-    /// Name of the board.
-    #[arg(long)]
-    board: String,
-    /// Version of the image.
-    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
-    version: String,
     /// Static init.
     #[arg(long)]
     init: PathBuf,
@@ -73,15 +71,37 @@ struct Build {
     /// Static first process of containers.
     #[arg(long)]
     app_init: PathBuf,
+    /// Take the newest packages instead of those of the last build.
+    #[arg(long)]
+    newest: bool,
+    #[command(flatten)]
+    image: Image,
+}
+
+#[derive(Debug, clap::Args)]
+struct FromBuildroot {
+    /// The folder that was given to Buildroot as `O=`.
+    #[arg(long)]
+    output: PathBuf,
+    #[command(flatten)]
+    image: Image,
+}
+
+/// What all images need, whatever they are made from.
+#[derive(Debug, clap::Args)]
+struct Image {
+    /// Name of the board.
+    #[arg(long)]
+    board: String,
+    /// Version of the image.
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    version: String,
     /// The built console.
     #[arg(long)]
     console: PathBuf,
     /// Folder for the results, by default `target/hearth/<board>` in the repository.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Take the newest packages instead of those of the last build.
-    #[arg(long)]
-    newest: bool,
     /// Key that signs the slot and the loader (PEM, PKCS #8).
     #[arg(long, requires = "certificate")]
     key: Option<PathBuf>,
@@ -125,42 +145,61 @@ fn main() -> anyhow::Result<()> {
             text.push(b'\n');
             io::stdout().write_all(&text).context("cannot print the manifest")
         }
-        Command::Build(build) => run(&args.repo, &build),
+        Command::Build(build) => {
+            let programs = Programs {
+                containerd_lite: build.containerd_lite.clone(),
+                init: build.init.clone(),
+                netd: build.netd.clone(),
+                hostd: build.hostd.clone(),
+                storaged: build.storaged.clone(),
+                installer: build.installer.clone(),
+                containerd_lite_run: build.containerd_lite_run.clone(),
+                containerd_lite_unpack: build.containerd_lite_unpack.clone(),
+                app_init: build.app_init.clone(),
+            };
+            let choice = if build.newest { Choice::Newest } else { Choice::Kept };
+            run(&args.repo, &build.image, &programs, choice, None)
+        }
+        Command::FromBuildroot(build) => {
+            let output = Output::new(&build.output);
+            run(&args.repo, &build.image, &output.programs(), Choice::Kept, Some(&output))
+        }
     }
 }
 
-fn run(repo: &std::path::Path, build: &Build) -> anyhow::Result<()> {
+fn run(
+    repo: &Path,
+    image: &Image,
+    programs: &Programs,
+    choice: Choice,
+    buildroot: Option<&Output>,
+) -> anyhow::Result<()> {
     let hearth = repo.join("target/hearth");
-    let out = build.out.clone().unwrap_or_else(|| hearth.join(&build.board));
-    let signer = match (&build.key, &build.certificate) {
+    let out = image.out.clone().unwrap_or_else(|| hearth.join(&image.board));
+    let signer = match (&image.key, &image.certificate) {
         (Some(key), Some(certificate)) => Some(Signer::load(key, certificate)?),
         _ => None,
     };
-    let policy = build.policy_key.as_deref().map(PolicySigner::load).transpose()?;
-    let built = image::build(&BuildInputs {
+    let policy = image.policy_key.as_deref().map(PolicySigner::load).transpose()?;
+    let updates = image.updates.source()?;
+    let inputs = BuildInputs {
         repo,
-        board: &build.board,
-        version: &build.version,
+        board: &image.board,
+        version: &image.version,
         out: &out,
         cache: &hearth.join("parts-cache"),
-        programs: &Programs {
-            containerd_lite: build.containerd_lite.clone(),
-            init: build.init.clone(),
-            netd: build.netd.clone(),
-            hostd: build.hostd.clone(),
-            storaged: build.storaged.clone(),
-            installer: build.installer.clone(),
-            containerd_lite_run: build.containerd_lite_run.clone(),
-            containerd_lite_unpack: build.containerd_lite_unpack.clone(),
-            app_init: build.app_init.clone(),
-        },
-        console: &build.console,
-        choice: if build.newest { Choice::Newest } else { Choice::Kept },
+        programs,
+        console: &image.console,
+        choice,
         signer: signer.as_ref(),
         policy: policy.as_ref(),
-        updates: build.updates.source()?.as_ref(),
+        updates: updates.as_ref(),
         progress: &Lines,
-    })?;
+    };
+    let built = match buildroot {
+        Some(output) => image::build_from_buildroot(&inputs, output)?,
+        None => image::build(&inputs)?,
+    };
     writeln!(io::stdout(), "{}", built.image.display()).context("cannot print the result")
 }
 

@@ -10,6 +10,7 @@
 //! cache/unpacked/<file>-<digest>/  each package in a folder of its own
 //! ```
 
+pub mod buildroot;
 pub(crate) mod overlay;
 
 use crate::apt::Apt;
@@ -146,6 +147,9 @@ pub enum PartsError {
         /// The path.
         path: String,
     },
+    /// What Buildroot left cannot be used.
+    #[error(transparent)]
+    Buildroot(Box<buildroot::BuildrootError>),
     /// A package is needed but not listed.
     #[error("package {package} is not among the parts")]
     NotListed {
@@ -194,6 +198,12 @@ impl PartSet {
         }
         let kernel = kernel(cache, &parts)?;
         Ok(Self { parts, kernel })
+    }
+
+    /// Parts that lie there unpacked, the kernel's in one piece.
+    pub(crate) fn of(parts: Vec<Unpacked>) -> Self {
+        let kernel = parts.iter().find(|part| part.package.package.starts_with(KERNEL_PREFIX)).cloned();
+        Self { parts, kernel }
     }
 
     /// Every part, by name.

@@ -112,7 +112,9 @@ pub(crate) fn document(
 
 fn assemble(version: &str, board: &str, packages: &[Package], crates: &[Crate]) -> Document {
     let mut all = vec![image(version, board)];
-    all.extend(packages.iter().map(debian));
+    all.extend(
+        packages.iter().map(|part| if part.is_from_buildroot() { from_source(part) } else { debian(part) }),
+    );
     all.extend(crates.iter().map(rust));
     let digest = Sha256::of(format!("{version} {board} {packages:?} {crates:?}").as_bytes());
     let image = all.first().map(|package| package.id.clone()).unwrap_or_default();
@@ -162,6 +164,18 @@ fn debian(part: &Package) -> SpdxPackage {
             purl_text(&part.version),
             part.architecture
         ))],
+        ..package(&part.package, &part.version)
+    }
+}
+
+/// Compiled by Buildroot. Its statements of licences are near SPDX, but no SPDX expressions.
+fn from_source(part: &Package) -> SpdxPackage {
+    SpdxPackage {
+        id: format!("SPDXRef-buildroot-{}", id_text(&format!("{}-{}", part.package, part.version))),
+        license_declared: "NOASSERTION".to_owned(),
+        source_info: Some(format!("built from source by Buildroot: {}", part.source)),
+        checksums: vec![sha256(part.sha256.to_string())],
+        external_refs: vec![purl(format!("pkg:generic/{}@{}", part.package, purl_text(&part.version)))],
         ..package(&part.package, &part.version)
     }
 }

@@ -27,6 +27,7 @@ pub mod efi;
 pub mod modules;
 pub mod mounts;
 pub mod power_button;
+pub mod preset;
 pub mod reaper;
 pub mod report;
 pub mod sequence;

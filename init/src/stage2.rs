@@ -1,7 +1,7 @@
 //! Stage 2: from the root to running services, and down again.
 //!
 //! ```text
-//! mounts → sysctls → drivers → efivars, slot → watchdog → disk, ESP, data → folders, cgroups → boot.json → supervisor
+//! mounts → sysctls → drivers → efivars, slot → watchdog → disk, ESP, data → preset → folders, cgroups → boot.json → supervisor
 //! ```
 //! Nothing here stops the boot: what fails becomes a reason in the report, and the box comes up to say so.
 
@@ -26,8 +26,10 @@ use crate::devices::uevent;
 use crate::disk::bring_up;
 use crate::disk::bring_up::DataError;
 use crate::disk::bring_up::Mounted;
+use crate::disk::bring_up::reset;
 use crate::disk::tools::Tools;
 use crate::efi;
+use crate::preset;
 use crate::reaper::Reaper;
 use crate::report;
 use crate::sequence::Sequence;
@@ -63,6 +65,13 @@ pub fn run() -> io::Result<()> {
     let mut reaper = Reaper::default();
     let mounted = bring_up_data(&mut boot.reasons, &mut loader, &uevents, &mut reaper, &mut watchdog);
     boot.data = told(mounted, &mut boot.reasons);
+    if matches!(boot.data, DataReport::Ready { .. }) {
+        boot.reasons.extend(preset::take_up(
+            Path::new(bring_up::BOOT),
+            &preset::Places::of_box(),
+            &reset::writable,
+        ));
+    }
     boot.reasons.extend(prepare_services());
     if let Err(error) = report::write(paths::BOOT_REPORT, &boot) {
         console::note(Level::Error, &format!("{}: {error}", paths::BOOT_REPORT));

@@ -59,29 +59,40 @@ pub fn kept(places: &Places) -> Option<FailureLog> {
     read(&places.state.join(FILE))
 }
 
-/// Brings together, in a good boot with open data, what failed boots left elsewhere. `version` is the one that failed, if that is known.
-///
-/// # Errors
-/// When something cannot be moved; it stays where it is, for the next boot.
-pub fn collect(places: &Places, version: Option<&slots::Version>) -> Result<(), FailureError> {
-    let on_esp = places.esp.join(ESP_FOLDER).join(FILE);
-    if let Some(log) = read(&on_esp) {
-        put(&places.state.join(FILE), &log)?;
-        remove(&on_esp)?;
-    }
-    let records = records(&places.pstore);
+/// What the last failed boot left elsewhere than with the data. `version` is the one that failed, if that is known.
+#[must_use]
+pub fn left(places: &Places, version: Option<&slots::Version>) -> Option<FailureLog> {
     // The newest of a panic has the lowest number and the last lines.
-    let text: String = records
+    let text: String = records(&places.pstore)
         .iter()
         .rev()
         .filter_map(|path| durable::read(path, MAX_RECORD).ok())
         .fold(String::new(), |text, record| text + &String::from_utf8_lossy(&record));
-    if !text.is_empty() {
-        let version = version.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        put(&places.state.join(FILE), &FailureLog { version, why: KERNEL.to_owned(), text: tail(&text) })?;
+    if text.is_empty() {
+        return read(&on_esp(places));
+    }
+    let version = version.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    Some(FailureLog { version, why: KERNEL.to_owned(), text: tail(&text) })
+}
+
+/// Keeps with the data, in a good boot in which that is open, what was left elsewhere, and removes it there.
+///
+/// # Errors
+/// When something cannot be moved; it stays where it is, for the next boot.
+pub fn collect(places: &Places, left: Option<&FailureLog>) -> Result<(), FailureError> {
+    if let Some(log) = left {
+        put(&places.state.join(FILE), log)?;
+    }
+    let on_esp = on_esp(places);
+    if on_esp.exists() {
+        remove(&on_esp)?;
     }
     // Each takes room of the firmware's variables, which some firmware does not start without.
-    records.iter().try_for_each(|path| remove(path))
+    records(&places.pstore).iter().try_for_each(|path| remove(path))
+}
+
+fn on_esp(places: &Places) -> PathBuf {
+    places.esp.join(ESP_FOLDER).join(FILE)
 }
 
 /// The kernel's records of what it said last (Documentation/admin-guide/ramoops.rst), by name.
@@ -138,7 +149,8 @@ mod tests {
         keep(&places, &log("1.0 netd: no\n")).unwrap();
         assert_eq!(kept(&places), None);
         fs::create_dir(&places.state).unwrap();
-        collect(&places, None).unwrap();
+        assert_eq!(left(&places, None), Some(log("1.0 netd: no\n")));
+        collect(&places, left(&places, None).as_ref()).unwrap();
         assert_eq!(kept(&places), Some(log("1.0 netd: no\n")));
         assert_eq!(fs::read_dir(places.esp.join(ESP_FOLDER)).unwrap().count(), 0);
         keep(&places, &log("later\n")).unwrap();
@@ -157,11 +169,12 @@ mod tests {
         ] {
             fs::write(places.pstore.join(name), text).unwrap();
         }
-        collect(&places, Some(&"3".parse().unwrap())).unwrap();
+        collect(&places, left(&places, Some(&"3".parse().unwrap())).as_ref()).unwrap();
         let found = kept(&places).unwrap();
         assert_eq!((found.version.as_str(), found.why.as_str()), ("3", KERNEL));
         assert_eq!(found.text, "first\nsecond\nthird\n");
         assert_eq!(fs::read_dir(&places.pstore).unwrap().count(), 0);
+        assert_eq!(left(&places, None), None);
         collect(&places, None).unwrap();
         assert_eq!(kept(&places).unwrap().version, "3");
     }

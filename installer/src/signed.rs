@@ -25,13 +25,12 @@ use crate::approve::NotApproved;
 use crate::approve::Wanted;
 use crate::durable;
 use crate::places::Places;
+use model::release::RELEASED;
 
 /// The first root of the repository, in the root image.
 const ROOT: &str = "root.json";
 /// What was accepted, below the installer's own folder.
 const ACCEPTED: &str = "metadata";
-/// It is not earlier, in seconds since 1970: the release of this system. The same as netd's, which also moves an impossible clock there.
-pub const RELEASED: u64 = 1_793_491_200;
 
 /// The repository's word.
 #[derive(Clone, Copy, Debug)]

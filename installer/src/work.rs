@@ -8,6 +8,8 @@ use model::update::FailureLog;
 use model::update::UpdateOrder;
 use model::update::UpdateOrigin;
 use slots::Event;
+use slots::Note;
+use slots::Reason;
 use slots::Refused;
 use slots::Standing;
 use slots::Version;
@@ -175,7 +177,15 @@ impl Work<'_> {
             return Ok(Outcome::Done);
         }
         let version = spent(&seen);
-        let collected = failure::collect(self.places, version.as_ref());
+        let left = failure::left(self.places, version.as_ref());
+        if let (Some(version), Some(log)) = (version, &left)
+            && log.version == version.to_string()
+        {
+            // Closer than what the rules can tell from a name: they keep a reason that is there.
+            let reason = Reason::Unhealthy { why: Words::new(&log.why) };
+            self.notebook.apply(&Note::Failed { version, reason }).map_err(EffectError::Note)?;
+        }
+        let collected = failure::collect(self.places, left.as_ref());
         let done = self.follow(&Event::Booted, None)?;
         collected?;
         Ok(done)

@@ -28,8 +28,7 @@ use timesync::steps::Standing;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
-/// No clock of a box with this netd can show an earlier time: 2026-11-01T00:00:00Z. A release moves it (CONTRIBUTING.md).
-const RELEASED: Timestamp = Timestamp::from_secs(1_793_491_200);
+const RELEASED: Timestamp = Timestamp::from_secs(model::release::RELEASED.cast_signed());
 
 /// Where the time keeper's news comes from.
 #[derive(Debug)]

@@ -73,6 +73,16 @@ impl Esp {
         Ok(names)
     }
 
+    /// Bytes that no file has.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub fn free(&self) -> Result<u64> {
+        let stats =
+            self.files.stats().context("cannot count the free clusters of the EFI system partition")?;
+        Ok(u64::from(stats.free_clusters()) * u64::from(stats.cluster_size()))
+    }
+
     /// Reads a file.
     ///
     /// # Errors

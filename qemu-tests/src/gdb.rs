@@ -52,9 +52,14 @@ impl Door {
     fn ask(&mut self, packet: &str) -> Result<String> {
         let sum = packet.bytes().fold(0_u8, u8::wrapping_add);
         write!(self.socket, "${packet}#{sum:02x}").with_context(|| format!("cannot ask {packet}"))?;
-        let answer = self.answer().with_context(|| format!("no answer to {packet}"))?;
-        self.socket.write_all(b"+")?;
-        Ok(answer)
+        loop {
+            let answer = self.answer().with_context(|| format!("no answer to {packet}"))?;
+            self.socket.write_all(b"+")?;
+            // That the processor stopped is told once more, whenever that is; only one question is answered by it.
+            if packet == "?" || !answer.starts_with('T') {
+                return Ok(answer);
+            }
+        }
     }
 
     /// What lies between `$` and `#`; acknowledgements before it and the sum behind it are not looked at.

@@ -27,7 +27,10 @@ fn agent(artifacts: &Artifacts) -> Result<ExtraFile> {
 /// # Errors
 /// When the image was not built or has no parts, or the agent is missing.
 pub fn with_agent(artifacts: &Artifacts, words: &str, policy: Option<&PolicySigner>) -> Result<Vec<u8>> {
-    made(artifacts, &Variant { words, extra: &[agent(artifacts)?], policy, version: None })
+    made(
+        artifacts,
+        &Variant { words, extra: &[agent(artifacts)?], policy, version: None, root: Root::AsSigned },
+    )
 }
 
 /// A slot like the shipped one but for further words on its command line, approved by this key: `words` begin with a space.
@@ -35,18 +38,44 @@ pub fn with_agent(artifacts: &Artifacts, words: &str, policy: Option<&PolicySign
 /// # Errors
 /// When the image was not built or has no parts.
 pub fn with_words(artifacts: &Artifacts, words: &str, policy: &PolicySigner) -> Result<Vec<u8>> {
-    made(artifacts, &Variant { words, extra: &[], policy: Some(policy), version: None })
+    made(artifacts, &Variant { words, extra: &[], policy: Some(policy), version: None, root: Root::AsSigned })
 }
 
 /// The next version of the shipped slot, with the agent, approved by the key that approved the image: an update of a box. `words` begin with a
-/// space; of words that the command line has already the last one counts.
+/// space; of words that the command line has already the first one counts.
 ///
 /// # Errors
 /// When the image was not built or has no parts, or the agent is missing.
 pub fn update(artifacts: &Artifacts, version: &str, words: &str) -> Result<Vec<u8>> {
     let policy = development_key(artifacts)?;
     let extra = [agent(artifacts)?];
-    made(artifacts, &Variant { words, extra: &extra, policy: Some(&policy), version: Some(version) })
+    made(
+        artifacts,
+        &Variant {
+            words,
+            extra: &extra,
+            policy: Some(&policy),
+            version: Some(version),
+            root: Root::AsSigned,
+        },
+    )
+}
+
+/// The same with another root than the signed one.
+///
+/// # Errors
+/// When the image was not built or has no parts, or the agent is missing.
+pub fn update_with_other_root(artifacts: &Artifacts, version: &str) -> Result<Vec<u8>> {
+    let policy = development_key(artifacts)?;
+    let extra = [agent(artifacts)?];
+    let variant = Variant {
+        words: "",
+        extra: &extra,
+        policy: Some(&policy),
+        version: Some(version),
+        root: Root::Other,
+    };
+    made(artifacts, &variant)
 }
 
 /// The same with another program in the place of the first process.
@@ -57,7 +86,16 @@ pub fn update_with_init(artifacts: &Artifacts, version: &str, init: Vec<u8>) -> 
     let policy = development_key(artifacts)?;
     // Of files of the same name in an initrd the last one counts.
     let extra = [ExtraFile { name: "init".to_owned(), mode: 0o755, content: init }];
-    made(artifacts, &Variant { words: "", extra: &extra, policy: Some(&policy), version: Some(version) })
+    made(
+        artifacts,
+        &Variant {
+            words: "",
+            extra: &extra,
+            policy: Some(&policy),
+            version: Some(version),
+            root: Root::AsSigned,
+        },
+    )
 }
 
 /// The same approved by a key that the box does not know: its TPM does not give the data's key out to it.
@@ -71,7 +109,16 @@ pub fn unapproved_update(
     stranger: &PolicySigner,
 ) -> Result<Vec<u8>> {
     let extra = [agent(artifacts)?];
-    made(artifacts, &Variant { words, extra: &extra, policy: Some(stranger), version: Some(version) })
+    made(
+        artifacts,
+        &Variant {
+            words,
+            extra: &extra,
+            policy: Some(stranger),
+            version: Some(version),
+            root: Root::AsSigned,
+        },
+    )
 }
 
 /// What is not as in the shipped slot.
@@ -80,6 +127,15 @@ struct Variant<'a> {
     extra: &'a [ExtraFile],
     policy: Option<&'a PolicySigner>,
     version: Option<&'a str>,
+    root: Root,
+}
+
+/// What the command line says of the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    AsSigned,
+    /// It has another hash.
+    Other,
 }
 
 fn made(artifacts: &Artifacts, variant: &Variant<'_>) -> Result<Vec<u8>> {
@@ -90,6 +146,11 @@ fn made(artifacts: &Artifacts, variant: &Variant<'_>) -> Result<Vec<u8>> {
         let shipped = shipped_version(&line)?.to_owned();
         line = line.replace(&format!("hearth.version={shipped}"), &format!("hearth.version={version}"));
         os_release = os_release.replace(&shipped, version);
+    }
+    if variant.root == Root::Other {
+        let word = line.split_whitespace().find_map(|word| word.strip_prefix("hearth.root=sha256:"));
+        let hash = word.context("no root on the command line")?.to_owned();
+        line = line.replace(&hash, &"0".repeat(hash.len()));
     }
     slot::build_slot(&SlotInputs {
         parts: &parts,

@@ -201,18 +201,26 @@ impl Home {
     /// # Errors
     /// When it is not armed then.
     pub fn install(&mut self, version: &str) -> Result<()> {
+        let report = self.try_to_install(version)?;
+        let problem = report.last.as_ref().and_then(|last| last.problem.as_ref());
+        ensure!(problem.is_none(), "{version} was not installed: {problem:?}");
+        ensure!(report.armed.as_deref() == Some(version), "{report:?}");
+        Ok(())
+    }
+
+    /// Has a release installed that was brought; how that went is in the report.
+    ///
+    /// # Errors
+    /// When it has no end.
+    pub fn try_to_install(&mut self, version: &str) -> Result<SlotsReport> {
         self.ask(&ControlRequest::InstallUpdate {
             version: version.to_owned(),
             order: UpdateOrder::Asked,
             origin: UpdateOrigin::Bundle,
         })?;
-        let report = self.wait_report("the end of the installation", |report| {
+        self.wait_report("the end of the installation", |report| {
             report.last.as_ref().is_some_and(|last| last.verb == "install")
-        })?;
-        let problem = report.last.as_ref().and_then(|last| last.problem.as_ref());
-        ensure!(problem.is_none(), "{version} was not installed: {problem:?}");
-        ensure!(report.armed.as_deref() == Some(version), "{report:?}");
-        Ok(())
+        })
     }
 
     /// Restarts into the update that is armed; `comes_up` is what runs in the end.

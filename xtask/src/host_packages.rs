@@ -104,6 +104,25 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("python3-venv", "holds the firmware variable editor"),
 ];
 
+/// What `cargo xtask buildroot` needs, on top of [`IMAGE`].
+pub(crate) const BUILDROOT: &[HostPackage] = &[
+    package("bc", "computes constants of the kernel"),
+    package("bison", "reads Kconfig"),
+    package("cpio", "unpacks tar's own source"),
+    package("file", "tells what files are"),
+    package("flex", "reads Kconfig"),
+    package("g++", "builds tools"),
+    package("libelf-dev", "reads the kernel's objects"),
+    package("libssl-dev", "signs kernel modules"),
+    package("make", "runs Buildroot"),
+    package("openssl", "makes a key for kernel modules"),
+    package("patch", "applies Buildroot's patches"),
+    package("perl", "runs scripts of packages"),
+    package("rsync", "copies the repository into the build"),
+    package("unzip", "unpacks sources"),
+    package("wget", "fetches sources"),
+];
+
 /// What the fuzzer needs, on top of [`IMAGE`].
 pub(crate) const FUZZ: &[HostPackage] = &[package("g++", "builds the engine of the fuzzer")];
 

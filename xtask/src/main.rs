@@ -5,11 +5,13 @@
 mod artifacts;
 mod bars;
 mod bench;
+mod buildroot;
 mod command;
 mod console;
 mod dependencies;
 mod fuzz;
 mod host_packages;
+mod imager;
 mod layers;
 mod lint;
 mod metadata;
@@ -43,8 +45,12 @@ enum Task {
     Fuzz(fuzz::FuzzArguments),
     /// Measures size, boot and memory against Debian with systemd, what network, storage, containers and updates cost; writes target/bench/*.json
     Bench(bench::BenchArguments),
+    /// Builds an image from source with a checkout of Buildroot (docs/buildroot.md)
+    Buildroot(buildroot::BuildrootArguments),
     /// Makes and extends a repository of updates, and bundles (docs/releasing.md)
     Publish(publish::PublishArguments),
+    /// Makes the list by which Raspberry Pi Imager offers the images (docs/flashing.md)
+    ImagerList(imager::ImagerArguments),
     /// Formats the Rust sources
     Fmt,
     /// Format, clippy, text rules, layering, licences
@@ -62,7 +68,9 @@ fn main() -> Result<()> {
         Task::Test(arguments) => test::test(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Bench(arguments) => bench::bench(&arguments),
+        Task::Buildroot(arguments) => buildroot::buildroot(&arguments),
         Task::Publish(arguments) => publish::publish(&arguments),
+        Task::ImagerList(arguments) => imager::list(&arguments),
         Task::Fmt => command::cargo(["fmt", "--all"]).run(),
         Task::Lint => lint::lint(),
         Task::CheckLayers => layers::check(),

@@ -2,7 +2,7 @@
 //!
 //! What rare keys sign is made as a draft, a file that signatures are added to, here or elsewhere; then it is committed.
 
-use crate::command::repository;
+use crate::command::target;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
@@ -32,7 +32,7 @@ use update::publish::RolePlan;
 use update::publish::RootPlan;
 use update::publish::pack;
 
-mod remakes;
+pub(crate) mod remakes;
 
 use remakes::Built;
 
@@ -141,6 +141,9 @@ struct AddArguments {
     board: Label,
     #[arg(long, default_value = "stable")]
     channel: Label,
+    /// The folder of the build [default: target/hearth/BOARD]
+    #[arg(long)]
+    image: Option<PathBuf>,
     /// The lowest version of systemd-boot that starts it rightly
     #[arg(long, default_value = "257")]
     loader: Version,
@@ -248,7 +251,8 @@ fn root(arguments: &RootArguments) -> Result<()> {
 }
 
 fn add(arguments: &AddArguments) -> Result<()> {
-    let built = repository().join("target/hearth").join(arguments.board.as_str());
+    let built =
+        arguments.image.clone().unwrap_or_else(|| target().join("hearth").join(arguments.board.as_str()));
     let manifest: Value =
         serde_json::from_slice(&read(&built.join("manifest.json"))?).context("manifest.json is broken")?;
     if manifest.get("board").and_then(Value::as_str) != Some(arguments.board.as_str()) {

@@ -15,7 +15,7 @@ export class SystemUpdates {
   checked = null;
   settings = {
     mode: "install",
-    window: { from_minute: 180, to_minute: 300, utc_offset_minutes: 0 },
+    window: { from_minute: 180, to_minute: 300, zone: null },
     rate: 4_000_000,
     url: null,
     channel: null,

@@ -38,7 +38,7 @@ export interface UpdateOffer {
 
 export interface UpdateSettings {
   mode: "install" | "ask" | "off";
-  window: { from_minute: number; to_minute: number; utc_offset_minutes: number };
+  window: { from_minute: number; to_minute: number; zone: string | null };
   /** Bytes a second; 0 for no limit. */
   rate: number;
   url: string | null;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { claimCodeProblem, formatClaimCode } from "./claim";
+import { claimCodeIn, claimCodeProblem, formatClaimCode } from "./claim";
 
 describe("formatClaimCode", () => {
   it.each([
@@ -42,5 +42,20 @@ describe("claimCodeProblem", () => {
     ["K7QM-2XVD-9F!H", /“!”/],
   ])("says what is wrong with %j", (code, why) => {
     expect(claimCodeProblem(code)).toMatch(why);
+  });
+});
+
+describe("claimCodeIn", () => {
+  it.each([
+    ["#claim=01AB-2CDE-3FGH", "01AB-2CDE-3FGH"],
+    ["#claim=01ab2cde3fgh", "01AB-2CDE-3FGH"],
+    ["", ""],
+    ["#claim=", ""],
+    ["#claim=01AB-2CDE", ""],
+    ["#claim=01AB-2CDE-3FGH&x=1", ""],
+    ["#claim=<b>-2CDE-3FGH", ""],
+    ["#other=01AB-2CDE-3FGH", ""],
+  ])("%j has %j", (hash, code) => {
+    expect(claimCodeIn(hash)).toBe(code);
   });
 });

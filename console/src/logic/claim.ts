@@ -20,6 +20,15 @@ export function formatClaimCode(raw: string, caret = raw.length): Typed {
   return { text, caret: before + dashesBefore(before) };
 }
 
+/**
+ * The code behind the address's `#`, where the QR code of `hearthctl flash` has it; browsers keep that part to themselves.
+ * Empty unless a whole code is there.
+ */
+export function claimCodeIn(hash: string): string {
+  const typed = /^#claim=([0-9A-Za-z-]{1,20})$/.exec(hash)?.[1] ?? "";
+  return claimCodeProblem(typed) === undefined ? formatClaimCode(typed).text : "";
+}
+
 /** What is wrong with the code as typed, or nothing. */
 export function claimCodeProblem(text: string): string | undefined {
   const code = significant(text);

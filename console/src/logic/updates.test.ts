@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { UpdateProgress, Updates } from "../api/updates";
-import { checkedWords, movingWords, offered, pastWords, reasonWords, restartWords, updateDraft, updateSettings, updateVerdict } from "./updates";
+import { checkedWords, inZone, minutesAhead, movingWords, offered, pastWords, reasonWords, restartWords, updateDraft, updateSettings, updateVerdict } from "./updates";
 
 const NOW = 1_800_000_000;
 const progress: UpdateProgress = {
@@ -22,7 +22,7 @@ const updates: Updates = {
   slots: [],
   settings: {
     mode: "install",
-    window: { from_minute: 180, to_minute: 300, utc_offset_minutes: 0 },
+    window: { from_minute: 180, to_minute: 300, zone: null },
     rate: 4_000_000,
     url: null,
     channel: null,
@@ -78,11 +78,26 @@ describe("updates", () => {
   });
 
   it("keeps the window in hours of the reader's clock", () => {
-    const draft = updateDraft(updates.settings, 120);
+    const [winter, summer] = [Date.UTC(2026, 0, 15), Date.UTC(2026, 6, 15)];
+    const draft = updateDraft(updates.settings, "Europe/Berlin", summer);
     expect(draft).toEqual({ mode: "install", fromHour: 5, toHour: 7 });
-    const kept = updateSettings({ ...draft, mode: "ask" }, updates.settings, 120);
-    expect(kept.window).toEqual({ from_minute: 300, to_minute: 420, utc_offset_minutes: 120 });
-    expect(updateDraft(kept, 120)).toEqual({ ...draft, mode: "ask" });
-    expect(updateDraft(kept, -300).fromHour).toBe(22);
+    const kept = updateSettings({ ...draft, mode: "ask" }, updates.settings, "Europe/Berlin");
+    expect(kept.window).toEqual({ from_minute: 300, to_minute: 420, zone: "Europe/Berlin" });
+    expect(updateDraft(kept, "Europe/Berlin", winter)).toEqual({ ...draft, mode: "ask" });
+    expect(updateDraft(kept, "America/Lima", summer).fromHour).toBe(22);
+    expect(updateDraft(kept, "Asia/Kolkata", winter).fromHour).toBe(9);
+  });
+
+  it("tells a box its time zone once", () => {
+    const told = inZone(updates.settings, "Asia/Tokyo");
+    expect(told?.window).toEqual({ ...updates.settings.window, zone: "Asia/Tokyo" });
+    expect(told && inZone(told, "Europe/Berlin")).toBeUndefined();
+  });
+
+  it("knows how far clocks are ahead", () => {
+    const [winter, summer] = [Date.UTC(2026, 0, 15), Date.UTC(2026, 6, 15)];
+    expect([minutesAhead("Europe/Berlin", winter), minutesAhead("Europe/Berlin", summer)]).toEqual([60, 120]);
+    expect([minutesAhead("America/Los_Angeles", winter), minutesAhead("Pacific/Kiritimati", winter)]).toEqual([-480, 840]);
+    expect([minutesAhead(null, winter), minutesAhead("Europe/Atlantis", winter)]).toEqual([0, 0]);
   });
 });

@@ -102,12 +102,31 @@ export interface UpdateDraft {
   toHour: number;
 }
 
-export function updateDraft({ mode, window }: UpdateSettings, offset: number): UpdateDraft {
-  const hour = (minute: number) => Math.floor(((((minute + offset - window.utc_offset_minutes) % 1440) + 1440) % 1440) / 60);
+export function updateDraft({ mode, window }: UpdateSettings, zone: string, now: number): UpdateDraft {
+  const shift = minutesAhead(zone, now) - minutesAhead(window.zone, now);
+  const hour = (minute: number) => Math.floor(((((minute + shift) % 1440) + 1440) % 1440) / 60);
   return { mode, fromHour: hour(window.from_minute), toHour: hour(window.to_minute) };
 }
 
-/** The box learns with the hours how far this device's clock is ahead of UTC. */
-export function updateSettings({ mode, fromHour, toHour }: UpdateDraft, before: UpdateSettings, offset: number): UpdateSettings {
-  return { ...before, mode, window: { from_minute: fromHour * 60, to_minute: toHour * 60, utc_offset_minutes: offset } };
+/** The box learns with the hours in which time zone they are meant. */
+export function updateSettings({ mode, fromHour, toHour }: UpdateDraft, before: UpdateSettings, zone: string): UpdateSettings {
+  return { ...before, mode, window: { from_minute: fromHour * 60, to_minute: toHour * 60, zone } };
+}
+
+/** The settings of a box that nobody told its time zone, told; nothing where it knows one. */
+export function inZone(settings: UpdateSettings, zone: string): UpdateSettings | undefined {
+  return settings.window.zone === null ? { ...settings, window: { ...settings.window, zone } } : undefined;
+}
+
+/** By how many minutes the clocks of a zone are ahead of UTC then; 0 where nobody said or this browser does not know it. */
+export function minutesAhead(zone: string | null, now: number): number {
+  const minute = Math.floor(now / 60_000);
+  try {
+    const numbers = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" } as const;
+    const parts = new Intl.DateTimeFormat("en-US", { timeZone: zone ?? "UTC", hourCycle: "h23", ...numbers }).formatToParts(minute * 60_000);
+    const of = (type: string) => Number(parts.find((part) => part.type === type)?.value);
+    return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute")) / 60_000 - minute;
+  } catch {
+    return 0;
+  }
 }

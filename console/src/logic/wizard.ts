@@ -76,10 +76,10 @@ const API_FIELD: Record<string, Field> = {
   "owner.password": "password",
 };
 
-export function startWizard(hostname: string): Wizard {
+export function startWizard(hostname: string, claimCode = ""): Wizard {
   return {
     step: "claim",
-    draft: { claimCode: "", hostname, ownerName: "", password: "", confirm: "" },
+    draft: { claimCode, hostname, ownerName: "", password: "", confirm: "" },
     errors: {},
     phase: "editing",
     reviewed: false,

@@ -1,6 +1,8 @@
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import { api, ApiError } from "../api/client";
 import type { User } from "../api/types";
+import { tellZone } from "../api/zone";
+import { claimCodeIn } from "../logic/claim";
 import { advance, setupRequest, startWizard, type Field, type Wizard } from "../logic/wizard";
 import { CardPage } from "../ui/page";
 import { AccountStep } from "./account";
@@ -27,8 +29,13 @@ interface Props {
 
 /** The set-up: shows the state machine of `logic/wizard` and sends its one request. */
 export function SetupWizard({ hostname, onDone, onLogin }: Props) {
-  const [wizard, send] = useReducer(advance, hostname, startWizard);
+  const [wizard, send] = useReducer(advance, null, () => startWizard(hostname, claimCodeIn(location.hash)));
   const form = useRef<HTMLFormElement>(null);
+
+  // The code is no part of the address for long: addresses are remembered and shown.
+  useEffect(() => {
+    if (location.hash !== "") history.replaceState(history.state, "", location.pathname);
+  }, []);
 
   // Runs after the effects of the step shown, so the field at fault wins over the step's heading.
   useEffect(() => {
@@ -39,6 +46,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
     send({ kind: "send" });
     try {
       send({ kind: "accepted", result: await api.setup(setupRequest(wizard.draft)) });
+      void tellZone();
     } catch (error) {
       if (error instanceof ApiError) send({ kind: "refused", error });
       else send({ kind: "unanswered", setUpMeanwhile: await isSetUp() });

@@ -40,6 +40,10 @@ pub const BACKUP_DISK: &str = "/run/hearth/host/backup-disk";
 pub const BACKUP_FOLDER: &str = "/run/hearth/host/backup-disk/hearth-backup";
 /// [`crate::storage::backup_disk::BackupDiskReport`], written by init's helper.
 pub const BACKUP_DISK_REPORT: &str = "/run/hearth/storage/backup-disk.json";
+/// [`crate::preset::Preset`] of hostd, from the boot partition: what was decided before the first start.
+pub const HOSTD_PRESET: &str = "/data/state/hostd/preset.json";
+/// The same for netd: the wireless network.
+pub const NETD_PRESET: &str = "/data/state/netd/preset.json";
 /// netd's part of the data partition.
 pub const NETD_STATE: &str = "/data/state/netd";
 /// storaged's part of the data partition.

@@ -12,6 +12,8 @@ pub const MAX_FAILURES: usize = 16;
 
 /// How long a reason may be, in bytes.
 pub const MAX_WORDS: usize = 200;
+/// Ends what was cut.
+const CUT: char = '…';
 
 /// A system on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,15 +74,17 @@ impl fmt::Display for Reason {
 pub struct Words(String);
 
 impl Words {
-    /// The text; what is too long is cut, and control characters become spaces.
+    /// The text; what is too long is cut and ends with `…`, and control characters become spaces.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut line = String::new();
         for letter in text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
-            if line.len() + letter.len_utf8() > MAX_WORDS {
+            line.push(letter);
+            if line.len() > MAX_WORDS {
+                line.truncate(line.floor_char_boundary(MAX_WORDS - CUT.len_utf8()));
+                line.push(CUT);
                 break;
             }
-            line.push(letter);
         }
         Self(line)
     }
@@ -277,7 +281,9 @@ mod tests {
     fn words_are_one_short_line() {
         assert_eq!(Words::new("no\nnetwork").as_str(), "no network");
         let long = Words::new(&"é".repeat(MAX_WORDS));
-        assert_eq!(long.as_str().len(), MAX_WORDS);
+        assert_eq!((long.as_str().len(), long.as_str().chars().last()), (MAX_WORDS - 1, Some(CUT)));
+        assert_eq!(Words::new(long.as_str()), long);
+        assert_eq!(Words::new(&"x".repeat(MAX_WORDS)).as_str().len(), MAX_WORDS);
         assert_eq!(serde_json::from_str::<Words>("\"a\\tb\"").unwrap(), Words::new("a b"));
     }
 

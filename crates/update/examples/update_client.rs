@@ -1,7 +1,7 @@
-//! Fetches one release as a box does, for measuring: `update_client URL ROOT STORE BOARD CHANNEL VERSION SEED OUTPUT WAY`.
+//! Fetches one release as a box does, for measuring: `update_client URL ROOT STORE BOARD CHANNEL VERSION SEED RUNNING OUTPUT WAY`.
 //!
-//! ROOT: the list of trusted keys; STORE: a folder for metadata; SEED: a slot file that is there, or one that is not; WAY: `chunks`, or `full`
-//! for all of the slot file. What is in OUTPUT already counts. The answer is JSON.
+//! ROOT: the list of trusted keys; STORE: a folder for metadata; SEED: a slot file that is there, or one that is not; RUNNING: version and root
+//! folder of the system that runs, as `VERSION:FOLDER`; WAY: `remakes`, `chunks` alone, or `full` for all of the slot file. What is in OUTPUT already counts. The answer is JSON.
 
 use serde_json::json;
 use std::fs;
@@ -17,6 +17,7 @@ use update::Origin;
 use update::Permit;
 use update::Place;
 use update::Progress;
+use update::Running;
 use update::Seed;
 use update::Store;
 use update::Trust;
@@ -35,8 +36,8 @@ impl Watch for Unwatched {
 #[expect(clippy::print_stdout, reason = "the answer")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [url, root, store, board, channel, version, seed, output, way] = words.as_slice() else {
-        return Err("update_client URL ROOT STORE BOARD CHANNEL VERSION SEED OUTPUT WAY".into());
+    let [url, root, store, board, channel, version, seed, running, output, way] = words.as_slice() else {
+        return Err("update_client URL ROOT STORE BOARD CHANNEL VERSION SEED RUNNING OUTPUT WAY".into());
     };
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
     let clock = Clock { system: u64::try_from(now)?, at_least: 0, trust: Trust::Sure };
@@ -46,13 +47,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let catalog = Catalog::load(&source, &fs::read(root)?, &store, &clock, permit)?;
     let place = Place { board: board.parse()?, channel: channel.parse()? };
     let mut release = catalog.find(&place, &version.parse()?, None)?.clone();
+    let mut runs = None;
     match way.as_str() {
+        "remakes" => {
+            let (version, root) = running.split_once(':').ok_or("what runs is VERSION:FOLDER")?;
+            runs = Some(Running { version: version.parse()?, root: root.into() });
+        }
         "chunks" => {}
         "full" => release.chunks = None,
         other => return Err(format!("{other} is no way").into()),
     }
     let seeds = File::open(seed).map(|file| Seed { name: seed.clone(), reader: Box::new(file) });
-    let job = Job { release: &release, source: &source, seeds: seeds.into_iter().collect(), running: None };
+    let job = Job { release: &release, source: &source, seeds: seeds.into_iter().collect(), running: runs };
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(output)?;
     let outcome = job.run(&mut file, &mut Unwatched)?;
     let Progress { needed, present, remade, seeded, received, fetched } = outcome.progress;

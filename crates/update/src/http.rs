@@ -17,6 +17,7 @@ use ureq::Body;
 use ureq::Proxy;
 use ureq::http::Response;
 use ureq::http::Uri;
+use ureq::tls::Certificate;
 use ureq::tls::RootCerts;
 use ureq::tls::TlsConfig;
 use ureq::tls::TlsProvider;
@@ -37,13 +38,15 @@ pub struct HttpSettings {
     pub stall: Duration,
     /// The slowest that is borne over a whole answer, in bytes a second: else a server could keep the box for ever, byte by byte.
     pub slowest: u64,
+    /// Certificates in DER of who may vouch for the server; empty for those that browsers take (`webpki-roots`).
+    pub authorities: Vec<Vec<u8>>,
 }
 
 impl HttpSettings {
     /// Without a proxy, and as patient as a slow line needs it.
     #[must_use]
     pub fn new(url: String) -> Self {
-        Self { url, proxy: None, stall: Duration::from_secs(30), slowest: 2 << 10 }
+        Self { url, proxy: None, stall: Duration::from_secs(30), slowest: 2 << 10, authorities: Vec::new() }
     }
 }
 
@@ -90,7 +93,7 @@ impl Http {
         let proxy = settings.proxy.as_deref().map(Proxy::new).transpose().map_err(SettingsError::Proxy)?;
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
-            .root_certs(RootCerts::WebPki)
+            .root_certs(authorities(&settings.authorities))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
         let config = Agent::config_builder()
@@ -140,6 +143,13 @@ impl Source for Http {
         }
         let inner = response.into_body().into_with_config().limit(u64::MAX).reader();
         Ok(Box::new(Timed { inner, end }))
+    }
+}
+
+fn authorities(certificates: &[Vec<u8>]) -> RootCerts {
+    match certificates {
+        [] => RootCerts::WebPki,
+        own => RootCerts::from(own.iter().map(|der| Certificate::from_der(der).to_owned())),
     }
 }
 

@@ -65,12 +65,14 @@ pub struct UpdateSettings {
 }
 
 /// When the box may restart.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct UpdateWindow {
     /// First minute of the day.
     pub from_minute: u16,
     /// First minute after it.
     pub to_minute: u16,
+    /// Whose midnight, such as `Europe/Berlin`; UTC while nobody said.
+    pub zone: Option<String>,
 }
 
 /// An update that is over.

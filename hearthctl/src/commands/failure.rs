@@ -1,5 +1,6 @@
 //! Why a command did not work, and what to do about it.
 
+use super::flash::FlashFailure;
 use crate::client::ClientError;
 use crate::config::StoreError;
 use crate::trust::Fingerprint;
@@ -182,6 +183,9 @@ pub(crate) enum Failure {
         /// What the box says of it.
         problem: String,
     },
+    /// A disk was not written.
+    #[error(transparent)]
+    Flash(Box<FlashFailure>),
     /// The result could not be printed.
     #[error("print the result")]
     Print {
@@ -189,6 +193,13 @@ pub(crate) enum Failure {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// Boxed, because it is larger than all others.
+impl From<FlashFailure> for Failure {
+    fn from(failure: FlashFailure) -> Self {
+        Self::Flash(Box::new(failure))
+    }
 }
 
 impl Failure {
@@ -224,6 +235,7 @@ impl Failure {
                 return Some(format!("Unlock it first: hearthctl storage unlock {url}"));
             }
             Self::NotSetUp { .. } => "Open it in a browser and set it up first.",
+            Self::Flash(failure) => return failure.advice(),
             Self::NobodyAgrees => "Look at it, then say that you agree: --yes",
             Self::DataUnsaid => "Say it: --keep-data or --delete-data",
             Self::NoSuchApp { .. } => "These there are: hearthctl app list",

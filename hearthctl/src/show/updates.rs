@@ -93,10 +93,12 @@ pub fn update_history(history: &[PastUpdate], now: u64) -> String {
 
 fn mode(settings: &UpdateSettings) -> String {
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    let window = settings.window;
+    let window = &settings.window;
+    let zone = window.zone.as_deref().unwrap_or("UTC");
     match settings.mode.as_str() {
         "install" => {
-            format!("installed, restart between {} and {}", time(window.from_minute), time(window.to_minute))
+            let (from, to) = (time(window.from_minute), time(window.to_minute));
+            format!("installed, restart between {from} and {to} ({zone})")
         }
         "ask" => "looked for; you decide".to_owned(),
         _ => "nothing".to_owned(),
@@ -122,7 +124,7 @@ mod tests {
             "progress": {"phase": "ready", "version": "1.3", "done_bytes": 0, "total_bytes": 0, "waiting": [],
                          "seconds_left": null, "reason": null},
             "offers": [{"version": "1.3", "notes": "Faster.", "turn": "later", "reason": "others come first"}],
-            "settings": {"mode": "install", "window": {"from_minute": 180, "to_minute": 305}},
+            "settings": {"mode": "install", "window": {"from_minute": 180, "to_minute": 305, "zone": "Europe/Berlin"}},
             "history": [], "checked": NOW - 3600, "restart_at": NOW + 7200,
         }))
         .unwrap()
@@ -137,7 +139,7 @@ mod tests {
             "Faster.",
             "by itself in 2 hours",
             "1 hour ago",
-            "restart between 03:00 and 05:05",
+            "restart between 03:00 and 05:05 (Europe/Berlin)",
             "hearthctl update restart",
         ] {
             assert!(told.contains(part), "{part}: {told}");

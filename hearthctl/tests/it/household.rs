@@ -76,6 +76,7 @@ impl Household {
                 trust: folder.path().join("trust"),
                 running_system: None,
                 root: folder.path().join("root"),
+                reserve: 0,
             },
         };
         let netd = FakeNetd::lively();

@@ -5,6 +5,8 @@ mod app;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod flash;
+#[cfg(test)]
 mod household;
 #[cfg(test)]
 mod login;

@@ -40,6 +40,7 @@ fn help_explains_with_examples() {
     compare("help-app-permissions", &help(&["app", "permissions"]));
     compare("help-backup", &help(&["backup"]));
     compare("help-backup-kit", &help(&["backup", "kit"]));
+    compare("help-flash", &help(&["flash"]));
     compare("help-storage", &help(&["storage"]));
     compare("help-registry-set", &help(&["registry", "set"]));
     compare("help-users", &help(&["users"]));

@@ -1,7 +1,7 @@
 //! The claim code: what the first visitor must read off the box's own screen, so that the first on the network does not own it.
 //!
-//! It lives in memory only and is new at every start. 60 random bits and five tries a code make guessing hopeless; the code is
-//! short enough to be typed from a television.
+//! It lives in memory only and is new at every start, unless the owner decided it before the first one. 60 random bits and five tries a
+//! code make guessing hopeless; the code is short enough to be typed from a television.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -53,6 +53,13 @@ impl Claim {
     /// When the kernel gives no random bytes.
     pub fn new() -> Result<Self, RandomError> {
         Ok(Self { code: ClaimCode::random()?, tries_left: TRIES })
+    }
+
+    /// Begins with the code that was decided before the first start. After too many wrong tries it gives way to a random one, and comes
+    /// back at the next start: whoever guesses gets no more tries than at a random one, and the owner only has to switch off and on.
+    #[must_use]
+    pub fn preset(code: &model::preset::ClaimCode) -> Self {
+        Self { code: ClaimCode(*code.symbols()), tries_left: TRIES }
     }
 
     /// The code to show.
@@ -162,6 +169,19 @@ mod tests {
         assert_eq!(claim.check("01AB-2CDE-3FGH").unwrap(), Verdict::Wrong { tries_left: 4 });
         let shown = claim.code().shown();
         assert_eq!(claim.check(&shown).unwrap(), Verdict::Right);
+    }
+
+    #[test]
+    fn a_code_that_was_decided_before_is_as_good_as_one_that_was_made() {
+        let code = "O1AB-2CDE-3FGH".parse().unwrap();
+        let mut claim = Claim::preset(&code);
+        assert_eq!(claim.code().shown(), *code.shown());
+        assert_eq!(claim.check("01ab2cde3fgh").unwrap(), Verdict::Right);
+        for _try in 1..TRIES {
+            assert!(matches!(claim.check("").unwrap(), Verdict::Wrong { .. }));
+        }
+        assert_eq!(claim.check("").unwrap(), Verdict::Replaced);
+        assert_ne!(claim.code().shown(), *code.shown());
     }
 
     #[test]

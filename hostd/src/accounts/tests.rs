@@ -21,6 +21,7 @@ fn start(store: Arc<MemoryStore>, clock: Arc<ManualClock>) -> Box {
         host_name: kept.host_name,
         sessions: kept.sessions,
         ledger: kept.ledger,
+        claim_code: None,
     };
     let accounts =
         Accounts::new(Storage::Usable(records), loaded, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();

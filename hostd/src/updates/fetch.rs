@@ -46,8 +46,6 @@ pub const MAX_BUNDLE: u64 = 256 << 20;
 const METADATA: &str = "metadata";
 /// Signed metadata of a file that was brought, in a folder of its own.
 const BUNDLE: &str = "bundle";
-/// Bytes of the disk that an update leaves for everything else.
-const RESERVE: u64 = 256 << 20;
 
 /// Reaches repositories.
 pub trait Servers: Send + Sync + fmt::Debug {
@@ -82,6 +80,8 @@ pub struct Inquiry {
     pub running_system: Option<Arc<File>>,
     /// The root of the running system.
     pub programs: PathBuf,
+    /// Bytes of the disk that are left for everything else.
+    pub reserve: u64,
     /// What is known of the time.
     pub clock: Clock,
     /// Who asks.
@@ -118,7 +118,7 @@ pub fn fetch(
     }
     let source = reach(servers, inquiry)?;
     let path = inquiry.folder.join(PART);
-    let mut file = open_part(&path, &inquiry.folder, release.length)?;
+    let mut file = open_part(&path, inquiry, release.length)?;
     let running = Running { version: inquiry.running.clone(), root: inquiry.programs.clone() };
     let job = Job { release, source: source.as_ref(), seeds: seeds(inquiry), running: Some(running) };
     let mut watch = Watching { tell, pace: Pace::new(rate) };
@@ -151,7 +151,7 @@ pub fn unpack(
         release.starts_with(loader)?;
     }
     let part = inquiry.folder.join(PART);
-    let mut file = open_part(&part, &inquiry.folder, release.length)?;
+    let mut file = open_part(&part, inquiry, release.length)?;
     file.set_len(0).map_err(failed("empty", &part))?;
     let folder = inquiry.folder.join(BUNDLE);
     if let Err(source) = fs::create_dir(&folder)
@@ -172,14 +172,14 @@ fn reach(servers: &dyn Servers, inquiry: &Inquiry) -> Result<Box<dyn Source>, St
 }
 
 /// Opens what is there, or begins; refused where it would take the room of everything else.
-fn open_part(path: &Path, folder: &Path, length: u64) -> Result<File, StepError> {
+fn open_part(path: &Path, inquiry: &Inquiry, length: u64) -> Result<File, StepError> {
     let failed = |doing| move |source| StepError::File { doing, path: path.to_owned(), source };
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(path).map_err(failed("open"))?;
     let there = file.metadata().map_err(failed("look at"))?.len();
-    let room = rustix::fs::statvfs(folder).map_err(|errno| failed("look at")(errno.into()))?;
-    let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(RESERVE);
+    let room = rustix::fs::statvfs(&inquiry.folder).map_err(|errno| failed("look at")(errno.into()))?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize).saturating_sub(inquiry.reserve);
     let needed = length.saturating_sub(there);
     if needed > free { Err(StepError::NoRoom { needed, free }) } else { Ok(file) }
 }

@@ -1,6 +1,6 @@
 //! When the repository is asked, and when the box restarts: pure.
 
-use super::settings::RestartWindow;
+use super::settings::OpenHours;
 use super::settings::UpdateMode;
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ const LOOK_EVERY: u64 = 5 * 60;
 pub struct Facts {
     /// How far updates go by themselves.
     pub mode: UpdateMode,
-    /// When the box may restart.
-    pub window: RestartWindow,
+    /// When the box may restart, by the owner's clock as it is today.
+    pub window: OpenHours,
     /// Seconds since the kernel started.
     pub uptime: u64,
     /// Seconds since 1970 by the machine's clock.
@@ -108,8 +108,8 @@ fn restart_in(facts: &Facts) -> Option<u64> {
 }
 
 /// Seconds until a window is open; 0 while it is.
-fn opens_in(window: &RestartWindow, wall: u64) -> u64 {
-    let local = wall.saturating_add_signed(i64::from(window.utc_offset_minutes) * 60) % DAY;
+fn opens_in(window: &OpenHours, wall: u64) -> u64 {
+    let local = wall.saturating_add_signed(window.seconds_ahead.into()) % DAY;
     let (from, to) = (u64::from(window.from_minute) * 60, u64::from(window.to_minute) * 60);
     let since = (local + DAY - from) % DAY;
     let length = (to + DAY - from) % DAY;
@@ -132,6 +132,7 @@ const fn chance(seed: u64, turn: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::updates::settings::RestartWindow;
 
     /// 2026-01-01T00:00:00Z.
     const MIDNIGHT: u64 = 1_767_225_600;
@@ -139,7 +140,7 @@ mod tests {
     fn facts() -> Facts {
         Facts {
             mode: UpdateMode::Install,
-            window: RestartWindow::default(),
+            window: RestartWindow::default().hours_at(MIDNIGHT),
             uptime: DAY,
             wall: MIDNIGHT,
             clock_is_set: true,
@@ -214,10 +215,10 @@ mod tests {
 
     #[test]
     fn windows_over_midnight_and_in_other_zones() {
-        let window = |from: u16, to: u16, zone: i16| RestartWindow {
+        let window = |from: u16, to: u16, zone: i32| OpenHours {
             from_minute: from * 60,
             to_minute: to * 60,
-            utc_offset_minutes: zone * 60,
+            seconds_ahead: zone * 3600,
         };
         for (from, to, zone, hour, opens_in_hours) in [
             (3, 5, 0, 0, 3),

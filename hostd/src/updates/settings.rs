@@ -1,5 +1,8 @@
 //! What the owner chooses for updates: whether they come by themselves, when the box may restart, how fast, and from where.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::tz::TimeZoneDatabase;
 use serde::Deserialize;
 use serde::Serialize;
 use update::Http;
@@ -12,8 +15,8 @@ const DEFAULT_RATE: u64 = 4_000_000;
 const SLOWEST_RATE: u64 = 16_000;
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
-/// The time zones that lie furthest from UTC: 12 hours before, 14 after.
-const OFFSETS: std::ops::RangeInclusive<i16> = -12 * 60..=14 * 60;
+/// Longest name of a time zone, in bytes; the longest one that there is has 32.
+const MAX_ZONE: usize = 64;
 /// Longest address, in bytes.
 const MAX_ADDRESS: usize = 512;
 
@@ -49,7 +52,7 @@ pub enum UpdateMode {
 }
 
 /// When the box may restart by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RestartWindow {
     /// Its first minute after midnight.
@@ -58,9 +61,19 @@ pub struct RestartWindow {
     /// The first minute after it; before `from_minute`, it ends on the next day.
     #[schema(maximum = 1439)]
     pub to_minute: u16,
-    /// Minutes by which the owner's clock is ahead of UTC; summer time is not followed.
-    #[schema(minimum = -720, maximum = 840)]
-    pub utc_offset_minutes: i16,
+    /// Whose midnight: a name of the IANA's list of time zones, such as `Europe/Berlin`; UTC while nobody said. Summer time is followed.
+    pub zone: Option<String>,
+}
+
+/// The window by a clock that is set by UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenHours {
+    /// As in the window.
+    pub from_minute: u16,
+    /// As in the window.
+    pub to_minute: u16,
+    /// By which the owner's clock is ahead of UTC on that day.
+    pub seconds_ahead: i32,
 }
 
 /// A setting that cannot work.
@@ -88,8 +101,25 @@ impl Default for UpdateSettings {
 
 impl Default for RestartWindow {
     fn default() -> Self {
-        Self { from_minute: 3 * 60, to_minute: 5 * 60, utc_offset_minutes: 0 }
+        Self { from_minute: 3 * 60, to_minute: 5 * 60, zone: None }
     }
+}
+
+impl RestartWindow {
+    /// The window on the day of this second since 1970.
+    #[must_use]
+    pub fn hours_at(&self, wall: u64) -> OpenHours {
+        let Self { from_minute, to_minute, ref zone } = *self;
+        let zone = zone.as_deref().and_then(time_zone).unwrap_or(TimeZone::UTC);
+        let moment = i64::try_from(wall).ok().and_then(|wall| Timestamp::from_second(wall).ok());
+        let seconds_ahead = moment.map_or(0, |moment| zone.to_offset(moment).seconds());
+        OpenHours { from_minute, to_minute, seconds_ahead }
+    }
+}
+
+/// From the list that hostd has in it: the image has no files of time zones.
+fn time_zone(name: &str) -> Option<TimeZone> {
+    (name.len() <= MAX_ZONE).then(|| TimeZoneDatabase::bundled().get(name).ok()).flatten()
 }
 
 impl UpdateSettings {
@@ -99,12 +129,12 @@ impl UpdateSettings {
     ///
     /// The first member that cannot work.
     pub fn checked(self) -> Result<Self, BadSetting> {
-        let RestartWindow { from_minute, to_minute, utc_offset_minutes } = self.window;
+        let RestartWindow { from_minute, to_minute, ref zone } = self.window;
         require(from_minute < DAY, "window.from_minute", "A day has 1440 minutes.")?;
         require(to_minute < DAY, "window.to_minute", "A day has 1440 minutes.")?;
         require(from_minute != to_minute, "window.to_minute", "The box needs some minutes to restart in.")?;
-        let is_zone = OFFSETS.contains(&utc_offset_minutes);
-        require(is_zone, "window.utc_offset_minutes", "No place on earth has such a clock.")?;
+        let is_zone = zone.as_deref().is_none_or(|zone| time_zone(zone).is_some());
+        require(is_zone, "window.zone", "That is no time zone of this box. Write it like Europe/Berlin.")?;
         require(
             self.rate == 0 || self.rate >= SLOWEST_RATE,
             "rate",
@@ -163,7 +193,8 @@ mod tests {
             (r#"{"window":{"from_minute":1440}}"#, "window.from_minute"),
             (r#"{"window":{"to_minute":1440}}"#, "window.to_minute"),
             (r#"{"window":{"from_minute":60,"to_minute":60}}"#, "window.to_minute"),
-            (r#"{"window":{"utc_offset_minutes":841}}"#, "window.utc_offset_minutes"),
+            (r#"{"window":{"zone":"Europe/Atlantis"}}"#, "window.zone"),
+            (r#"{"window":{"zone":"../../etc/passwd"}}"#, "window.zone"),
             (r#"{"rate":1}"#, "rate"),
             (r#"{"url":"updates.example"}"#, "url"),
             (r#"{"url":"https://a@b/"}"#, "url"),
@@ -175,5 +206,26 @@ mod tests {
         }
         let good = r#"{"mode":"ask","rate":0,"url":"https://updates.example/hearth","channel":"beta","proxy":"http://proxy:3128"}"#;
         with(good).unwrap();
+    }
+
+    #[test]
+    fn the_window_follows_summer_time() {
+        // Noon of 2026-01-15 and of 2026-07-15, UTC.
+        let (winter, summer) = (1_768_478_400, 1_784_116_800);
+        for (zone, in_winter, in_summer) in [
+            (Some("Europe/Berlin"), 1, 2),
+            (Some("America/Los_Angeles"), -8, -7),
+            (Some("Asia/Tokyo"), 9, 9),
+            (Some("UTC"), 0, 0),
+            (None, 0, 0),
+            // As a later system may have kept it.
+            (Some("Europe/Atlantis"), 0, 0),
+        ] {
+            let window = RestartWindow { zone: zone.map(str::to_owned), ..RestartWindow::default() };
+            let ahead = |wall| window.hours_at(wall).seconds_ahead / 3600;
+            assert_eq!((ahead(winter), ahead(summer)), (in_winter, in_summer), "{zone:?}");
+        }
+        let kept = RestartWindow { zone: Some("Europe/Berlin".to_owned()), ..RestartWindow::default() };
+        assert_eq!(kept.hours_at(u64::MAX).seconds_ahead, 0);
     }
 }

@@ -32,9 +32,6 @@ pub struct ImageSource {
     pub url: Option<String>,
     /// The channel.
     pub channel: Label,
-    /// When the image was made, in seconds since 1970: it is not earlier.
-    #[serde(default)]
-    pub built: u64,
 }
 
 /// Why what the image says is of no use.
@@ -104,13 +101,9 @@ mod tests {
         fs::write(folder.path().join(ROOT), "{}").unwrap();
         assert_eq!(load(folder.path()).unwrap(), Some(Trusted { root: b"{}".to_vec(), source: None }));
         let source = folder.path().join(SOURCE);
-        fs::write(&source, r#"{"url":"https://updates.example","channel":"stable","built":7,"more":1}"#)
-            .unwrap();
+        fs::write(&source, r#"{"url":"https://updates.example","channel":"stable","more":1}"#).unwrap();
         let read = load(folder.path()).unwrap().unwrap().source.unwrap();
-        assert_eq!(
-            (read.url.as_deref(), read.channel.as_str(), read.built),
-            (Some("https://updates.example"), "stable", 7)
-        );
+        assert_eq!((read.url.as_deref(), read.channel.as_str()), (Some("https://updates.example"), "stable"));
         fs::write(&source, r#"{"channel":"development"}"#).unwrap();
         assert_eq!(load(folder.path()).unwrap().unwrap().source.unwrap().url, None);
         fs::write(&source, "{").unwrap();

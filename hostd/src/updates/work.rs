@@ -18,6 +18,7 @@ use crate::app::App;
 use model::containers::AppState;
 use model::control::ControlAnswer;
 use model::control::ControlRequest;
+use model::release::RELEASED;
 use model::update::InstallProgress;
 use model::update::LastAction;
 use model::update::SlotsReport;
@@ -372,11 +373,8 @@ impl Updates {
             folder: self.0.places.folder.clone(),
             running_system: self.0.places.running_system.clone(),
             programs: self.0.places.root.clone(),
-            clock: Clock {
-                system: self.0.clock.wall_unix(),
-                at_least: kept.good_time.max(image.map_or(0, |source| source.built)),
-                trust,
-            },
+            reserve: self.0.places.reserve,
+            clock: Clock { system: self.0.clock.wall_unix(), at_least: kept.good_time.max(RELEASED), trust },
             asker,
             place: Place {
                 board: boot.board.parse().map_err(|_bad| unknown("board"))?,

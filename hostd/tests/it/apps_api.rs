@@ -4,22 +4,17 @@ use crate::apps::Home;
 use crate::apps::NGINX;
 use crate::apps::image;
 use crate::apps::manifest;
-use crate::harness::DEADLINE;
 use crate::harness::Router;
 use crate::harness::wait_until;
 use crate::schema::faults;
-use hostd::server::Visitor;
-use http_body_util::BodyExt;
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Bytes;
+use crate::streams::Stream;
 use model::containers::RegistryName;
 use model::network::app_policy::Grant;
 use serde_json::Value;
 use serde_json::json;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
 use store::Store;
+
+const EVENTS: &str = "/api/v1/apps/events";
 
 fn asks() -> Value {
     json!({"internet": {"reason": "Weather"}, "lan": {"reason": "Lamps"},
@@ -309,58 +304,14 @@ async fn without_its_app_service_the_box_says_so_and_everything_else_works() {
     assert_eq!(get("/api/v1/status").await.json()["state"], "ready");
 }
 
-/// Frames of a stream of events, as far as they came.
-struct Stream {
-    body: hostd::web::body::ReplyBody,
-    text: String,
-}
-
-impl Stream {
-    async fn open(home: &Home, cookie: &str) -> Self {
-        let request = Request::builder()
-            .uri("/api/v1/apps/events")
-            .header("host", "hearth.local")
-            .header("cookie", cookie);
-        let request = request.body(Full::new(Bytes::new())).unwrap();
-        let visitor = Visitor::at(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let reply = home.router.app.answer(request, &visitor).await;
-        assert_eq!(
-            (reply.status().as_u16(), &reply.headers()["content-type"]),
-            (200, &"text/event-stream".parse().unwrap())
-        );
-        Self { body: reply.into_body(), text: String::new() }
-    }
-
-    /// Reads until an event of this name fits; its data.
-    async fn until(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let read = async {
-            loop {
-                while let Some((one, rest)) =
-                    self.text.split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned()))
-                {
-                    self.text = rest;
-                    let data = one.strip_prefix(&format!("event: {event}\ndata: "));
-                    let data = data.map(|data| serde_json::from_str::<Value>(data).unwrap());
-                    if let Some(data) = data.filter(|data| fits(data)) {
-                        return data;
-                    }
-                }
-                let frame = self.body.frame().await.expect("the stream goes on").unwrap();
-                self.text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
-            }
-        };
-        tokio::time::timeout(DEADLINE, read).await.expect("the event within the deadline")
-    }
-}
-
 #[tokio::test]
 async fn events_tell_what_is_there_what_changes_and_end_with_the_session() {
     let home = Home::new().await;
     let berta = home.member("berta").await;
     let first = home.install(&home.anna, image("redis:7")).await;
     home.containerd.hold_up(NGINX);
-    let mut hers = Stream::open(&home, &berta).await;
-    let mut events = Stream::open(&home, &home.anna).await;
+    let mut hers = Stream::open(&home.router, EVENTS, &berta).await;
+    let mut events = Stream::open(&home.router, EVENTS, &home.anna).await;
     assert_eq!(events.until("service", |_| true).await["problem"], Value::Null);
     let known = events.until("app", |app| app["key"] == first.as_str()).await;
     assert_eq!(faults(&known, "AppSummary"), Vec::<String>::new());
@@ -381,8 +332,7 @@ async fn events_tell_what_is_there_what_changes_and_end_with_the_session() {
     assert_eq!(seen["key"], own.as_str());
     home.send(&berta, "DELETE", "/session", &json!({})).await;
     home.containerd.turn(&own, model::containers::AppState::Unhealthy);
-    let ended = async { while hers.body.frame().await.is_some() {} };
-    tokio::time::timeout(DEADLINE, ended).await.expect("a stream ends with its session");
+    hers.end().await;
 }
 
 #[tokio::test]

@@ -114,10 +114,11 @@ pub(crate) struct Router {
     pub(crate) folder: TempDir,
 }
 
-/// What is around the box: what lies in its folder before hostd starts, and who serves updates.
+/// What is around the box: what lies in its folder before hostd starts, who serves updates, and what these leave free of the disk.
 pub(crate) struct Around<'a> {
     pub(crate) prepare: &'a dyn Fn(&Path),
     pub(crate) servers: Arc<dyn Servers>,
+    pub(crate) reserve: u64,
 }
 
 impl Router {
@@ -128,7 +129,12 @@ impl Router {
     }
 
     pub(crate) fn with(storage: Storage, store: Arc<MemoryStore>, host: FakeHost) -> Self {
-        Self::prepared(storage, store, host, Around { prepare: &|_folder| {}, servers: Arc::new(WebServers) })
+        Self::prepared(
+            storage,
+            store,
+            host,
+            Around { prepare: &|_folder| {}, servers: Arc::new(WebServers), reserve: 0 },
+        )
     }
 
     /// The same, with a folder that is made ready first, and other servers of updates.
@@ -136,7 +142,7 @@ impl Router {
         storage: Storage,
         store: Arc<MemoryStore>,
         host: FakeHost,
-        Around { prepare, servers }: Around<'_>,
+        Around { prepare, servers, reserve }: Around<'_>,
     ) -> Self {
         let clock = Arc::new(ManualClock::default());
         let host = Arc::new(host);
@@ -157,7 +163,7 @@ impl Router {
             host.clone(),
             servers,
             clock.clone(),
-            (places(folder.path()), update_patience()),
+            (Places { reserve, ..places(folder.path()) }, update_patience()),
         );
         let backups =
             Backups::new(storage, storaged.clone(), Arc::clone(&vaults), clock.clone(), &authority, private);
@@ -319,6 +325,7 @@ pub(crate) fn places(folder: &Path) -> Places {
         trust: folder.join("trust"),
         running_system: None,
         root: folder.join("root"),
+        reserve: 0,
     }
 }
 

@@ -35,6 +35,8 @@ mod schema;
 #[cfg(test)]
 mod storage_api;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod system_api;
 #[cfg(test)]
 mod tls;

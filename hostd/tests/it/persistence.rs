@@ -5,6 +5,7 @@ use crate::harness::claim_code;
 use crate::harness::login_body;
 use crate::harness::settings;
 use crate::harness::setup_body;
+use crate::harness::wait_until;
 
 #[tokio::test]
 async fn owner_session_name_and_certificates_survive_a_restart() {
@@ -105,4 +106,39 @@ async fn the_bootstrap_file_names_the_box_and_a_mistake_in_it_is_told_with_its_l
     let code = claim_code(&second.app);
     assert_eq!(Client::of(&second).post("/api/v1/setup", &setup_body(&code)).await.status, 201);
     assert_eq!(second.app.summary().state.as_str(), "degraded", "the owner is told");
+}
+
+#[tokio::test]
+async fn what_was_decided_before_the_first_start_holds_until_the_box_has_an_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let file = state.join("preset.json");
+    let preset =
+        r#"{"version":1,"claim_code":"01AB-2CDE-3FGH","host_name":"attic","time_zone":"Europe/Berlin"}"#;
+    std::fs::write(&file, preset).unwrap();
+    for _start in 0..2 {
+        let running = hostd::start(settings(folder.path())).await.unwrap();
+        assert_eq!(claim_code(&running.app), "01AB-2CDE-3FGH", "the same at every start");
+        assert_eq!(running.app.summary().host_name.as_str(), "attic");
+        running.stop().await;
+        assert!(file.exists());
+    }
+    let running = hostd::start(settings(folder.path())).await.unwrap();
+    let body = setup_body("01ab2cde3fgh");
+    let request = format!(
+        "POST /api/v1/setup HTTP/1.1\r\nhost: attic.local\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let done = Client::of(&running).exchange("attic.local", request.as_bytes()).await;
+    assert_eq!(done.status, 201);
+    wait_until("the preset is forgotten", async || !file.exists()).await;
+    running.stop().await;
+
+    std::fs::write(&file, preset.replace("attic", "cellar")).unwrap();
+    let running = hostd::start(settings(folder.path())).await.unwrap();
+    assert_eq!(running.app.summary().host_name.as_str(), "oak", "the owner chose");
+    assert!(running.app.accounts.ownership().borrow().claim_code.is_none());
+    wait_until("a preset that came too late is forgotten", async || !file.exists()).await;
 }

@@ -1,6 +1,7 @@
 //! Updates through the API: what is offered, fetched, refused, tried and remembered.
 
 use crate::schema::faults;
+use crate::streams::Stream;
 use crate::updates_world::DAY;
 use crate::updates_world::Home;
 use crate::updates_world::NOW;
@@ -136,6 +137,36 @@ async fn what_the_repository_says_wrongly_is_refused_with_its_words() {
     let words = failed().await;
     assert!(words.contains("version 2") || words.contains("other content"), "{words}");
     assert_eq!((home.fetched(), home.asked()), (None, vec![]));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_before_anything_is_fetched() {
+    let world = World::new();
+    world.add(&stable(), "2", &slot(2));
+    let home = Home::with_a_full_disk(&world).await;
+    let view = home.check("failed").await;
+    let reason = view["progress"]["reason"].as_str().unwrap();
+    assert!(reason.contains("the disk is full"), "{reason}");
+    assert_eq!((home.fetched(), home.asked()), (None, vec![]));
+    let brought = home.bring(&world.bundle(&stable(), "2")).await;
+    assert_eq!(brought.error(), (507, "disk_full".to_owned(), None), "{brought:?}");
+}
+
+#[tokio::test]
+async fn progress_is_told_as_it_happens_and_to_the_owner_only() {
+    let world = World::new();
+    world.add(&stable(), "2", &slot(2));
+    let home = Home::new(&world).await;
+    let mut events = Stream::open(&home.router, "/api/v1/updates/events", &home.cookie).await;
+    let first = events.until("progress", |_any| true).await;
+    assert_eq!((&first["phase"], faults(&first, "UpdateProgress")), (&"idle".into(), vec![]));
+    home.send("POST", "/check", "").await;
+    let last = events
+        .until("progress", |progress| progress["phase"] != "idle" && progress["phase"] != "checking")
+        .await;
+    assert!(!last["version"].is_null(), "{last}");
+    let stranger = home.router.get("/api/v1/updates/events", &[]).await;
+    assert_eq!(stranger.status, 401);
 }
 
 #[tokio::test]

@@ -156,6 +156,15 @@ impl Home {
     }
 
     pub(crate) async fn with(world: &World, slots: SlotsReport) -> Self {
+        Self::leaving(world, slots, 0).await
+    }
+
+    /// One with nothing to spare.
+    pub(crate) async fn with_a_full_disk(world: &World) -> Self {
+        Self::leaving(world, running("1", SlotStanding::Kept), u64::MAX).await
+    }
+
+    async fn leaving(world: &World, slots: SlotsReport, reserve: u64) -> Self {
         let host = FakeHost {
             boot: Some(BootReport {
                 version: "1".to_owned(),
@@ -175,12 +184,16 @@ impl Home {
             fs::create_dir_all(&places.trust).unwrap();
             let (_version, root) = world.repository().newest_root().unwrap().unwrap();
             fs::write(places.trust.join("root.json"), root).unwrap();
-            let source = r#"{"url":"https://updates.example","channel":"stable","built":1767225600}"#;
+            let source = r#"{"url":"https://updates.example","channel":"stable"}"#;
             fs::write(places.trust.join("source.json"), source).unwrap();
         };
         let servers = Arc::new(InFolder(world.path()));
-        let router =
-            Router::prepared(Storage::Usable(records), store, host, Around { prepare: &prepare, servers });
+        let router = Router::prepared(
+            Storage::Usable(records),
+            store,
+            host,
+            Around { prepare: &prepare, servers, reserve },
+        );
         router.clock.set_wall_unix(NOW);
         router.app.updates.load().await;
         let set_up = router.post("/api/v1/setup", &setup_body(&router.code()), &[]).await;

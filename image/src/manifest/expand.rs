@@ -216,6 +216,9 @@ impl Merged {
         if self.suites.is_empty() {
             return Err(missing("parts.suites"));
         }
+        let arch = self.arch.ok_or_else(|| missing("board.arch"))?;
+        let description = self.description.ok_or_else(|| missing("board.description"))?;
+        let kernel = self.kernel.ok_or_else(|| missing("parts.kernel"))?;
         let boot = match self.pi {
             Some(pi) => Boot::Pi(pi),
             None => Boot::Uefi(Uefi {
@@ -228,15 +231,11 @@ impl Merged {
         };
         Ok(Manifest {
             version: VERSION,
-            board: Board {
-                name,
-                arch: self.arch.ok_or_else(|| missing("board.arch"))?,
-                description: self.description.ok_or_else(|| missing("board.description"))?,
-            },
+            board: Board { name, arch, description },
             parts: Parts {
                 suites: self.suites,
                 sections: self.sections.into_iter().collect(),
-                kernel: self.kernel.ok_or_else(|| missing("parts.kernel"))?,
+                kernel,
                 kernel_suite: self.kernel_suite,
                 boot,
                 files: self.files,

@@ -19,6 +19,8 @@ mod containers;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod flashed;
+#[cfg(test)]
 mod hardening;
 #[cfg(test)]
 mod health;
@@ -36,6 +38,8 @@ mod network;
 mod older_copies;
 #[cfg(test)]
 mod power_cut;
+#[cfg(test)]
+mod publishing;
 #[cfg(test)]
 mod reset;
 #[cfg(test)]

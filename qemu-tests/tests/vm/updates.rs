@@ -9,18 +9,19 @@ use anyhow::ensure;
 use model::control::ControlRequest;
 use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
+use qemu_tests::VmBuilder;
 use qemu_tests::artifacts::compiler;
+use qemu_tests::esp::Esp;
 use qemu_tests::gdb;
+use qemu_tests::releases::Releases;
 use qemu_tests::scenario::scenario;
 use qemu_tests::slots;
 use qemu_tests::updates::Home;
 use qemu_tests::updates::slot;
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-/// The root that stage 1 is told to find instead of the one that was signed.
-const NO_ROOT: &str = " hearth.root=sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 #[test]
 fn an_update_is_kept_when_healthy_and_given_up_when_not() {
@@ -31,9 +32,10 @@ fn an_update_is_kept_when_healthy_and_given_up_when_not() {
             &artifacts,
             &[
                 ("0.1.1", slot(&artifacts, "0.1.1", "")?),
-                ("0.1.2", slot(&artifacts, "0.1.2", NO_ROOT)?),
-                // The kernel has nothing to start, and panics.
-                ("0.1.3", slot(&artifacts, "0.1.3", " rdinit=/nowhere")?),
+                // Stage 1 does not find the root that it is told to.
+                ("0.1.2", slots::update_with_other_root(&artifacts, "0.1.2")?),
+                // An interrupt that nobody asked for makes the kernel panic (Documentation/admin-guide/kernel-parameters.txt).
+                ("0.1.3", slot(&artifacts, "0.1.3", " unknown_nmi_panic")?),
                 ("0.1.4", slot(&artifacts, "0.1.4", "")?),
             ],
         )?;
@@ -46,10 +48,17 @@ fn an_update_is_kept_when_healthy_and_given_up_when_not() {
         home.ask(&ControlRequest::Reboot)?;
         home.expect_boot("0.1.1")?;
 
-        for version in ["0.1.2", "0.1.3"] {
-            home.take(version)?;
-            home.expect_fall_back("0.1.1", version, "it did not come up")?;
-        }
+        home.take("0.1.2")?;
+        home.expect_fall_back("0.1.1", "0.1.2", "it did not come up")?;
+
+        home.take("0.1.3")?;
+        home.restart_into("0.1.3")?;
+        home.expect_on_trial("0.1.3")?;
+        home.vm.qmp().execute("inject-nmi", &json!({}))?;
+        home.expect_boot("0.1.1")?;
+        let report = home.expect_failed("0.1.3", "the kernel stopped")?;
+        let failure = report.failure.context("nothing is kept of what the kernel said last")?;
+        ensure!(failure.version == "0.1.3" && failure.text.contains("Kernel panic"), "{failure:?}");
 
         home.take("0.1.4")?;
         home.restart_into("0.1.4")?;
@@ -84,6 +93,7 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
         home.expect_kept("0.1.0")?;
 
         home.take("0.1.1")?;
+        // The kernel panics, before anything keeps what it says.
         home.expect_fall_back("0.1.0", "0.1.1", "it did not come up")?;
 
         home.take("0.1.2")?;
@@ -101,6 +111,31 @@ fn three_updates_that_fail_in_a_row_leave_the_system_from_before() {
         // Nothing is tried again.
         let report = home.expect_kept("0.1.0")?;
         ensure!(report.armed.is_none() && report.failed.len() == 3, "{report:?}");
+        home.ask(&ControlRequest::Reboot)?;
+        home.expect_boot("0.1.0")?;
+        home.expect_kept("0.1.0").map(drop)
+    });
+}
+
+#[test]
+fn a_full_boot_partition_costs_the_update_and_nothing_else() {
+    scenario("updates-full", |folder| {
+        let artifacts = Artifacts::load()?;
+        let update = slot(&artifacts, "0.1.1", "")?;
+        let releases = Releases::new(&artifacts, &folder.join("repository"))?;
+        releases.add("0.1.1", &update)?;
+        // Somebody filled it, up to half a system.
+        let free = Esp::look(&artifacts.image)?.free()?;
+        let rest = usize::try_from(free)?.saturating_sub(update.len() + update.len() / 2);
+        let shelf = [("0.1.1", update), ("filler", vec![0; rest])];
+        let mut home = Home::start(folder, &artifacts, &shelf, releases.metadata()?, VmBuilder::tpm)?;
+        home.expect_kept("0.1.0")?;
+
+        home.bring("0.1.1")?;
+        let report = home.try_to_install("0.1.1")?;
+        let problem = report.last.and_then(|last| last.problem).context("it was installed")?;
+        ensure!(problem.contains("the boot partition is full"), "{problem}");
+        ensure!(report.armed.is_none(), "a part of a system is armed");
         home.ask(&ControlRequest::Reboot)?;
         home.expect_boot("0.1.0")?;
         home.expect_kept("0.1.0").map(drop)

@@ -119,6 +119,12 @@ pub(crate) fn measure(rounds: u32, in_machine: InMachine) -> Result<Report> {
     let folder = target().join("bench/update");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let bars = Bars::new();
+    // First: it leaves its figures in a file, whatever becomes of the rest.
+    let kept = target().join("bench/update-vm.json");
+    let machine = match in_machine {
+        InMachine::Measured => Some(machine::measure(rounds, &folder.join("machine"), &kept, &bars)?),
+        InMachine::Kept => machine::kept(&kept)?,
+    };
     let mut updates = Vec::new();
     for change in CHANGES {
         let pair = pair::build(&change, &built, &folder, &bars)?;
@@ -126,11 +132,6 @@ pub(crate) fn measure(rounds: u32, in_machine: InMachine) -> Result<Report> {
         let slot_bytes = fs::metadata(&pair.new).context("reading the new slot file")?.len();
         updates.push(Changed { daemon: change.daemon, program_bytes: pair.program_bytes, slot_bytes, ways });
     }
-    let kept = target().join("bench/update-vm.json");
-    let machine = match in_machine {
-        InMachine::Measured => Some(machine::measure(rounds, &folder.join("machine"), &kept, &bars)?),
-        InMachine::Kept => machine::kept(&kept)?,
-    };
     bars.finish();
     Ok(Report { updates, machine })
 }

@@ -2,6 +2,7 @@
 
 use crate::bars::Bars;
 use crate::command::repository;
+use crate::command::target;
 use crate::host_packages::say;
 use anyhow::Context;
 use anyhow::Result;
@@ -32,15 +33,15 @@ const OTHERWISE_PACKED: &str = "ko";
 
 /// The new system.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Built<'a> {
+pub(crate) struct Built<'a> {
     /// The folder of the build.
-    pub(super) folder: &'a Path,
+    pub(crate) folder: &'a Path,
     /// Its `manifest.json`.
-    pub(super) manifest: &'a Value,
+    pub(crate) manifest: &'a Value,
     /// Its slot file.
-    pub(super) slot: &'a [u8],
+    pub(crate) slot: &'a [u8],
     /// Its version.
-    pub(super) version: &'a Version,
+    pub(crate) version: &'a Version,
 }
 
 /// A file of both systems.
@@ -77,13 +78,13 @@ pub(super) fn before(
 ///
 /// # Errors
 /// It is no slot file with a root, or its root cannot be unpacked.
-pub(super) fn from(slot: &[u8], board: &str, built: &Built<'_>) -> Result<Option<RemakeFile>> {
+pub(crate) fn from(slot: &[u8], board: &str, built: &Built<'_>) -> Result<Option<RemakeFile>> {
     let version = unpack::version_of(slot).context("the slot file to start from names no version")?;
     let version: Version = version.parse().with_context(|| format!("{version} is no version"))?;
     if version.order(built.version) != Ordering::Less {
         bail!("version {version} is not before {}", built.version);
     }
-    let hearth = built.folder.parent().unwrap_or(built.folder);
+    let hearth = target().join("hearth");
     let old = hearth.join(format!("{board}-before"));
     let bars = Bars::new();
     let (repo, cache) = (repository(), hearth.join("parts-cache"));

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../../api/client";
 import type { UpdateSettings } from "../../api/updates";
+import { ownZone } from "../../api/zone";
 import { askTrouble } from "../../logic/ask";
 import { clockWords } from "../../logic/backups";
 import { updateDraft, updateSettings, type UpdateDraft } from "../../logic/updates";
@@ -16,8 +17,7 @@ const MODES = [
 
 /** Whether updates come by themselves, and when the box may restart. */
 export function SettingsCard({ settings, tell }: { settings: UpdateSettings; tell: (words: string) => Promise<void> }) {
-  const offset = -new Date().getTimezoneOffset();
-  const [draft, setDraft] = useState<UpdateDraft>(() => updateDraft(settings, offset));
+  const [draft, setDraft] = useState<UpdateDraft>(() => updateDraft(settings, ownZone(), Date.now()));
   const [problem, setProblem] = useState<string>();
   const edit = (next: Partial<UpdateDraft>) => setDraft((old) => ({ ...old, ...next }));
 
@@ -29,7 +29,7 @@ export function SettingsCard({ settings, tell }: { settings: UpdateSettings; tel
         progress="Keeping the settings."
         problems={() => (draft.fromHour === draft.toHour ? { toHour: "The box needs some time to restart in." } : {})}
         onProblems={(problems: { toHour?: string }) => setProblem(problems.toHour)}
-        send={() => api.changeUpdates(updateSettings(draft, settings, offset))}
+        send={() => api.changeUpdates(updateSettings(draft, settings, ownZone()))}
         explain={(error) => askTrouble(error, () => undefined) as { message: string }}
         onDone={() => void tell("The settings of updates are kept.")}
       >
@@ -42,7 +42,7 @@ export function SettingsCard({ settings, tell }: { settings: UpdateSettings; tel
         ) : null}
         {problem ? <p class="field-error">{problem}</p> : null}
       </AskForm>
-      <p class="quiet">Times are those of this device. A new version that is not healthy is taken back by itself.</p>
+      <p class="quiet">Times are those of this device ({ownZone().replaceAll("_", " ")}). A new version that is not healthy is taken back by itself.</p>
     </section>
   );
 }

@@ -56,14 +56,23 @@ fn serve(folder: PathBuf, habit: Habit) -> (String, Arc<AtomicU32>) {
             let number = count.fetch_add(1, Ordering::SeqCst);
             let folder = folder.clone();
             // A client that goes away in the middle is no matter of the test.
-            std::thread::spawn(move || answer(&stream.unwrap(), &folder, habit, number).is_ok());
+            std::thread::spawn(move || {
+                let stream = stream.unwrap();
+                answer(BufReader::new(&stream), &stream, &folder, habit, number).is_ok()
+            });
         }
     });
     (url, requests)
 }
 
-fn answer(stream: &TcpStream, folder: &Path, habit: Habit, number: u32) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream).lines();
+fn answer(
+    request: impl BufRead,
+    mut stream: impl Write,
+    folder: &Path,
+    habit: Habit,
+    number: u32,
+) -> std::io::Result<()> {
+    let mut lines = request.lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let mut range = None;
     for line in lines {
@@ -75,7 +84,6 @@ fn answer(stream: &TcpStream, folder: &Path, habit: Habit, number: u32) -> std::
             range = Some((from.parse::<usize>().unwrap(), to.parse::<usize>().unwrap()));
         }
     }
-    let mut stream = stream;
     let path = first.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').replace("%5E", "^");
     let Ok(bytes) = fs::read(folder.join(path)) else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -267,4 +275,69 @@ fn a_proxy_is_used_when_there_is_one() {
     let settings = HttpSettings { proxy: Some(proxy), ..HttpSettings::new(url) };
     load(&world, &Http::new(&settings).unwrap()).unwrap();
     assert!(tunnels.load(Ordering::SeqCst) > 0);
+}
+
+/// Serves a folder over TLS, one connection after the other, with a certificate of its own authority: address and authority.
+fn serve_tls(folder: PathBuf, names: &[&str]) -> (String, Vec<u8>) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let signed = rcgen::generate_simple_self_signed(names).unwrap();
+    let (certificate, key) = (signed.cert.der().clone(), signed.signing_key.serialize_der());
+    let authority = certificate.to_vec();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], rustls::pki_types::PrivatePkcs8KeyDer::from(key).into())
+        .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
+            let mut request = BufReader::new(&mut stream);
+            let mut lines = String::new();
+            while request.read_line(&mut lines).is_ok_and(|length| length > 2) {}
+            drop(request);
+            // Clients that do not like the certificate go away.
+            if answer(lines.as_bytes(), &mut stream, &folder, Habit::Honest, 0).is_ok() {
+                stream.conn.send_close_notify();
+                stream.flush().ok();
+            }
+        }
+    });
+    (url, authority)
+}
+
+#[test]
+fn a_server_is_believed_to_be_who_its_certificate_says_and_no_other() {
+    let (world, release, path) = world();
+    let (url, authority) = serve_tls(world.path(), &["localhost"]);
+    let reach = |url: &str, authorities: &[Vec<u8>]| {
+        let settings =
+            HttpSettings { authorities: authorities.to_vec(), ..HttpSettings::new(url.to_owned()) };
+        Http::new(&settings).unwrap()
+    };
+    let own = std::slice::from_ref(&authority);
+    load(&world, &reach(&url, own)).unwrap();
+    let outcome = run(&release, &reach(&url, own), &[slot(1, LENGTH)], &path).unwrap();
+    assert_eq!(outcome.way, Way::Chunks);
+    assert!(fs::read(&path).unwrap() == slot(2, LENGTH));
+
+    let (other_name, its_authority) = serve_tls(world.path(), &["updates.example"]);
+    for (url, authorities) in [
+        // Nobody that browsers know vouches for it; somebody else does; it is somebody else.
+        (&url, vec![]),
+        (&url, vec![its_authority.clone()]),
+        (&other_name, vec![its_authority]),
+    ] {
+        let error = load(&world, &reach(url, &authorities)).unwrap_err();
+        let LoadError::Source(SourceError::Unreachable { source, .. }) = error else { panic!("{error:?}") };
+        assert!(format!("{source:?}").contains("Certificate"), "{source:?}");
+    }
+    // What begins with TLS does not end without it.
+    let (plain, _requests) = serve(world.path(), Habit::Honest);
+    let error = load(&world, &reach(&plain.replace("http:", "https:"), own)).unwrap_err();
+    assert!(matches!(error, LoadError::Source(SourceError::Unreachable { .. })), "{error:?}");
 }

@@ -50,7 +50,7 @@ fn contents(path: &Path, start_mib: u64, mib: u64) -> (FatType, Vec<(String, Vec
 fn the_firmware_and_the_system_see_the_same_four_partitions() {
     let (_folder, path) = disk(&files());
     let mut start = [0; 512];
-    fs::File::open(&path).unwrap().read_exact(&mut start).unwrap();
+    File::open(&path).unwrap().read_exact(&mut start).unwrap();
     assert_eq!(start[510..], [0x55, 0xaa]);
     let u32_at = |at: usize| u64::from(u32::from_le_bytes(start[at..at + 4].try_into().unwrap()));
     let in_mbr: Vec<(u8, u64, u64)> =

@@ -62,11 +62,15 @@ fn settle(boot: &Path) -> io::Result<()> {
 }
 
 /// FAT has no journal: the folder's entries are where they belong when everything is.
-fn sync(boot: &Path) -> io::Result<()> {
+pub(crate) fn sync(boot: &Path) -> io::Result<()> {
     File::open(boot).and_then(|folder| Ok(rustix::fs::syncfs(folder)?))
 }
 
-fn writable(is_writable: bool) -> io::Result<()> {
+/// Makes the boot partition writable, or read-only again.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn writable(is_writable: bool) -> io::Result<()> {
     let read_only = if is_writable { MountFlags::empty() } else { MountFlags::RDONLY };
     Ok(rustix::mount::mount_remount(BOOT, mounts::STRICT | read_only, "")?)
 }

@@ -152,7 +152,7 @@ impl Box {
 
     /// Downloads a version with a repository that is signed for it, as hostd does; what the clock shows.
     pub(crate) fn publish(&self, version: &str, kib: usize) -> installer::signed::Signed {
-        let now = installer::signed::RELEASED + 3600;
+        let now = model::release::RELEASED + 3600;
         let slot = slot(version, kib);
         let key = Key::generate().unwrap().0;
         let role = || RolePlan { keys: vec![key.public()], threshold: 1 };

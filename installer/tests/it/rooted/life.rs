@@ -92,6 +92,7 @@ fn a_failure_with_locked_data_is_kept_on_the_boot_partition() {
     let report = it.report();
     assert_eq!(report.failure.unwrap().text, "5.0 storaged: the TPM refuses\n");
     assert_eq!(report.failed[0].version, "2");
+    assert_eq!(report.failed[0].reason, "it was not healthy: the data did not open");
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn what_the_kernel_said_last_belongs_to_the_version_that_failed() {
     it.does(&Verb::Booted);
     let found = it.report().failure.unwrap();
     assert_eq!((found.version.as_str(), found.text.as_str()), ("2", "Kernel panic - not syncing\n"));
-    assert_eq!(it.report().failed[0].reason, "it did not come up, or the power went before it was confirmed");
+    assert_eq!(it.report().failed[0].reason, "it was not healthy: the kernel stopped");
 }
 
 #[test]

@@ -207,7 +207,11 @@ impl House {
         println!("{version}: {reason}");
         let log = self.web.get(&format!("{UPDATES}/log?number={}", told["number"]))?;
         expect(&log, 200)?;
-        ensure!(log.json()?["text"].as_str().is_some_and(|text| text.contains("on trial")), "{}", log.text());
+        let said = log.json()?;
+        ensure!(
+            said["text"].as_str().is_some_and(|text| text.contains("the trial of this system failed")),
+            "{said}"
+        );
         Ok(())
     }
 

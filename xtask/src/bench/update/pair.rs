@@ -67,6 +67,12 @@ pub(crate) struct Pair {
     pub(crate) new: PathBuf,
     /// Its version.
     pub(crate) version: String,
+    /// The folder that it was built in.
+    pub(crate) built: PathBuf,
+    /// The version that runs.
+    pub(crate) old_version: String,
+    /// Its root folder.
+    pub(crate) old_root: PathBuf,
     /// The changed program's length in bytes.
     pub(crate) program_bytes: u64,
 }
@@ -100,7 +106,15 @@ pub(crate) fn build(change: &Change, built: &BuiltImage, folder: &Path, bars: &B
         progress: bars,
     })?;
     let program_bytes = u64::try_from(after.len()).context("the length of a program")?;
-    Ok(Pair { old: built.slot.clone(), new: next.slot, version, program_bytes })
+    Ok(Pair {
+        old: built.slot.clone(),
+        new: next.slot,
+        version,
+        built: next.folder,
+        old_version: built.version.clone(),
+        old_root: built.folder.join("root"),
+        program_bytes,
+    })
 }
 
 /// A version that follows this one.

@@ -7,6 +7,8 @@ use crate::bench::update::desync;
 use crate::bench::update::pair::Pair;
 use crate::command::Program;
 use crate::command::target;
+use crate::publish::remakes;
+use crate::publish::remakes::Built;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -21,6 +23,8 @@ use std::path::PathBuf;
 use update::publish::DEFAULT_CUT;
 use update::publish::pack;
 
+/// What is released for.
+const BOARD: &str = "x86_64";
 /// Of the files that the server gives, by whom.
 pub(crate) const SERVED: &str = "served";
 /// Bytes of the old file that xdelta3 looks at: all of it.
@@ -64,8 +68,9 @@ pub(crate) struct Way {
 }
 
 /// Ours first.
-pub(crate) const WAYS: [Way; 9] = [
-    Way { name: "ours", prepare: |stage| ours(stage, "chunks") },
+pub(crate) const WAYS: [Way; 10] = [
+    Way { name: "ours", prepare: |stage| ours(stage, "remakes") },
+    Way { name: "ours, chunks alone", prepare: |stage| ours(stage, "chunks") },
     Way { name: "desync", prepare: |stage| desync(stage, None) },
     Way { name: "desync, chunks like ours", prepare: |stage| desync(stage, Some(LIKE_OURS_KIB)) },
     Way { name: "casync", prepare: |stage| casync(stage, None) },
@@ -94,7 +99,16 @@ pub(crate) fn publish(stage: &Stage<'_>) -> Result<()> {
     let artifacts = Artifacts::load()?;
     let releases = releases::Releases::new(&artifacts, &stage.served)?;
     let slot = read(&stage.pair.new)?;
-    releases.add_cut(&stage.pair.version, &slot, &pack(&slot, DEFAULT_CUT)?)?;
+    let mut archive = pack(&slot, DEFAULT_CUT)?;
+    let manifest = read(&stage.pair.built.join("manifest.json"))?;
+    let new = Built {
+        folder: &stage.pair.built,
+        manifest: &serde_json::from_slice(&manifest).context("manifest.json is broken")?,
+        slot: &slot,
+        version: &stage.pair.version.parse().context("the version of the new slot file")?,
+    };
+    archive.remakes.extend(remakes::from(&read(&stage.pair.old)?, BOARD, &new)?);
+    releases.add_cut(&stage.pair.version, &slot, &archive)?;
     fs::write(stage.own.join("root.json"), keys(&artifacts)?.root()).context("writing the trusted keys")
 }
 
@@ -114,6 +128,7 @@ fn ours(stage: &Stage<'_>, way: &str) -> Result<Option<Ready>> {
         place.channel.to_string().into(),
         stage.pair.version.clone().into(),
         stage.pair.old.clone().into_os_string(),
+        format!("{}:{}", stage.pair.old_version, stage.pair.old_root.display()).into(),
         output.clone().into_os_string(),
         way.into(),
     ];
