@@ -30,6 +30,7 @@ pub mod gdb;
 pub mod guest;
 pub mod machine;
 pub mod packets;
+pub mod pi;
 pub mod plain;
 pub mod probes;
 pub mod process;

@@ -143,7 +143,7 @@ fn settings(arguments: &BuildrootArguments, out: &Path) -> Result<Settings> {
     let module_key = inputs::module_key(&shared)?;
     let (crates, programs) = match &substitutes {
         None => (Some(inputs::crates(out)?), None),
-        Some(_) => (None, Some(inputs::programs(out)?)),
+        Some(_) => (None, Some(inputs::programs(&arguments.board, out)?)),
     };
     Ok(Settings { downloads, mirror, substitutes, console, module_key, crates, programs })
 }

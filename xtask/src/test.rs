@@ -16,6 +16,7 @@ use crate::programs;
 use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::bail;
 use clap::Args;
 use clap::ValueEnum;
 use image::parts::Choice;
@@ -86,6 +87,8 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
     };
     // Somebody who names tests means those.
     let machines = match arguments.board.as_str() {
+        "rpi5" => bail!("QEMU has no machine that comes near a Raspberry Pi 5: docs/boards.md says what to look at on a real one"),
+        "rpi4" => "rpi4",
         _ if arguments.long || !arguments.filter.is_empty() => "long",
         FIRST_BOARD => "vm",
         other => other,

@@ -357,6 +357,12 @@ fn sealed_metadata(sealed: &Sealed) -> Metadata {
     Metadata { mode: Some(0o600), size: sealed.length, ..plain }
 }
 
+/// Of 32 or 64 bits, by architecture.
+#[cfg_attr(target_arch = "x86_64", expect(clippy::useless_conversion, reason = "it is one on ARM"))]
+fn links(stat: &Stat) -> u64 {
+    stat.st_nlink.into()
+}
+
 fn metadata(stat: &Stat, kind: u32) -> Metadata {
     let time =
         |seconds: i64, nanoseconds: u64| Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok();
@@ -368,7 +374,7 @@ fn metadata(stat: &Stat, kind: u32) -> Metadata {
         gid: Some(stat.st_gid),
         inode: stat.st_ino,
         size: if kind == 0 { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 },
-        links: if kind == GO_FOLDER { 0 } else { stat.st_nlink },
+        links: if kind == GO_FOLDER { 0 } else { links(stat) },
         ..Metadata::default()
     }
 }

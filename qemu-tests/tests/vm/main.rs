@@ -37,6 +37,8 @@ mod network;
 #[cfg(test)]
 mod older_copies;
 #[cfg(test)]
+mod pi;
+#[cfg(test)]
 mod power_cut;
 #[cfg(test)]
 mod publishing;

@@ -6,8 +6,10 @@ use crate::command::repository;
 use crate::command::target;
 use crate::host_packages::say;
 use crate::programs;
+use crate::toolchain::Toolchain;
 use anyhow::Context;
 use anyhow::Result;
+use image::parts::Choice;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -53,9 +55,9 @@ pub(super) fn module_key(folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Hearth's programs as this machine's cargo builds them, and the image builder, in one folder.
-pub(super) fn programs(out: &Path) -> Result<PathBuf> {
-    let built = programs::build()?;
+/// Hearth's programs for the board as this machine's cargo builds them, and the image builder for this machine, in one folder.
+pub(super) fn programs(board: &str, out: &Path) -> Result<PathBuf> {
+    let built = programs::build(&Toolchain::of_board(board, Choice::Kept)?)?;
     cargo(["build", "--release", "--package", "image", "--bin", "hearth-image"]).run()?;
     let folder = out.join("programs");
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
