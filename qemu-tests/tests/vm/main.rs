@@ -19,6 +19,8 @@ mod containers;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod debugger;
+#[cfg(test)]
 mod flashed;
 #[cfg(test)]
 mod hardening;
