@@ -3,7 +3,9 @@
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use qemu_tests::Artifacts;
 use qemu_tests::BOOT;
+use qemu_tests::VmBuilder;
 use qemu_tests::gdb;
 use qemu_tests::qmp::Qmp;
 use qemu_tests::scenario::scenario;
@@ -24,6 +26,19 @@ fn a_processor_that_is_made_to_hang_stays_where_it_is() {
         machine.kill().context("cannot end QEMU")?;
         machine.wait().context("cannot end QEMU")?;
         seen
+    });
+}
+
+#[test]
+fn a_box_that_hangs_with_interrupts_off_is_restarted_by_its_watchdog() {
+    scenario("debugger-box", |folder| {
+        let mut vm = VmBuilder::new(folder, &Artifacts::load()?).watchdog().start()?;
+        // Armed before services run, not when there is time for it.
+        vm.wait_state(0)?;
+        gdb::hang(vm.qmp(), folder)?;
+        let mark = vm.serial().mark();
+        vm.qmp().wait_event("WATCHDOG", BOOT).context("the watchdog never fired")?;
+        vm.serial().wait_line(mark, "hearth: version=", BOOT).map(drop)
     });
 }
 
