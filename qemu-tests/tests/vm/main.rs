@@ -19,8 +19,6 @@ mod containers;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
-mod debugger;
-#[cfg(test)]
 mod flashed;
 #[cfg(test)]
 mod hardening;
