@@ -10,7 +10,7 @@
 //! tables below.
 //!
 //! A module costs 25 ms and more under emulation, most of it for its signature. What the way to the page does not need
-//! (SATA, USB, input, …) therefore waits in a queue until the services run, unless the boot disk is not found without it.
+//! (SATA, USB, input, …) therefore waits in a queue until the services run, unless the boot disk is not found without it. Watchdogs do not wait.
 
 pub mod alias;
 pub mod coldplug;
@@ -50,6 +50,11 @@ pub const WANTED: &[(&str, &str)] = &[
     ("overlay", "roots of apps: layers of images over each other"),
 ];
 
+/// Drivers of hardware watchdogs, and of Intel's chips that have one as a part (`i2c_i801`, `lpc_ich`): loaded before the data is opened, because what hangs on trial before its watchdog runs waits for somebody to
+/// pull the plug.
+pub const WATCHDOGS: &[&str] =
+    &["bcm2835_wdt", "i2c_i801", "i6300esb", "iTCO_wdt", "lpc_ich", "sp5100_tco", "wdat_wdt"];
+
 /// Whether a device is on the way to the page: network cards, and the disks of virtual machines and NVMe.
 #[must_use]
 pub fn is_urgent(modalias: &str) -> bool {
@@ -75,6 +80,14 @@ mod tests {
         for (name, reason) in NEEDED.iter().chain(WANTED) {
             let stated = board.lines().any(|line| line.trim() == format!("\"{name}\","));
             assert!(stated || elsewhere.contains(name), "{name}, for {reason}");
+        }
+    }
+
+    #[test]
+    fn a_board_with_a_watchdog_has_its_driver() {
+        let board = include_str!("../../board-configs/x86_64/x86_64.toml");
+        for name in WATCHDOGS.iter().filter(|name| !name.starts_with("bcm")) {
+            assert!(board.lines().any(|line| line.trim() == format!("\"{name}\",")), "{name}");
         }
     }
 

@@ -34,6 +34,8 @@ pub fn hang(qmp: &mut Qmp, folder: &Path) -> Result<()> {
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut door = Door { socket };
     door.ask("?")?;
+    // Registers are told by number only to those who asked what there is (`handle_read_register` of QEMU's gdbstub).
+    door.ask("qXfer:features:read:target.xml:0,ffb")?;
     let place = door.register(RIP)?;
     let flags = door.register(EFLAGS)? & !INTERRUPT_FLAG;
     door.expect_ok(&format!("M{place:x},2:{LOOP}"))?;

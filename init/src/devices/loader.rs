@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::NEEDED;
 use super::WANTED;
+use super::WATCHDOGS;
 use super::alias;
 use super::coldplug;
 use super::depends;
@@ -168,11 +169,15 @@ impl Loader {
         if !self.seen.insert(modalias.clone()) {
             return;
         }
-        if self.patience == Patience::None || is_urgent(&modalias) {
+        if self.patience == Patience::None || is_urgent(&modalias) || self.is_watchdog(&modalias) {
             self.load_for(&modalias);
         } else {
             self.queue.push_back(Wish::Device(modalias));
         }
+    }
+
+    fn is_watchdog(&self, modalias: &str) -> bool {
+        self.aliases.modules(modalias).into_iter().any(|module| WATCHDOGS.contains(&module))
     }
 
     fn load_for(&mut self, modalias: &str) {
@@ -191,11 +196,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(
             folder.path().join("modules.alias"),
-            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\n",
+            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\nalias pci:v8086d25ab* i6300esb\n",
         )
         .unwrap();
-        fs::write(folder.path().join("modules.dep"), "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\n")
-            .unwrap();
+        let needs =
+            "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\n";
+        fs::write(folder.path().join("modules.dep"), needs).unwrap();
         fs::write(folder.path().join("modules.softdep"), "").unwrap();
         let loader = Loader::read(folder.path());
         (folder, loader)
@@ -216,6 +222,13 @@ mod tests {
         assert!(loader.work_off_one() && !loader.is_done());
         assert_eq!(loaded(&loader), ["ahci", "libata", "virtio_blk"]);
         assert!(!loader.work_off_one() && loader.is_done());
+    }
+
+    #[test]
+    fn a_watchdog_does_not_wait() {
+        let (_folder, mut loader) = loader();
+        loader.wanted("pci:v8086d25absv0sd0bc08sc80i00".to_owned());
+        assert_eq!(loaded(&loader), ["i6300esb", "watchdog"]);
     }
 
     #[test]

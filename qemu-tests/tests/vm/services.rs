@@ -21,6 +21,7 @@ use qemu_tests::Vm;
 use qemu_tests::VmBuilder;
 use qemu_tests::agent::Agent;
 use qemu_tests::builder::Inside;
+use qemu_tests::gdb;
 use qemu_tests::scenario::scenario;
 use qemu_tests::web::Web;
 use rustix::process::Signal;
@@ -98,6 +99,19 @@ fn a_killed_service_comes_back_and_one_that_keeps_dying_is_degraded() {
 
         // Left alone it is tried again, and is well.
         wait_ready(&vm, &mut agent, "netd").map(|_| ())
+    });
+}
+
+#[test]
+fn a_kernel_that_hangs_early_is_restarted_by_the_watchdog() {
+    scenario("services-hung-early", |folder| {
+        let mut vm = VmBuilder::new(folder, &Artifacts::load()?).watchdog().start()?;
+        // Armed before services run, not once there is time for it.
+        vm.wait_state(0)?;
+        gdb::hang(vm.qmp(), folder)?;
+        let mark = vm.serial().mark();
+        vm.qmp().wait_event("WATCHDOG", BOOT).context("the watchdog never fired")?;
+        vm.serial().wait_line(mark, "hearth: version=", BOOT).map(drop)
     });
 }
 
