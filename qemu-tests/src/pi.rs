@@ -19,6 +19,9 @@ use std::process::Stdio;
 /// The board's device tree in the kernel's package.
 const DEVICE_TREE: &str = "broadcom/bcm2837-rpi-3-b.dtb";
 
+/// QEMU restarts the machine at the very write that arms the watchdog (`hw/misc/bcm2835_powermgt.c`): it is kept out.
+const WITHOUT_WATCHDOG: &str = "module_blacklist=bcm2835_wdt";
+
 /// Of the card; QEMU takes powers of two only.
 const CARD_BYTES: u64 = 2 << 30;
 
@@ -40,8 +43,9 @@ impl PiImage {
     /// When a file is missing; the text says how to make it.
     pub fn of_board(board: &str) -> Result<Self> {
         let folder = target().join("hearth").join(board);
-        let release = fs::read_to_string(folder.join("parts/uname"))
-            .with_context(|| format!("no image in {}: run `cargo xtask image --board {board}`", folder.display()))?;
+        let release = fs::read_to_string(folder.join("parts/uname")).with_context(|| {
+            format!("no image in {}: run `cargo xtask image --board {board}`", folder.display())
+        })?;
         let [image, slot] = ["hearth.img", "slot"].map(|name| folder.join(name));
         Ok(Self { image, slot, release: release.trim().to_owned() })
     }
@@ -98,7 +102,7 @@ impl Pi {
                 .arg(image.slot.join("initrd"))
                 .arg("-dtb")
                 .arg(image.device_tree()?)
-                .args(["-append", &image.command_line()?])
+                .args(["-append", &format!("{} {WITHOUT_WATCHDOG}", image.command_line()?)])
                 .arg("-drive")
                 .arg(format!("if=sd,format=raw,file={}", card.display()))
                 .stdin(Stdio::null())

@@ -87,7 +87,9 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
     };
     // Somebody who names tests means those.
     let machines = match arguments.board.as_str() {
-        "rpi5" => bail!("QEMU has no machine that comes near a Raspberry Pi 5: docs/boards.md says what to look at on a real one"),
+        "rpi5" => bail!(
+            "QEMU has no machine that comes near a Raspberry Pi 5: docs/boards.md says what to look at on a real one"
+        ),
         "rpi4" => "rpi4",
         _ if arguments.long || !arguments.filter.is_empty() => "long",
         FIRST_BOARD => "vm",

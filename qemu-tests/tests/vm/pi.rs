@@ -25,7 +25,10 @@ fn a_card_starts_into_set_up_and_again_after_a_power_cut() {
         drop(pi);
 
         let pi = Pi::start(folder, &image)?;
-        ensure!(pi.serial.wait_line(0, "hearth: claim code: ", BOOT)?.ends_with(last_word(&code)), "another code");
+        ensure!(
+            pi.serial.wait_line(0, "hearth: claim code: ", BOOT)?.ends_with(last_word(&code)),
+            "another code"
+        );
         expect_setup(&pi)
     });
 }
