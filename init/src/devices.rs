@@ -10,7 +10,8 @@
 //! tables below.
 //!
 //! A module costs 25 ms and more under emulation, most of it for its signature. What the way to the page does not need
-//! (SATA, USB, input, …) therefore waits in a queue until the services run, unless the boot disk is not found without it. Watchdogs do not wait.
+//! (SATA, USB, input, …) therefore waits in a queue until the services run, unless the boot disk is not found without it. Watchdogs and
+//! TPMs do not wait.
 
 pub mod alias;
 pub mod coldplug;
@@ -50,10 +51,22 @@ pub const WANTED: &[(&str, &str)] = &[
     ("overlay", "roots of apps: layers of images over each other"),
 ];
 
-/// Drivers of hardware watchdogs, and of Intel's chips that have one as a part (`i2c_i801`, `lpc_ich`): loaded before the data is opened, because what hangs on trial before its watchdog runs waits for somebody to
-/// pull the plug.
-pub const WATCHDOGS: &[&str] =
-    &["bcm2835_wdt", "i2c_i801", "i6300esb", "iTCO_wdt", "lpc_ich", "sp5100_tco", "wdat_wdt"];
+/// Drivers that do not wait until there is time for them, each with why.
+pub const EARLY: &[(&str, &str)] = &[
+    // What hangs on trial before its watchdog runs waits for somebody to pull the plug.
+    ("bcm2835_wdt", "watchdog of a Raspberry Pi"),
+    ("i6300esb", "watchdog of virtual machines"),
+    ("iTCO_wdt", "watchdog of Intel's chips"),
+    ("i2c_i801", "the chip that has it as a part"),
+    ("lpc_ich", "the same, older"),
+    ("sp5100_tco", "watchdog of AMD's chips"),
+    ("wdat_wdt", "watchdog that the firmware describes"),
+    // Without it at hand the data would be given another key, or stay locked.
+    ("tpm_crb", "trusted platform module"),
+    ("tpm_tis", "trusted platform module"),
+    ("tpm_tis_spi", "trusted platform module on the pins of a Raspberry Pi"),
+    ("spi_bcm2835", "the bus it is on"),
+];
 
 /// Whether a device is on the way to the page: network cards, and the disks of virtual machines and NVMe.
 #[must_use]
@@ -84,10 +97,18 @@ mod tests {
     }
 
     #[test]
-    fn a_board_with_a_watchdog_has_its_driver() {
-        let board = include_str!("../../board-configs/x86_64/x86_64.toml");
-        for name in WATCHDOGS.iter().filter(|name| !name.starts_with("bcm")) {
-            assert!(board.lines().any(|line| line.trim() == format!("\"{name}\",")), "{name}");
+    fn what_comes_early_is_in_an_image() {
+        let boards = [
+            include_str!("../../board-configs/x86_64/x86_64.toml"),
+            include_str!("../../board-configs/aarch64/qemu-aarch64.toml"),
+            include_str!("../../board-configs/raspberry-pi.toml"),
+        ];
+        for (name, reason) in EARLY {
+            let line = format!("\"{name}\",");
+            assert!(
+                boards.iter().any(|board| board.lines().any(|found| found.trim() == line)),
+                "{name}, {reason}"
+            );
         }
     }
 

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use super::EARLY;
 use super::NEEDED;
 use super::WANTED;
-use super::WATCHDOGS;
 use super::alias;
 use super::coldplug;
 use super::depends;
@@ -169,15 +169,16 @@ impl Loader {
         if !self.seen.insert(modalias.clone()) {
             return;
         }
-        if self.patience == Patience::None || is_urgent(&modalias) || self.is_watchdog(&modalias) {
+        if self.patience == Patience::None || is_urgent(&modalias) || self.is_early(&modalias) {
             self.load_for(&modalias);
         } else {
             self.queue.push_back(Wish::Device(modalias));
         }
     }
 
-    fn is_watchdog(&self, modalias: &str) -> bool {
-        self.aliases.modules(modalias).into_iter().any(|module| WATCHDOGS.contains(&module))
+    fn is_early(&self, modalias: &str) -> bool {
+        let modules = self.aliases.modules(modalias);
+        modules.into_iter().any(|module| EARLY.iter().any(|(early, _reason)| module == *early))
     }
 
     fn load_for(&mut self, modalias: &str) {
@@ -196,11 +197,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(
             folder.path().join("modules.alias"),
-            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\nalias pci:v8086d25ab* i6300esb\n",
+            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\nalias pci:v8086d25ab* i6300esb\nalias acpi*:MSFT0101:* tpm_tis\n",
         )
         .unwrap();
-        let needs =
-            "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\n";
+        let needs = "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\ntpm_tis.ko:\n";
         fs::write(folder.path().join("modules.dep"), needs).unwrap();
         fs::write(folder.path().join("modules.softdep"), "").unwrap();
         let loader = Loader::read(folder.path());
@@ -225,10 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn a_watchdog_does_not_wait() {
+    fn watchdogs_and_tpms_do_not_wait() {
         let (_folder, mut loader) = loader();
         loader.wanted("pci:v8086d25absv0sd0bc08sc80i00".to_owned());
-        assert_eq!(loaded(&loader), ["i6300esb", "watchdog"]);
+        loader.wanted("acpi:MSFT0101:".to_owned());
+        assert_eq!(loaded(&loader), ["i6300esb", "tpm_tis", "watchdog"]);
     }
 
     #[test]
