@@ -159,6 +159,7 @@ def main():
         write_hash(out, entry["package"], path)
         variable = entry["package"].upper().replace("-", "_")
         overrides.append(f"override {variable}_VERSION = {entry.get('as', entry['version'])}\noverride {variable}_SOURCE = {path.name}\n")
+        overrides += [f"override {name} = {value}\n" for name, value in entry.get("set", {}).items()]
     kernel = mirror / "linux-deb.tar.xz"
     if not kernel.exists():
         print("source of the kernel", flush=True)
