@@ -31,9 +31,17 @@ impl Artifacts {
     pub fn load() -> Result<Self> {
         let folder = env::var_os("HEARTH_ARTIFACTS")
             .map_or_else(|| target().join("hearth").join(BOARD), PathBuf::from);
+        Self::of(&folder)
+    }
+
+    /// The image in a folder, and the agent as [`load`](Self::load) finds it.
+    ///
+    /// # Errors
+    /// When a file is missing; the text says which.
+    pub fn of(folder: &Path) -> Result<Self> {
         let agent = env::var_os("HEARTH_AGENT")
             .map_or_else(|| target().join("x86_64-unknown-linux-gnu/release/hearth-agent"), PathBuf::from);
-        Self::in_folder(&folder, agent)
+        Self::in_folder(folder, agent)
     }
 
     fn in_folder(folder: &Path, agent: PathBuf) -> Result<Self> {

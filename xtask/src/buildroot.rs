@@ -46,6 +46,9 @@ pub(crate) struct BuildrootArguments {
     /// Folder made by buildroot-ext/substitutes: other sources and another compiler. The result is no release
     #[arg(long)]
     substitutes: Option<PathBuf>,
+    /// With substitutes: folder with Hearth's programs and hearth-image, instead of building them with this machine's cargo
+    #[arg(long, requires = "substitutes")]
+    programs: Option<PathBuf>,
     /// Folder for everything that is built, by default target/hearth/buildroot/<board>
     #[arg(long)]
     out: Option<PathBuf>,
@@ -165,12 +168,13 @@ fn settings(arguments: &BuildrootArguments, out: &Path) -> Result<Settings> {
     let shared = target().join("hearth/buildroot");
     let downloads = shared.join("dl");
     let module_key = inputs::module_key(&shared)?;
-    let (crates, programs) = match &substitutes {
-        None if needed.programs => (Some(inputs::crates(out)?), None),
-        None => (Some(inputs::crates_folder(out)), None),
-        Some(_) if needed.programs => (None, Some(inputs::programs(out)?)),
+    let (crates, programs) = match (&substitutes, &arguments.programs) {
+        (None, _) if needed.programs => (Some(inputs::crates(out)?), None),
+        (None, _) => (Some(inputs::crates_folder(out)), None),
+        (Some(_), Some(folder)) => (None, Some(absolute(folder)?)),
+        (Some(_), None) if needed.programs => (None, Some(inputs::programs(out)?)),
         // Named all the same: without it Buildroot would want a compiler for them.
-        Some(_) => (None, Some(inputs::programs_folder(out))),
+        (Some(_), None) => (None, Some(inputs::programs_folder(out))),
     };
     Ok(Settings { downloads, mirror, substitutes, console, module_key, crates, programs })
 }

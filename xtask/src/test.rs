@@ -2,6 +2,7 @@
 
 use crate::artifacts;
 use crate::artifacts::ImageArguments;
+use crate::command::Program;
 use crate::command::cargo;
 use crate::command::repository;
 use crate::console;
@@ -16,6 +17,8 @@ use anyhow::Context;
 use anyhow::Result;
 use clap::Args;
 use clap::ValueEnum;
+use std::path::PathBuf;
+use std::path::absolute;
 use std::time::Instant;
 
 /// Where npm finds it.
@@ -30,6 +33,9 @@ pub(crate) struct TestArguments {
     /// Also what takes hours: the fuzzer, and the machines of the profile `long`
     #[arg(long)]
     long: bool,
+    /// Machines: the image in this folder (docs/buildroot.md) instead of one that is built now
+    #[arg(long)]
+    image: Option<PathBuf>,
     /// Passed on to nextest, such as a part of a test's name
     #[arg(last = true)]
     filter: Vec<String>,
@@ -74,14 +80,15 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
     for stage in STAGES.into_iter().filter(is_wanted) {
         let begun = Instant::now();
         say(&format!("stage {stage:?}"));
-        run_stage(stage, &arguments.filter, machines).with_context(|| format!("stage {stage:?} failed"))?;
+        run_stage(stage, arguments, machines).with_context(|| format!("stage {stage:?} failed"))?;
         done.push(format!("{stage:?} {} s", begun.elapsed().as_secs()));
     }
     say(&format!("all stages passed: {}", done.join(", ")));
     Ok(())
 }
 
-fn run_stage(stage: Stage, filter: &[String], machines: &str) -> Result<()> {
+fn run_stage(stage: Stage, arguments: &TestArguments, machines: &str) -> Result<()> {
+    let filter = &arguments.filter;
     match stage {
         Stage::Lint => lint::lint(),
         Stage::Console => console::test(),
@@ -90,22 +97,31 @@ fn run_stage(stage: Stage, filter: &[String], machines: &str) -> Result<()> {
                 &repository().join(OBJECT_STORE),
                 "the object store that backups are tested against",
             )?;
-            nextest("default", filter)
+            nextest("default", filter).run()
         }
-        Stage::Rooted => nextest("rooted", filter),
+        Stage::Rooted => nextest("rooted", filter).run(),
         Stage::Fuzz => fuzz::fuzz(&FuzzArguments::default()),
         Stage::Vm => {
-            artifacts::image(&ImageArguments::default())?;
+            let folder = match &arguments.image {
+                Some(folder) => {
+                    Some(absolute(folder).with_context(|| format!("finding {}", folder.display()))?)
+                }
+                None => artifacts::image(&ImageArguments::default()).map(|_built| None)?,
+            };
             programs::build_agent()?;
-            nextest(machines, filter)
+            let machines = nextest(machines, filter);
+            match folder {
+                Some(folder) => machines.env("HEARTH_ARTIFACTS", folder).run(),
+                None => machines.run(),
+            }
         }
     }
 }
 
 /// One set of test programs, built once; the profiles in `.config/nextest.toml` choose among the tests.
-fn nextest(profile: &str, filter: &[String]) -> Result<()> {
+fn nextest(profile: &str, filter: &[String]) -> Program {
     let fixed = ["nextest", "run", "--release", "--workspace", "--all-features", "--profile", profile];
-    cargo(fixed.into_iter().map(str::to_owned).chain(filter.iter().cloned())).run()
+    cargo(fixed.into_iter().map(str::to_owned).chain(filter.iter().cloned()))
 }
 
 fn ensure_nextest() -> Result<()> {

@@ -122,6 +122,8 @@ def stub(name, programs, out):
 
 def fragment(out, arch, toolchain, kernel):
     """What replaces lines of the board's defconfig."""
+    # kernel.org's source has no file for the Compute Module alone.
+    trees = ['BR2_LINUX_KERNEL_INTREE_DTS_NAME="broadcom/bcm2711-rpi-4-b broadcom/bcm2711-rpi-400"'] if arch == "aarch64" else []
     return "\n".join([
         "BR2_TOOLCHAIN_EXTERNAL=y", "BR2_TOOLCHAIN_EXTERNAL_CUSTOM=y", "BR2_TOOLCHAIN_EXTERNAL_PREINSTALLED=y",
         f'BR2_TOOLCHAIN_EXTERNAL_PATH="{out}/toolchain-{arch}"', f'BR2_TOOLCHAIN_EXTERNAL_CUSTOM_PREFIX="{toolchain["triplet"]}"',
@@ -130,7 +132,7 @@ def fragment(out, arch, toolchain, kernel):
         f'BR2_PACKAGE_OVERRIDE_FILE="{out}/local.mk"',
         f'BR2_GLOBAL_PATCH_DIR="$(BR2_EXTERNAL_HEARTH_PATH)/board/hearth/patches {out}/patches"',
         "BR2_LINUX_KERNEL_CUSTOM_TARBALL=y", f'BR2_LINUX_KERNEL_CUSTOM_TARBALL_LOCATION="file://{kernel}"',
-        "# BR2_LINUX_KERNEL_CUSTOM_VERSION is not set", "",
+        "# BR2_LINUX_KERNEL_CUSTOM_VERSION is not set", *trees, "",
     ])
 
 
