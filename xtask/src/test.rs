@@ -102,16 +102,14 @@ fn run_stage(stage: Stage, arguments: &TestArguments, machines: &str) -> Result<
         Stage::Rooted => nextest("rooted", filter).run(),
         Stage::Fuzz => fuzz::fuzz(&FuzzArguments::default()),
         Stage::Vm => {
-            let folder = match &arguments.image {
-                Some(folder) => {
-                    Some(absolute(folder).with_context(|| format!("finding {}", folder.display()))?)
-                }
-                None => artifacts::image(&ImageArguments::default()).map(|_built| None)?,
-            };
+            let image = arguments.image.as_deref().map(absolute).transpose().context("finding the image")?;
+            if image.is_none() {
+                artifacts::image(&ImageArguments::default())?;
+            }
             programs::build_agent()?;
             let machines = nextest(machines, filter);
-            match folder {
-                Some(folder) => machines.env("HEARTH_ARTIFACTS", folder).run(),
+            match image {
+                Some(image) => machines.env("HEARTH_ARTIFACTS", image).run(),
                 None => machines.run(),
             }
         }
