@@ -111,7 +111,9 @@ def stub(name, programs, out):
     (out / "stubs" / name).mkdir(parents=True, exist_ok=True)
     links = " && ".join(["mkdir -p $(HOST_DIR)/bin"] + [f"ln -sf {shutil.which(p, path=MACHINE)} $(HOST_DIR)/bin/{p}" for p in programs])
     hooks = "" if name == "pkgconf" else f"override {variable}_POST_INSTALL_HOOKS =\n"
-    lines = [f"{variable}_OVERRIDE_SRCDIR = {out}/stubs/{name}", f"override {variable}_DEPENDENCIES = host-skeleton"]
+    # What is built with meson calls ninja too, and says so through meson only.
+    needs = "host-skeleton host-ninja" if name == "meson" else "host-skeleton"
+    lines = [f"{variable}_OVERRIDE_SRCDIR = {out}/stubs/{name}", f"override {variable}_DEPENDENCIES = {needs}"]
     lines += [f"override {variable}_{step}_CMDS = :" for step in ["CONFIGURE", "BUILD"]]
     lines += [f"override {variable}_INSTALL_CMDS = {links}", f"override {variable}_AUTORECONF = NO"]
     lines += [f"override {variable}_EXTRA_DOWNLOADS =", f"override {variable}_POST_EXTRACT_HOOKS ="]
