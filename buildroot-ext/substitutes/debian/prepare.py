@@ -124,7 +124,7 @@ def stub(name, programs, out):
 
 def fragment(out, arch, toolchain, kernel):
     """What replaces lines of the board's defconfig."""
-    # kernel.org's source has no file for the Compute Module alone.
+    # Of the Pi 4: kernel.org's source has no file for its Compute Module alone. The Pi 5 needs raspberrypi/linux, which is no substitute.
     trees = ['BR2_LINUX_KERNEL_INTREE_DTS_NAME="broadcom/bcm2711-rpi-4-b broadcom/bcm2711-rpi-400"'] if arch == "aarch64" else []
     return "\n".join([
         "BR2_TOOLCHAIN_EXTERNAL=y", "BR2_TOOLCHAIN_EXTERNAL_CUSTOM=y", "BR2_TOOLCHAIN_EXTERNAL_PREINSTALLED=y",
