@@ -38,6 +38,14 @@ impl Artifacts {
         Self::of_board(&board())
     }
 
+    /// The image in a folder, and the agent as [`load`](Self::load) finds it.
+    ///
+    /// # Errors
+    /// When a file is missing; the text says which.
+    pub fn of(folder: &Path) -> Result<Self> {
+        Self::in_folder(folder, &board(), env::var_os("HEARTH_AGENT").map(PathBuf::from))
+    }
+
     /// Finds what was built for a board: in `HEARTH_ARTIFACTS` or `target/hearth/<board>`, the agent in `HEARTH_AGENT` or where
     /// cargo puts a static build.
     ///

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: sizes, the cost of a boot against Debian with systemd in the same run, memory when idle; what the network costs,
 //! against nft and unbound in the same run; what storage costs, against SQLite in the same run; what containers cost, against crun and runc
-//! on the same box; what an update costs, against casync, desync, zchunk and xdelta3 on the same files.
+//! on the same box; what an update costs, against casync, desync, zchunk and xdelta3 on the same files; the image from source against that
+//! of the distribution's parts.
 //!
 //! Costs are processor seconds (of a boot: QEMU's under TCG): they depend little on what else this computer does. Rounds of both
 //! sides alternate, and the tables show medians. Nothing here passes or fails: figures go to `target/bench/*.json` and into the
@@ -12,6 +13,7 @@ mod hearth;
 mod net;
 mod readme;
 mod report;
+mod sources;
 mod spread;
 mod storage;
 mod update;
@@ -30,9 +32,11 @@ use clap::Args;
 use clap::ValueEnum;
 use image::arch::Arch;
 use image::progress::Progress;
+use qemu_tests::Artifacts;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// How much to measure.
 #[derive(Args, Debug)]
@@ -49,6 +53,9 @@ pub(crate) struct BenchArguments {
     /// Updates: no machine is run, its figures stay those of the last time
     #[arg(long)]
     no_machine: bool,
+    /// Folder of the image that Buildroot made, by default target/hearth/buildroot/x86_64/images/hearth
+    #[arg(long)]
+    from_source: Option<PathBuf>,
 }
 
 /// What to measure.
@@ -64,6 +71,8 @@ enum Subject {
     Containers,
     /// An update that changes one daemon, against casync, desync, zchunk and xdelta3: target/bench/update.json
     Update,
+    /// The image from source against the one of the distribution's parts: target/bench/sources.json; only when it is named
+    Sources,
 }
 
 /// Measures everything and writes the reports.
@@ -97,6 +106,10 @@ pub(crate) fn bench(arguments: &BenchArguments) -> Result<()> {
     if is_wanted(Subject::Storage) {
         publish(&storage::measure(arguments.rounds)?, &target().join("bench/storage.json"), arguments)?;
     }
+    // Hours of building stand before it.
+    if arguments.only.contains(&Subject::Sources) {
+        sources(arguments)?;
+    }
     Ok(())
 }
 
@@ -106,18 +119,29 @@ fn boot(arguments: &BenchArguments) -> Result<()> {
     let bars = Bars::new();
     let folder = target().join("bench");
     let peer = debian::System::prepare(&folder.join("debian"), &bars)?;
+    let artifacts = Artifacts::load()?;
     let mut boots = report::Boots::default();
     for round in 1..=arguments.rounds.max(1) {
         bars.step(&format!("round {round}: Hearth boots"));
-        boots.hearth.push(hearth::boot(&folder.join("hearth"))?);
+        boots.hearth.push(hearth::boot(&folder.join("hearth"), &artifacts)?);
         bars.step(&format!("round {round}: Debian boots"));
         boots.debian.push(peer.boot()?);
     }
     bars.step("Hearth at rest");
-    let rest = hearth::rest(&folder.join("rest"))?;
+    let rest = hearth::rest(&folder.join("rest"), &artifacts)?;
     bars.finish();
-    let report = report::Report::new(&boots, rest, hearth::sizes()?)?;
+    let report = report::Report::new(&boots, rest, hearth::sizes(&artifacts)?)?;
     publish(&report, &folder.join("boot.json"), arguments)
+}
+
+fn sources(arguments: &BenchArguments) -> Result<()> {
+    let from_source = match &arguments.from_source {
+        Some(folder) => folder.clone(),
+        None => target().join("hearth/buildroot/x86_64/images/hearth"),
+    };
+    host_packages::ensure(&[host_packages::MACHINE])?;
+    let report = sources::measure(&from_source, arguments.rounds)?;
+    publish(&report, &target().join("bench/sources.json"), arguments)
 }
 
 fn network(arguments: &BenchArguments) -> Result<()> {

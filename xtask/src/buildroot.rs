@@ -46,6 +46,9 @@ pub(crate) struct BuildrootArguments {
     /// Folder made by buildroot-ext/substitutes: other sources and another compiler. The result is no release
     #[arg(long)]
     substitutes: Option<PathBuf>,
+    /// With substitutes: folder with Hearth's programs and hearth-image, instead of building them with this machine's cargo
+    #[arg(long, requires = "substitutes")]
+    programs: Option<PathBuf>,
     /// Folder for everything that is built, by default target/hearth/buildroot/<board>
     #[arg(long)]
     out: Option<PathBuf>,
@@ -130,6 +133,29 @@ fn kernel_configuration(built: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// What a goal of Buildroot needs of this repository. Only the package `hearth` and what comes after it take anything from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Needed {
+    programs: bool,
+    console: bool,
+}
+
+impl Needed {
+    fn of(goal: Option<&str>) -> Self {
+        let Some(goal) = goal else { return Self { programs: true, console: true } };
+        let is_hearth = ["hearth", "host-hearth"]
+            .iter()
+            .any(|package| goal == *package || goal.strip_prefix(package).is_some_and(is_step));
+        let is_whole = matches!(goal, "all" | "world" | "target-finalize" | "target-post-image");
+        Self { programs: is_hearth || is_whole, console: is_whole }
+    }
+}
+
+/// `<package>-build` and the like; `hearth-erofs-utils` is another package.
+fn is_step(rest: &str) -> bool {
+    ["-build", "-install", "-install-target", "-rebuild", "-reinstall"].contains(&rest)
+}
+
 fn settings(arguments: &BuildrootArguments, out: &Path) -> Result<Settings> {
     let substitutes = arguments.substitutes.as_deref().map(absolute).transpose()?;
     let mirror = match (&arguments.mirror, &substitutes) {
@@ -137,13 +163,18 @@ fn settings(arguments: &BuildrootArguments, out: &Path) -> Result<Settings> {
         (None, Some(substitutes)) => Some(substitutes.join("mirror")),
         (None, None) => None,
     };
-    let console = console::build()?;
+    let needed = Needed::of(arguments.until.as_deref());
+    let console = if needed.console { console::build()? } else { console::folder() };
     let shared = target().join("hearth/buildroot");
     let downloads = shared.join("dl");
     let module_key = inputs::module_key(&shared)?;
-    let (crates, programs) = match &substitutes {
-        None => (Some(inputs::crates(out)?), None),
-        Some(_) => (None, Some(inputs::programs(&arguments.board, out)?)),
+    let (crates, programs) = match (&substitutes, &arguments.programs) {
+        (None, _) if needed.programs => (Some(inputs::crates(out)?), None),
+        (None, _) => (Some(inputs::crates_folder(out)), None),
+        (Some(_), Some(folder)) => (None, Some(absolute(folder)?)),
+        (Some(_), None) if needed.programs => (None, Some(inputs::programs(&arguments.board, out)?)),
+        // Named all the same: without it Buildroot would want a compiler for them.
+        (Some(_), None) => (None, Some(inputs::programs_folder(out))),
     };
     Ok(Settings { downloads, mirror, substitutes, console, module_key, crates, programs })
 }
@@ -177,4 +208,24 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_and_packages_need_neither_programs_nor_console() {
+        for goal in
+            ["toolchain", "linux", "source", "cryptsetup", "systemd-boot-efi", "host-hearth-erofs-utils"]
+        {
+            assert_eq!(Needed::of(Some(goal)), Needed { programs: false, console: false }, "{goal}");
+        }
+        for goal in ["hearth", "hearth-rebuild", "host-hearth"] {
+            assert_eq!(Needed::of(Some(goal)), Needed { programs: true, console: false }, "{goal}");
+        }
+        for goal in [None, Some("all"), Some("world"), Some("target-post-image")] {
+            assert_eq!(Needed::of(goal), Needed { programs: true, console: true }, "{goal:?}");
+        }
+    }
 }

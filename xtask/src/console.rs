@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// When npm is missing or too old, or the build fails.
 pub(crate) fn build() -> Result<PathBuf> {
     let folder = repository().join("console");
-    let dist = folder.join("dist");
+    let dist = self::folder();
     if is_fresh(&folder, &dist.join("index.html"))? {
         return Ok(dist);
     }
@@ -25,6 +25,11 @@ pub(crate) fn build() -> Result<PathBuf> {
     say("building the web console");
     Program::new("npm", ["run", "build"]).folder(&folder).run()?;
     Ok(dist)
+}
+
+/// Where [`build`] leaves it.
+pub(crate) fn folder() -> PathBuf {
+    repository().join("console/dist")
 }
 
 /// Type checks and unit tests of the console.

@@ -21,6 +21,8 @@ use clap::Args;
 use clap::ValueEnum;
 use image::parts::Choice;
 use image::sysroot;
+use std::path::PathBuf;
+use std::path::absolute;
 use std::time::Instant;
 
 /// Where npm finds it.
@@ -38,6 +40,9 @@ pub(crate) struct TestArguments {
     /// Also what takes hours: the fuzzer, and the machines of the profile `long`
     #[arg(long)]
     long: bool,
+    /// Machines: the image in this folder (docs/buildroot.md) instead of one that is built now
+    #[arg(long)]
+    image: Option<PathBuf>,
     /// Passed on to nextest, such as a part of a test's name
     #[arg(last = true)]
     filter: Vec<String>,
@@ -106,7 +111,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<()> {
 }
 
 fn run_stage(stage: Stage, arguments: &TestArguments, machines: &str) -> Result<()> {
-    let filter = arguments.filter.as_slice();
+    let filter = &arguments.filter;
     match stage {
         Stage::Lint => lint::lint(),
         Stage::Console => console::test(),
@@ -120,9 +125,16 @@ fn run_stage(stage: Stage, arguments: &TestArguments, machines: &str) -> Result<
         Stage::Rooted => nextest("rooted", filter).run(),
         Stage::Fuzz => fuzz::fuzz(&FuzzArguments::default()),
         Stage::Vm => {
-            artifacts::image(&ImageArguments::of_board(&arguments.board))?;
+            let image = arguments.image.as_deref().map(absolute).transpose().context("finding the image")?;
+            if image.is_none() {
+                artifacts::image(&ImageArguments::of_board(&arguments.board))?;
+            }
             programs::build_agent(&Toolchain::of_board(&arguments.board, Choice::Kept)?)?;
-            nextest(machines, filter).env("HEARTH_BOARD", &arguments.board).run()
+            let machines = nextest(machines, filter).env("HEARTH_BOARD", &arguments.board);
+            match image {
+                Some(image) => machines.env("HEARTH_ARTIFACTS", image).run(),
+                None => machines.run(),
+            }
         }
     }
 }

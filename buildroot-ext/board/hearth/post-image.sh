@@ -1,5 +1,5 @@
 #!/bin/sh
-# Called by Buildroot with the folder of images and the board: makes the image. cargo xtask buildroot sets HEARTH_IMAGE_ARGUMENTS.
+# Called by Buildroot with the folder of images and the board: makes the image. HEARTH_IMAGE_ARGUMENTS: more words for hearth-image.
 set -eu
 
 images=$1

@@ -111,7 +111,9 @@ def stub(name, programs, out):
     (out / "stubs" / name).mkdir(parents=True, exist_ok=True)
     links = " && ".join(["mkdir -p $(HOST_DIR)/bin"] + [f"ln -sf {shutil.which(p, path=MACHINE)} $(HOST_DIR)/bin/{p}" for p in programs])
     hooks = "" if name == "pkgconf" else f"override {variable}_POST_INSTALL_HOOKS =\n"
-    lines = [f"{variable}_OVERRIDE_SRCDIR = {out}/stubs/{name}", f"override {variable}_DEPENDENCIES = host-skeleton"]
+    # What is built with meson calls ninja too, and says so through meson only.
+    needs = "host-skeleton host-ninja" if name == "meson" else "host-skeleton"
+    lines = [f"{variable}_OVERRIDE_SRCDIR = {out}/stubs/{name}", f"override {variable}_DEPENDENCIES = {needs}"]
     lines += [f"override {variable}_{step}_CMDS = :" for step in ["CONFIGURE", "BUILD"]]
     lines += [f"override {variable}_INSTALL_CMDS = {links}", f"override {variable}_AUTORECONF = NO"]
     lines += [f"override {variable}_EXTRA_DOWNLOADS =", f"override {variable}_POST_EXTRACT_HOOKS ="]
@@ -122,6 +124,8 @@ def stub(name, programs, out):
 
 def fragment(out, arch, toolchain, kernel):
     """What replaces lines of the board's defconfig."""
+    # Of the Pi 4: kernel.org's source has no file for its Compute Module alone. The Pi 5 needs raspberrypi/linux, which is no substitute.
+    trees = ['BR2_LINUX_KERNEL_INTREE_DTS_NAME="broadcom/bcm2711-rpi-4-b broadcom/bcm2711-rpi-400"'] if arch == "aarch64" else []
     return "\n".join([
         "BR2_TOOLCHAIN_EXTERNAL=y", "BR2_TOOLCHAIN_EXTERNAL_CUSTOM=y", "BR2_TOOLCHAIN_EXTERNAL_PREINSTALLED=y",
         f'BR2_TOOLCHAIN_EXTERNAL_PATH="{out}/toolchain-{arch}"', f'BR2_TOOLCHAIN_EXTERNAL_CUSTOM_PREFIX="{toolchain["triplet"]}"',
@@ -130,7 +134,7 @@ def fragment(out, arch, toolchain, kernel):
         f'BR2_PACKAGE_OVERRIDE_FILE="{out}/local.mk"',
         f'BR2_GLOBAL_PATCH_DIR="$(BR2_EXTERNAL_HEARTH_PATH)/board/hearth/patches {out}/patches"',
         "BR2_LINUX_KERNEL_CUSTOM_TARBALL=y", f'BR2_LINUX_KERNEL_CUSTOM_TARBALL_LOCATION="file://{kernel}"',
-        "# BR2_LINUX_KERNEL_CUSTOM_VERSION is not set", "",
+        "# BR2_LINUX_KERNEL_CUSTOM_VERSION is not set", *trees, "",
     ])
 
 
@@ -159,6 +163,7 @@ def main():
         write_hash(out, entry["package"], path)
         variable = entry["package"].upper().replace("-", "_")
         overrides.append(f"override {variable}_VERSION = {entry.get('as', entry['version'])}\noverride {variable}_SOURCE = {path.name}\n")
+        overrides += [f"override {name} = {value}\n" for name, value in entry.get("set", {}).items()]
     kernel = mirror / "linux-deb.tar.xz"
     if not kernel.exists():
         print("source of the kernel", flush=True)

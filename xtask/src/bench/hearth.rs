@@ -45,8 +45,8 @@ pub(crate) struct Rest {
 ///
 /// # Errors
 /// When it does not come up.
-pub(crate) fn boot(folder: &Path) -> Result<f64> {
-    let vm = VmBuilder::new(folder, &Artifacts::load()?).start()?;
+pub(crate) fn boot(folder: &Path, artifacts: &Artifacts) -> Result<f64> {
+    let vm = VmBuilder::new(folder, artifacts).start()?;
     let page = vm.wait_web()?.get("/")?;
     anyhow::ensure!(page.status == 200, "the set-up page answers {}", page.status);
     vm.cpu_seconds()
@@ -56,8 +56,8 @@ pub(crate) fn boot(folder: &Path) -> Result<f64> {
 ///
 /// # Errors
 /// When the box does not come up or the agent does not answer.
-pub(crate) fn rest(folder: &Path) -> Result<Rest> {
-    let vm = VmBuilder::new(folder, &Artifacts::load()?).inside(Inside::Agent).start()?;
+pub(crate) fn rest(folder: &Path, artifacts: &Artifacts) -> Result<Rest> {
+    let vm = VmBuilder::new(folder, artifacts).inside(Inside::Agent).start()?;
     vm.wait_web()?;
     std::thread::sleep(SETTLE);
     let mut agent = vm.agent()?;
@@ -89,9 +89,8 @@ fn judge(file: &Entry) -> Option<Reason> {
 ///
 /// # Errors
 /// When a file is missing.
-pub(crate) fn sizes() -> Result<Sizes> {
+pub(crate) fn sizes(artifacts: &Artifacts) -> Result<Sizes> {
     use std::os::unix::fs::MetadataExt;
-    let artifacts = Artifacts::load()?;
     let length = |path: &Path| fs::metadata(path).with_context(|| format!("reading {}", path.display()));
     Ok(Sizes {
         image_bytes: length(&artifacts.image)?.blocks() * 512,

@@ -89,7 +89,8 @@ impl Figures for Report {
     }
 }
 
+/// MiB with one digit behind the point.
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52 bytes")]
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / MIB)
 }

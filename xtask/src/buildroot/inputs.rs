@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// All crates of Cargo.lock, so that nothing is downloaded while building.
 pub(super) fn crates(out: &Path) -> Result<PathBuf> {
-    let folder = out.join("crates");
+    let folder = crates_folder(out);
     let stamp = out.join("crates.lock");
     let lock = fs::read(repository().join("Cargo.lock")).context("reading Cargo.lock")?;
     if folder.is_dir() && fs::read(&stamp).is_ok_and(|kept| kept == lock) {
@@ -28,6 +28,16 @@ pub(super) fn crates(out: &Path) -> Result<PathBuf> {
     cargo(["vendor", "--locked", "--versioned-dirs", "--quiet", &path]).output()?;
     fs::write(&stamp, lock).with_context(|| format!("writing {}", stamp.display()))?;
     Ok(folder)
+}
+
+/// Where [`crates`] collects them.
+pub(super) fn crates_folder(out: &Path) -> PathBuf {
+    out.join("crates")
+}
+
+/// Where [`programs`] puts them.
+pub(super) fn programs_folder(out: &Path) -> PathBuf {
+    out.join("programs")
 }
 
 /// The key that signs kernel modules, made once and kept: a new key at each build would make each kernel another one.
@@ -59,7 +69,7 @@ pub(super) fn module_key(folder: &Path) -> Result<PathBuf> {
 pub(super) fn programs(board: &str, out: &Path) -> Result<PathBuf> {
     let built = programs::build(&Toolchain::of_board(board, Choice::Kept)?)?;
     cargo(["build", "--release", "--package", "image", "--bin", "hearth-image"]).run()?;
-    let folder = out.join("programs");
+    let folder = programs_folder(out);
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     for (name, path) in [
         ("app-init", &built.app_init),

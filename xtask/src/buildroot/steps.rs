@@ -19,6 +19,9 @@ use std::process::Stdio;
 /// How Buildroot announces a step of a package.
 const MARK: &str = ">>> ";
 
+/// What `hearth-image` is told besides (`board/hearth/post-image.sh`).
+const WORDS: &str = "HEARTH_IMAGE_ARGUMENTS";
+
 /// Lines that are shown when it fails.
 const LAST: usize = 15;
 
@@ -73,6 +76,9 @@ impl Make<'_> {
         if self.with_substitutes {
             let path = std::env::var("PATH").unwrap_or_default();
             command.env("PATH", format!("/usr/bin:/bin:/usr/sbin:/sbin:{path}"));
+            // The image says so of itself, and is older than the release of that name.
+            let version = concat!("--version ", env!("CARGO_PKG_VERSION"), "~substitutes");
+            command.env(WORDS, std::env::var(WORDS).as_deref().unwrap_or(version));
         }
         let mut child = command.spawn().context("starting make")?;
         let bars = Bars::new();
