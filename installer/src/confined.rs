@@ -30,6 +30,7 @@ use rustix::thread::CapabilitySet;
 use rustix::thread::CapabilitySets;
 use serde::Deserialize;
 use serde::Serialize;
+use slots::pi::Side;
 use syscalls::FilterError;
 
 use crate::approve::MAX_SLOT;
@@ -109,7 +110,20 @@ pub fn rights(places: &Places, verb: &Verb) -> Rights {
         places.run.clone(),
     ];
     let mut writes = vec![places.run.clone()];
-    let slots = [places.slots(), places.state.clone()];
+    let slots = if places.is_pi() {
+        let sides = [Side::A, Side::B].map(|side| places.side(side));
+        // `autoboot.txt` lies at the top of the boot partition. Which of all these are writable the other half has decided.
+        reads.extend(sides.clone());
+        reads.extend([places.device_tree.clone(), places.tryboot.clone(), places.esp.clone()]);
+        let writable = match verb {
+            Verb::Booted | Verb::Install { .. } => sides.to_vec(),
+            Verb::Look | Verb::Restart | Verb::Confirmed | Verb::Failed { .. } | Verb::Loader => Vec::new(),
+        };
+        let commits = matches!(verb, Verb::Booted | Verb::Confirmed).then(|| places.esp.clone());
+        [writable, commits.into_iter().collect(), vec![places.state.clone()]].concat()
+    } else {
+        vec![places.slots(), places.state.clone()]
+    };
     let failures = places.esp.join(failure::ESP_FOLDER);
     let capabilities = match verb {
         Verb::Look => CapabilitySet::empty(),
@@ -124,6 +138,11 @@ pub fn rights(places: &Places, verb: &Verb) -> Rights {
             reads.extend([places.updates.clone(), places.trust.clone()]);
             // Downloads are hostd's, and for its eyes only.
             CapabilitySet::DAC_READ_SEARCH
+        }
+        // The trial is noted before it begins.
+        Verb::Restart if places.is_pi() => {
+            writes.push(places.state.clone());
+            CapabilitySet::empty()
         }
         Verb::Restart => {
             writes.push(places.efivars.clone());

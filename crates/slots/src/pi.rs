@@ -71,6 +71,15 @@ impl Side {
         [Self::A, Self::B].into_iter().find(|side| side.partition() == number)
     }
 
+    /// The partition's name in the GPT.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "hearth-a",
+            Self::B => "hearth-b",
+        }
+    }
+
     /// The one that is not this one.
     #[must_use]
     pub fn other(self) -> Self {
