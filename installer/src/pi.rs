@@ -347,6 +347,3 @@ fn not_written(error: io::Error) -> EspError {
         None => EspError::Io(error),
     }
 }
-
-#[cfg(test)]
-mod tests;
