@@ -138,7 +138,8 @@ mod tests {
         }
         assert_eq!(Sequence::PowerOff.command(), RebootCommand::PowerOff);
         assert_eq!(Sequence::Emergency.command(), RebootCommand::Restart);
-        let with_word: Vec<_> = Sequence::ALL.into_iter().filter(|sequence| sequence.word().is_some()).collect();
+        let with_word: Vec<_> =
+            Sequence::ALL.into_iter().filter(|sequence| sequence.word().is_some()).collect();
         assert_eq!(with_word, [Sequence::TryOther]);
     }
 }

@@ -137,7 +137,9 @@ pub fn run(places: &Places, program: &Path, verb: Verb) -> Result<ExitStatus, Gu
         writable.open(path)?;
     }
     let _sides = match places.is_pi() {
-        true => Mounted::of(places, Path::new("/sys"), STRICT, writes_sides(&verb)).map_err(GuardError::Sides)?,
+        true => {
+            Mounted::of(places, Path::new("/sys"), STRICT, writes_sides(&verb)).map_err(GuardError::Sides)?
+        }
         false => Mounted::default(),
     };
     if matches!(verb, Verb::Failed { .. }) && !places.state.is_dir() {

@@ -153,7 +153,9 @@ impl Site for Partitions<'_> {
             Place::NewAutoboot { number, .. } => vec![pi::numbered(*number)],
             Place::Autoboot => vec![pi::FILE.to_owned()],
         };
-        names.iter().try_for_each(|name| open(&folder, name, OFlags::RDONLY)?.sync_all().map_err(EspError::Io))
+        names
+            .iter()
+            .try_for_each(|name| open(&folder, name, OFlags::RDONLY)?.sync_all().map_err(EspError::Io))
     }
 
     fn verify(&mut self, place: &Place) -> Result<(), EspError> {
@@ -175,7 +177,9 @@ impl Site for Partitions<'_> {
     }
 
     fn rename(&mut self, from: &Place, to: &Place) -> Result<(), EspError> {
-        let (Place::NewAutoboot { number, .. }, Place::Autoboot) = (from, to) else { return Err(EspError::NoContent) };
+        let (Place::NewAutoboot { number, .. }, Place::Autoboot) = (from, to) else {
+            return Err(EspError::NoContent);
+        };
         let folder = self.folder(to)?;
         rustix::fs::renameat(&folder, pi::numbered(*number), &folder, pi::FILE).map_err(failed)
     }

@@ -92,7 +92,8 @@ impl Seen {
         let running = self.running().ok()?.version;
         match self {
             Self::Uefi(seen) => {
-                let spent = seen.names.iter().filter(|name| matches!(name.mark, Mark::Counted { left: 0, .. }));
+                let spent =
+                    seen.names.iter().filter(|name| matches!(name.mark, Mark::Counted { left: 0, .. }));
                 spent.map(|name| &name.version).find(|version| **version != running).cloned()
             }
             Self::Pi(seen) => {

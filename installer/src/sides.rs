@@ -75,7 +75,9 @@ impl Drop for Mounted {
 /// The device that is mounted there, unless it is the root's.
 fn own_device(folder: &Path) -> io::Result<Option<u64>> {
     let Ok(facts) = fs::metadata(folder) else { return Ok(None) };
-    Ok(Some(facts.dev()).filter(|device| *device != 0).filter(|device| fs::metadata("/").is_ok_and(|root| root.dev() != *device)))
+    Ok(Some(facts.dev())
+        .filter(|device| *device != 0)
+        .filter(|device| fs::metadata("/").is_ok_and(|root| root.dev() != *device)))
 }
 
 /// The node of a side's partition, on the disk of this partition.
@@ -118,7 +120,8 @@ mod tests {
             let path = disk(disk_name).join(format!("{disk_name}p{number}"));
             fs::create_dir_all(&path).unwrap();
             fs::write(path.join("partition"), format!("{number}\n")).unwrap();
-            fs::write(path.join("uevent"), format!("DEVNAME={disk_name}p{number}\nPARTNAME={name}\n")).unwrap();
+            fs::write(path.join("uevent"), format!("DEVNAME={disk_name}p{number}\nPARTNAME={name}\n"))
+                .unwrap();
         };
         for (number, name) in [(1, "hearth-esp"), (2, "hearth-a"), (3, "hearth-b"), (4, "hearth-data")] {
             add("mmcblk0", number, name);

@@ -36,8 +36,8 @@ pub use autoboot::AutobootError;
 pub use autoboot::BootError;
 pub use autoboot::FILE;
 pub use autoboot::MAX_AUTOBOOT;
-pub use autoboot::numbered;
 pub use autoboot::number_of;
+pub use autoboot::numbered;
 pub use plan::plan;
 
 /// Name of a side's label: a text file with the version and a line break.

@@ -194,7 +194,9 @@ fn side(
 
 /// The update file: a side's files in one archive, what it is for first (`slots::pi::archive`).
 fn archive(side: &[(String, Vec<u8>)]) -> Result<Vec<u8>, CpioError> {
-    let first = |name: &str| [slots::pi::LABEL, BOARD].iter().position(|wanted| *wanted == name).unwrap_or(usize::MAX);
+    let first = |name: &str| {
+        [slots::pi::LABEL, BOARD].iter().position(|wanted| *wanted == name).unwrap_or(usize::MAX)
+    };
     let mut files: Vec<&(String, Vec<u8>)> = side.iter().collect();
     files.sort_by_key(|(name, _)| (first(name), name));
     let mut archive = Archive::default();
@@ -249,8 +251,12 @@ mod tests {
     #[test]
     fn the_archive_of_a_side_is_what_boxes_read() {
         let file = |name: &str, content: &[u8]| (name.to_owned(), content.to_vec());
-        let mut side =
-            vec![file("vmlinuz", &[1; 1001]), file("a.dtb", b"tree"), file(slots::pi::LABEL, b"1.2\n"), file(BOARD, b"rpi4\n")];
+        let mut side = vec![
+            file("vmlinuz", &[1; 1001]),
+            file("a.dtb", b"tree"),
+            file(slots::pi::LABEL, b"1.2\n"),
+            file(BOARD, b"rpi4\n"),
+        ];
         side.sort();
         let bytes = archive(&side).unwrap();
         let mut reader = Reader::open(bytes.as_slice()).unwrap();

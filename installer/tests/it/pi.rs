@@ -64,7 +64,9 @@ fn archive_of(version: &str, board: &str, files: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for ((name, content), number) in all.iter().zip(1_usize..) {
         let mode = if *name == "TRAILER!!!" { 0 } else { 0o100_000 | archive::PERMISSIONS };
-        bytes.extend(format!("070701{number:08X}{mode:08X}{:016X}{:08X}{:08X}{:08X}", 0, 1, 0, content.len()).bytes());
+        bytes.extend(
+            format!("070701{number:08X}{mode:08X}{:016X}{:08X}{:08X}{:08X}", 0, 1, 0, content.len()).bytes(),
+        );
         bytes.extend(format!("{:032X}{:08X}{:08X}{name}\0", 0, name.len() + 1, 0).bytes());
         bytes.resize(bytes.len().next_multiple_of(4), 0);
         bytes.extend(content);
@@ -105,7 +107,9 @@ impl Pi {
         };
         let it = Self { folder, places };
         let places = &it.places;
-        for path in [&places.esp, &places.updates, &places.state, &places.run, &places.device_tree, &places.tryboot] {
+        for path in
+            [&places.esp, &places.updates, &places.state, &places.run, &places.device_tree, &places.tryboot]
+        {
             fs::create_dir(path).unwrap();
         }
         for side in [Side::A, Side::B] {
@@ -134,18 +138,22 @@ impl Pi {
         let folder = self.places.side(side);
         let first = String::from_utf8(fs::read(folder.join("vmlinuz")).ok()?).ok()?;
         let version = first.split(' ').nth(2)?.to_owned();
-        let is_whole = |name: &&str| fs::read(folder.join(name)).is_ok_and(|found| found == content(&version, name));
+        let is_whole =
+            |name: &&str| fs::read(folder.join(name)).is_ok_and(|found| found == content(&version, name));
         FILES.iter().all(|name| is_whole(&name)).then_some(version)
     }
 
     /// The firmware: goes by `autoboot.txt`, or takes the first partition that starts; what it cannot load leads to the committed side. Then
     /// it tells what it did. The flag is gone with that.
     fn starts(&self, has_flag: bool) -> Option<String> {
-        let autoboot = fs::read(self.places.esp.join(pi::FILE)).ok().and_then(|file| Autoboot::decode(&file).ok());
+        let autoboot =
+            fs::read(self.places.esp.join(pi::FILE)).ok().and_then(|file| Autoboot::decode(&file).ok());
         let committed = autoboot.map_or(Side::A, |autoboot| autoboot.committed);
         let wanted = if has_flag { committed.other() } else { committed };
         let side = if self.whole(wanted).is_some() { wanted } else { committed };
-        let number = |name: &str, number: u32| fs::write(self.places.device_tree.join(name), number.to_be_bytes()).unwrap();
+        let number = |name: &str, number: u32| {
+            fs::write(self.places.device_tree.join(name), number.to_be_bytes()).unwrap()
+        };
         number("partition", side.partition());
         number("tryboot", u32::from(has_flag));
         self.whole(side)
@@ -199,7 +207,11 @@ impl Pi {
 }
 
 fn install(version: &str) -> Verb {
-    Verb::Install { version: version.parse().unwrap(), order: UpdateOrder::Automatic, origin: UpdateOrigin::Network }
+    Verb::Install {
+        version: version.parse().unwrap(),
+        order: UpdateOrder::Automatic,
+        origin: UpdateOrigin::Network,
+    }
 }
 
 #[test]
@@ -269,11 +281,23 @@ fn a_download_that_is_not_what_is_signed_costs_nothing() {
         (good.clone(), approved("2", b"another"), "not the one that is signed"),
         (good[..good.len() - 1].to_vec(), approved("2", &good), "not the one that is signed"),
         ([&good[..], b"x"].concat(), approved("2", &good), "not the one that is signed"),
-        (archive_of("3", BOARD, &FILES), approved("2", &archive_of("3", BOARD, &FILES)), "calls itself 3, and 2 is signed"),
-        (archive_of("2", "rpi5", &FILES), approved("2", &archive_of("2", "rpi5", &FILES)), "made for the board \"rpi5\""),
+        (
+            archive_of("3", BOARD, &FILES),
+            approved("2", &archive_of("3", BOARD, &FILES)),
+            "calls itself 3, and 2 is signed",
+        ),
+        (
+            archive_of("2", "rpi5", &FILES),
+            approved("2", &archive_of("2", "rpi5", &FILES)),
+            "made for the board \"rpi5\"",
+        ),
         (name_twice.clone(), approved("2", &name_twice), "file 4 of the archive is not in its place"),
         (b"MZ".to_vec(), approved("2", b"MZ"), "the archive is cut off"),
-        (good.clone(), Approved { board: "rpi5".to_owned(), ..approved("2", &good) }, "made for the board \"rpi5\""),
+        (
+            good.clone(),
+            Approved { board: "rpi5".to_owned(), ..approved("2", &good) },
+            "made for the board \"rpi5\"",
+        ),
     ] {
         fs::write(it.places.download(), &bytes).unwrap();
         it.run(&install("2"), &Signed(signed)).unwrap_err();
@@ -374,7 +398,12 @@ fn the_power_may_be_cut_within_the_writing_of_a_side() {
         let mut notebook = Notebook::open(&it.places.state).0;
         let Seen::Pi(seen) = look::look(&it.places).seen(notebook.notes()) else { unreachable!() };
         let effects = pi::plan(&seen, &event).unwrap();
-        File::options().write(true).open(it.places.download()).unwrap().set_len(length.try_into().unwrap()).unwrap();
+        File::options()
+            .write(true)
+            .open(it.places.download())
+            .unwrap()
+            .set_len(length.try_into().unwrap())
+            .unwrap();
         let file = File::open(it.places.download()).unwrap();
         let mut tell = |_, _| ();
         let content = Content { file, approved: approved("3", &whole) };

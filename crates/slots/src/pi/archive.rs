@@ -297,7 +297,8 @@ impl Header {
     fn decode(header: &[u8; HEADER], number: u32) -> Result<Self, ArchiveError> {
         let wrong = || ArchiveError::Header { number };
         let text = header.strip_prefix(MAGIC).ok_or_else(wrong)?;
-        let fields: Vec<u32> = text.chunks_exact(DIGITS).map(field).collect::<Option<_>>().ok_or_else(wrong)?;
+        let fields: Vec<u32> =
+            text.chunks_exact(DIGITS).map(field).collect::<Option<_>>().ok_or_else(wrong)?;
         // ino, mode, uid, gid, nlink, mtime, filesize, devmajor, devminor, rdevmajor, rdevminor, namesize, check
         let [ino, mode, 0, 0, 1, 0, length, 0, 0, 0, 0, name_size, 0] = *fields.as_slice() else {
             return Err(wrong());
@@ -323,11 +324,7 @@ fn field(digits: &[u8]) -> Option<u32> {
 }
 
 fn read(error: io::Error) -> ArchiveError {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        ArchiveError::Short
-    } else {
-        ArchiveError::Read(error)
-    }
+    if error.kind() == io::ErrorKind::UnexpectedEof { ArchiveError::Short } else { ArchiveError::Read(error) }
 }
 
 #[cfg(test)]

@@ -61,7 +61,22 @@ fn names_are_plain() {
     for name in ["a", "start4.elf", "bcm2712-d-rpi-5-b.dtb", "hearth_x", &"a".repeat(MAX_NAME)] {
         assert!(Title::new(name).is_some(), "{name}");
     }
-    for name in ["", ".", "..", "a/b", "/a", "a\\b", ".a", "a.", "a b", "ä", "a\0", "~1", "a:b", &"a".repeat(MAX_NAME + 1)] {
+    for name in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "/a",
+        "a\\b",
+        ".a",
+        "a.",
+        "a b",
+        "ä",
+        "a\0",
+        "~1",
+        "a:b",
+        &"a".repeat(MAX_NAME + 1),
+    ] {
         assert!(Title::new(name).is_none(), "{name}");
         let bytes = with(&[(name, FILE, b"x")]);
         assert!(["Name { number: 3 }", "Header { number: 3 }"].contains(&refused(&bytes).as_str()), "{name}");
@@ -131,7 +146,7 @@ fn there_is_one_way_to_write_it() {
 #[test]
 fn a_length_that_lies_reserves_nothing() {
     let mut bytes = with(&[("a", FILE, b"x")]);
-    let size = bytes.windows(8).rposition(|window| window == b"00000001" ).unwrap();
+    let size = bytes.windows(8).rposition(|window| window == b"00000001").unwrap();
     bytes[size..size + 8].copy_from_slice(b"FFFFFFFF");
     decoded_without_content(&bytes).unwrap_err();
 }
