@@ -136,11 +136,10 @@ pub fn run(places: &Places, program: &Path, verb: Verb) -> Result<ExitStatus, Gu
     for path in opens(places, &verb) {
         writable.open(path)?;
     }
-    let _sides = match places.is_pi() {
-        true => {
-            Mounted::of(places, Path::new("/sys"), STRICT, writes_sides(&verb)).map_err(GuardError::Sides)?
-        }
-        false => Mounted::default(),
+    let _sides = if places.is_pi() {
+        Mounted::of(places, Path::new("/sys"), STRICT, writes_sides(&verb)).map_err(GuardError::Sides)?
+    } else {
+        Mounted::default()
     };
     if matches!(verb, Verb::Failed { .. }) && !places.state.is_dir() {
         // The other half may not make folders on the boot partition.

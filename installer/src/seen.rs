@@ -67,23 +67,18 @@ impl Seen {
     #[must_use]
     pub fn armed(&self) -> Option<&Version> {
         let running = self.running().ok().map(|running| running.version);
-        let armed = match self {
+        let is_other = |version: &&Version| running.as_ref() != Some(*version);
+        match self {
             Self::Uefi(seen) => {
                 let is_armed = |name: &&FileName| matches!(name.mark, Mark::Counted { left: 1.., .. });
-                return seen
-                    .names
-                    .iter()
-                    .filter(is_armed)
-                    .map(|name| &name.version)
-                    .find(|version| running.as_ref() != Some(version));
+                seen.names.iter().filter(is_armed).map(|name| &name.version).find(is_other)
             }
             Self::Pi(seen) => {
                 let pending = seen.notes.pending().filter(|pending| pending.stage == Stage::Armed)?;
-                let labels = [&seen.label_a, &seen.label_b].into_iter().flatten();
-                labels.filter(|label| **label == pending.version).last()
+                let mut labels = [&seen.label_a, &seen.label_b].into_iter().flatten().filter(is_other);
+                labels.find(|label| **label == pending.version)
             }
-        };
-        armed.filter(|version| running.as_ref() != Some(version))
+        }
     }
 
     /// The version that used up its tries and does not run.

@@ -3,6 +3,7 @@
 //! They are those beside the boot partition with the names that the GPT has for them. The one that runs is mounted read-only whatever a plan
 //! says; the other one is writable for the verbs that write to it.
 
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,7 +19,7 @@ use crate::look;
 use crate::places::Places;
 
 /// As the boot partition is mounted, too: root's, and nobody else's.
-const OPTIONS: &str = "umask=0077";
+const OPTIONS: &CStr = c"umask=0077";
 /// Longest description of a partition by the kernel, in bytes.
 const MAX_UEVENT: usize = 4096;
 /// Most entries beside a partition in the kernel's tree.
@@ -48,8 +49,7 @@ impl Mounted {
             fs::create_dir_all(&folder)?;
             let is_other = running.is_some_and(|running| running != side);
             let flags = if writes && is_other { strict } else { strict | MountFlags::RDONLY };
-            let options = std::ffi::CString::new(OPTIONS)?;
-            match rustix::mount::mount(&device, &folder, "vfat", flags, options.as_c_str()) {
+            match rustix::mount::mount(&device, &folder, "vfat", flags, OPTIONS) {
                 Ok(()) => it.folders.push(folder),
                 Err(error) => {
                     guard::note(&format!("{side} on {} cannot be mounted: {error}", device.display()));
@@ -75,9 +75,8 @@ impl Drop for Mounted {
 /// The device that is mounted there, unless it is the root's.
 fn own_device(folder: &Path) -> io::Result<Option<u64>> {
     let Ok(facts) = fs::metadata(folder) else { return Ok(None) };
-    Ok(Some(facts.dev())
-        .filter(|device| *device != 0)
-        .filter(|device| fs::metadata("/").is_ok_and(|root| root.dev() != *device)))
+    let root = fs::metadata("/")?.dev();
+    Ok(Some(facts.dev()).filter(|device| *device != root))
 }
 
 /// The node of a side's partition, on the disk of this partition.
