@@ -38,6 +38,10 @@ impl Mounted {
     /// When there is no folder to mount on.
     pub fn of(places: &Places, sys: &Path, strict: MountFlags, writes: bool) -> io::Result<Self> {
         let mut it = Self::default();
+        // Nothing must be written to a folder in memory instead of a side.
+        for side in [Side::A, Side::B] {
+            gone(&places.side(side))?;
+        }
         let Some(boot) = own_device(&places.esp)? else { return Ok(it) };
         let running = look::boot_of_pi(places).map(|boot| boot.side);
         for side in [Side::A, Side::B] {
@@ -53,8 +57,7 @@ impl Mounted {
                 Ok(()) => it.folders.push(folder),
                 Err(error) => {
                     guard::note(&format!("{side} on {} cannot be mounted: {error}", device.display()));
-                    // Nothing must be written to a folder in memory instead.
-                    fs::remove_dir(&folder)?;
+                    gone(&folder)?;
                 }
             }
         }
@@ -69,6 +72,14 @@ impl Drop for Mounted {
                 guard::note(&format!("unmounting {}: {error}", folder.display()));
             }
         }
+    }
+}
+
+/// Removes an empty folder.
+fn gone(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
