@@ -198,7 +198,7 @@ fn archive(side: &[(String, Vec<u8>)]) -> Result<Vec<u8>, CpioError> {
         [slots::pi::LABEL, BOARD].iter().position(|wanted| *wanted == name).unwrap_or(usize::MAX)
     };
     let mut files: Vec<&(String, Vec<u8>)> = side.iter().collect();
-    files.sort_by_key(|(name, _)| (first(name), name));
+    files.sort_by(|(left, _), (right, _)| (first(left), left).cmp(&(first(right), right)));
     let mut archive = Archive::default();
     for (name, content) in files {
         archive.file(name, PERMISSIONS, content)?;
