@@ -10,6 +10,7 @@ mod block_map;
 mod boot;
 pub mod record;
 
+use crate::cpio::CpioError;
 use crate::digest::Sha256;
 use crate::disk::DiskError;
 use crate::disk::Loader;
@@ -99,7 +100,7 @@ pub struct BuiltImage {
     pub image: PathBuf,
     /// `hearth.img.zst`
     pub compressed: PathBuf,
-    /// `slot.efi`; a folder with all files of a slot, where slots are partitions.
+    /// The update file: `slot.efi`, or `slot.pi`, where slots are partitions. Beside that, the folder `slot` has its files.
     pub slot: PathBuf,
     /// The slot's parts, for variants of it.
     pub parts: SlotParts,
@@ -152,6 +153,9 @@ pub enum BuildError {
     /// What the slot measures cannot be told.
     #[error(transparent)]
     Measure(#[from] MeasureError),
+    /// The update file cannot be written.
+    #[error("cannot put a slot's files into an archive")]
+    Archive(#[source] CpioError),
     /// The loader cannot be signed.
     #[error("cannot sign the loader")]
     SignLoader(#[source] SignError),

@@ -26,6 +26,7 @@ pub mod disk;
 pub mod efi;
 pub mod modules;
 pub mod mounts;
+pub mod pi;
 pub mod power_button;
 pub mod preset;
 pub mod reaper;

@@ -1,5 +1,7 @@
 //! What the box as a whole is doing, and what may interrupt what.
 
+use std::ffi::CStr;
+
 use rustix::system::RebootCommand;
 
 /// A sequence of the whole box.
@@ -13,6 +15,8 @@ pub enum Sequence {
     OpenData,
     /// Down, and up again.
     Reboot,
+    /// Down, and up again in the other system of a Raspberry Pi, once.
+    TryOther,
     /// Down, and up again as a new box ([`crate::disk::bring_up::reset`]).
     FactoryReset,
     /// Down.
@@ -23,11 +27,12 @@ pub enum Sequence {
 
 impl Sequence {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Boot,
         Self::Run,
         Self::OpenData,
         Self::Reboot,
+        Self::TryOther,
         Self::FactoryReset,
         Self::PowerOff,
         Self::Emergency,
@@ -42,18 +47,29 @@ impl Sequence {
         match (running, self) {
             (
                 Self::Boot | Self::OpenData,
-                Self::Run | Self::Reboot | Self::FactoryReset | Self::PowerOff | Self::Emergency,
+                Self::Run
+                | Self::Reboot
+                | Self::TryOther
+                | Self::FactoryReset
+                | Self::PowerOff
+                | Self::Emergency,
             )
             | (
                 Self::Run,
-                Self::OpenData | Self::Reboot | Self::FactoryReset | Self::PowerOff | Self::Emergency,
+                Self::OpenData
+                | Self::Reboot
+                | Self::TryOther
+                | Self::FactoryReset
+                | Self::PowerOff
+                | Self::Emergency,
             )
-            | (Self::Reboot | Self::FactoryReset | Self::PowerOff, Self::Emergency) => true,
+            | (Self::Reboot | Self::TryOther | Self::FactoryReset | Self::PowerOff, Self::Emergency) => true,
             (
                 Self::Boot
                 | Self::Run
                 | Self::OpenData
                 | Self::Reboot
+                | Self::TryOther
                 | Self::FactoryReset
                 | Self::PowerOff
                 | Self::Emergency,
@@ -65,7 +81,7 @@ impl Sequence {
     /// Whether services are being stopped.
     #[must_use]
     pub fn goes_down(self) -> bool {
-        matches!(self, Self::Reboot | Self::FactoryReset | Self::PowerOff | Self::Emergency)
+        matches!(self, Self::Reboot | Self::TryOther | Self::FactoryReset | Self::PowerOff | Self::Emergency)
     }
 
     /// The kernel's command at its end.
@@ -73,10 +89,21 @@ impl Sequence {
     pub fn command(self) -> RebootCommand {
         match self {
             Self::PowerOff => RebootCommand::PowerOff,
-            Self::Boot | Self::Run | Self::OpenData | Self::Reboot | Self::FactoryReset | Self::Emergency => {
-                RebootCommand::Restart
-            }
+            Self::Boot
+            | Self::Run
+            | Self::OpenData
+            | Self::Reboot
+            | Self::TryOther
+            | Self::FactoryReset
+            | Self::Emergency => RebootCommand::Restart,
         }
+    }
+
+    /// The word that a restart has for drivers: that of the Raspberry Pi's documentation ("tryboot"), behind the number of a partition,
+    /// where 0 is none.
+    #[must_use]
+    pub fn word(self) -> Option<&'static CStr> {
+        (self == Self::TryOther).then_some(c"0 tryboot")
     }
 }
 
@@ -86,15 +113,16 @@ mod tests {
 
     #[test]
     fn every_pair_is_decided_as_intended() {
-        // Rows: what runs. Columns: Boot, Run, OpenData, Reboot, FactoryReset, PowerOff, Emergency wants to take over.
+        // Rows: what runs. Columns: Boot, Run, OpenData, Reboot, TryOther, FactoryReset, PowerOff, Emergency wants to take over.
         let expected = [
-            [false, true, false, true, true, true, true],
-            [false, false, true, true, true, true, true],
-            [false, true, false, true, true, true, true],
-            [false, false, false, false, false, false, true],
-            [false, false, false, false, false, false, true],
-            [false, false, false, false, false, false, true],
-            [false, false, false, false, false, false, false],
+            [false, true, false, true, true, true, true, true],
+            [false, false, true, true, true, true, true, true],
+            [false, true, false, true, true, true, true, true],
+            [false, false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, false, true],
+            [false, false, false, false, false, false, false, false],
         ];
         for (running, row) in Sequence::ALL.into_iter().zip(expected) {
             for (wanted, allowed) in Sequence::ALL.into_iter().zip(row) {
@@ -110,5 +138,8 @@ mod tests {
         }
         assert_eq!(Sequence::PowerOff.command(), RebootCommand::PowerOff);
         assert_eq!(Sequence::Emergency.command(), RebootCommand::Restart);
+        let with_word: Vec<_> =
+            Sequence::ALL.into_iter().filter(|sequence| sequence.word().is_some()).collect();
+        assert_eq!(with_word, [Sequence::TryOther]);
     }
 }

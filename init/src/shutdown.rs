@@ -47,6 +47,10 @@ pub fn finish(sequence: Sequence, reaper: &mut Reaper, pet: &mut dyn FnMut()) {
         Ok(ending) => console::note(Level::Warning, &format!("unmounting {ending}")),
         Err(error) => console::note(Level::Warning, &console::chain(&error)),
     }
+    if let Some(word) = sequence.word() {
+        let error = ioctls::restart::with_word(word);
+        console::note(Level::Error, &format!("{sequence:?}: {error}"));
+    }
     if let Err(error) = rustix::system::reboot(sequence.command()) {
         console::note(Level::Error, &format!("{sequence:?}: {error}"));
     }

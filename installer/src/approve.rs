@@ -65,6 +65,15 @@ pub struct Wanted<'a> {
     pub running: &'a Version,
 }
 
+/// What starts systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starter<'a> {
+    /// A loader; the text of `LoaderInfo`.
+    Loader(Option<&'a str>),
+    /// The firmware of the board itself, so that it does not matter what the metadata says of loaders.
+    Firmware,
+}
+
 /// Whoever knows what is signed.
 pub trait Approve {
     /// What is signed for this version and board.
@@ -109,11 +118,11 @@ pub enum Unfit {
     },
 }
 
-/// Checks what is approved against what is wanted and the box. `loader` is the text of `LoaderInfo`.
+/// Checks what is approved against what is wanted and the box.
 ///
 /// # Errors
 /// With the first thing that does not fit.
-pub fn fits(approved: &Approved, wanted: &Wanted<'_>, loader: Option<&str>) -> Result<(), Unfit> {
+pub fn fits(approved: &Approved, wanted: &Wanted<'_>, starter: Starter<'_>) -> Result<(), Unfit> {
     if approved.version != *wanted.version {
         return Err(Unfit::Version { wanted: wanted.version.clone(), found: approved.version.clone() });
     }
@@ -123,6 +132,7 @@ pub fn fits(approved: &Approved, wanted: &Wanted<'_>, loader: Option<&str>) -> R
     if !(1..=MAX_SLOT).contains(&approved.length) {
         return Err(Unfit::Length { length: approved.length });
     }
+    let Starter::Loader(loader) = starter else { return Ok(()) };
     let needed = approved.loader.clone().unwrap_or_else(|| "of any version".to_owned());
     let unfit = || Unfit::Loader { needed: needed.clone(), found: loader.unwrap_or("none").to_owned() };
     let found = loader.filter(|info| slots::uefi::variable::is_systemd_boot(info)).ok_or_else(unfit)?;
@@ -157,7 +167,7 @@ mod tests {
             running: &"1".parse().unwrap(),
         };
         let loader = Some("systemd-boot 257.13-1~deb13u1");
-        let fit = |approved: &Approved, loader| fits(approved, &wanted, loader);
+        let fit = |approved: &Approved, loader| fits(approved, &wanted, Starter::Loader(loader));
         fit(&approved(), loader).unwrap();
         fit(&approved(), Some("systemd-boot 258")).unwrap();
         fit(&Approved { loader: None, ..approved() }, Some("systemd-boot 1")).unwrap();
@@ -172,5 +182,7 @@ mod tests {
         ] {
             fit(&bad, loader).unwrap_err();
         }
+        fits(&Approved { loader: Some("300".to_owned()), ..approved() }, &wanted, Starter::Firmware).unwrap();
+        fits(&Approved { length: 0, ..approved() }, &wanted, Starter::Firmware).unwrap_err();
     }
 }

@@ -30,6 +30,8 @@ use rustix::thread::CapabilitySet;
 use rustix::thread::CapabilitySets;
 use serde::Deserialize;
 use serde::Serialize;
+use slots::pi;
+use slots::pi::Side;
 use syscalls::FilterError;
 
 use crate::approve::MAX_SLOT;
@@ -92,6 +94,8 @@ pub enum ConfinedError {
 pub struct Rights {
     /// Folders and files that it reads.
     pub reads: Vec<PathBuf>,
+    /// Folders whose names it reads, and nothing more.
+    pub lists: Vec<PathBuf>,
     /// Folders that it writes to.
     pub writes: Vec<PathBuf>,
     /// Rights of root that it keeps.
@@ -108,8 +112,24 @@ pub fn rights(places: &Places, verb: &Verb) -> Rights {
         places.state.clone(),
         places.run.clone(),
     ];
+    let mut lists = Vec::new();
     let mut writes = vec![places.run.clone()];
-    let slots = [places.slots(), places.state.clone()];
+    let slots = if places.is_pi() {
+        let sides = [Side::A, Side::B].map(|side| places.side(side));
+        // `autoboot.txt` lies at the top of the boot partition. Which of all these are writable the other half has decided.
+        reads.extend(sides.clone());
+        reads.extend([places.device_tree.clone(), places.tryboot.clone(), places.esp.join(pi::FILE)]);
+        // Keys of the data may lie below it.
+        lists.push(places.esp.clone());
+        let writable = match verb {
+            Verb::Booted | Verb::Install { .. } => sides.to_vec(),
+            Verb::Look | Verb::Restart | Verb::Confirmed | Verb::Failed { .. } | Verb::Loader => Vec::new(),
+        };
+        let commits = matches!(verb, Verb::Booted | Verb::Confirmed).then(|| places.esp.clone());
+        [writable, commits.into_iter().collect(), vec![places.state.clone()]].concat()
+    } else {
+        vec![places.slots(), places.state.clone()]
+    };
     let failures = places.esp.join(failure::ESP_FOLDER);
     let capabilities = match verb {
         Verb::Look => CapabilitySet::empty(),
@@ -124,6 +144,11 @@ pub fn rights(places: &Places, verb: &Verb) -> Rights {
             reads.extend([places.updates.clone(), places.trust.clone()]);
             // Downloads are hostd's, and for its eyes only.
             CapabilitySet::DAC_READ_SEARCH
+        }
+        // The trial is noted before it begins.
+        Verb::Restart if places.is_pi() => {
+            writes.push(places.state.clone());
+            CapabilitySet::empty()
         }
         Verb::Restart => {
             writes.push(places.efivars.clone());
@@ -144,7 +169,7 @@ pub fn rights(places: &Places, verb: &Verb) -> Rights {
             CapabilitySet::empty()
         }
     };
-    Rights { reads, writes, capabilities }
+    Rights { reads, lists, writes, capabilities }
 }
 
 /// The life of this half: takes the order, gives everything else up, works.
@@ -214,6 +239,9 @@ fn close_files(rights: &Rights) -> Result<(), ConfinedError> {
     for path in &rights.reads {
         ruleset = allow(ruleset, path, read)?;
     }
+    for path in &rights.lists {
+        ruleset = allow(ruleset, path, AccessFs::ReadDir.into())?;
+    }
     for path in &rights.writes {
         ruleset = allow(ruleset, path, write)?;
     }
@@ -279,14 +307,46 @@ mod tests {
     }
 
     #[test]
+    fn on_a_pi_only_what_writes_a_side_or_commits_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("partition"), [0, 0, 0, 2]).unwrap();
+        let places = Places { device_tree: tree, ..Places::default() };
+        let install = Verb::Install {
+            version: "1".parse().unwrap(),
+            order: model::update::UpdateOrder::Asked,
+            origin: model::update::UpdateOrigin::Network,
+        };
+        for (verb, to_sides, to_boot) in [
+            (Verb::Look, false, false),
+            (Verb::Booted, true, true),
+            (install, true, false),
+            (Verb::Restart, false, false),
+            (Verb::Confirmed, false, true),
+            (Verb::Loader, false, false),
+            (Verb::Failed { why: slots::Words::new("") }, false, false),
+        ] {
+            let rights = rights(&places, &verb);
+            assert_eq!(rights.writes.contains(&places.side(Side::B)), to_sides, "{verb:?}");
+            assert_eq!(rights.writes.contains(&places.esp), to_boot, "{verb:?}");
+            assert!(!rights.reads.contains(&places.esp) && !rights.writes.contains(&places.efivars));
+        }
+    }
+
+    #[test]
     fn nothing_else_is_reached() {
         let folder = tempfile::tempdir().unwrap();
         let (open, closed) = (folder.path().join("open"), folder.path().join("closed"));
         fs::create_dir(&open).unwrap();
         fs::create_dir(&closed).unwrap();
+        fs::write(closed.join("secret"), "x").unwrap();
         let told = std::thread::spawn(move || {
             let writes = vec![open.clone()];
-            confine(&Rights { reads: Vec::new(), writes, capabilities: CapabilitySet::empty() }).unwrap();
+            let (reads, lists) = (Vec::new(), vec![closed.clone()]);
+            confine(&Rights { reads, lists, writes, capabilities: CapabilitySet::empty() }).unwrap();
+            fs::read_dir(&closed).unwrap();
+            fs::read(closed.join("secret")).unwrap_err();
             fs::write(open.join("a"), "x").unwrap();
             fs::rename(open.join("a"), open.join("b")).unwrap();
             fs::remove_file(open.join("b")).unwrap();

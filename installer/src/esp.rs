@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::Digest as _;
 use sha2::Sha256;
+use slots::pi::archive::ArchiveError;
 use slots::uefi::FileName;
 use slots::uefi::Mark;
 use slots::uefi::variable;
@@ -73,6 +74,17 @@ pub enum ContentError {
         /// What it says.
         found: slots::Version,
     },
+    /// It says another board of itself.
+    #[error("the download is made for the board {found:?}, and {wanted:?} is signed")]
+    Board {
+        /// Which is signed.
+        wanted: String,
+        /// What it says.
+        found: String,
+    },
+    /// On a Raspberry Pi, it is no archive of a side.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// It says none.
     #[error(transparent)]
     OsRel(#[from] OsRelError),

@@ -25,6 +25,7 @@ use crate::confined;
 use crate::confined::Order;
 use crate::failure;
 use crate::places::Places;
+use crate::sides::Mounted;
 use crate::verb::Verb;
 
 /// What stays forbidden on these mounts.
@@ -49,6 +50,9 @@ pub enum GuardError {
     /// Mounts of its own.
     #[error("leaving the mounts of the box")]
     Namespace(#[source] Errno),
+    /// The partitions of a Raspberry Pi.
+    #[error("mounting the partitions with systems")]
+    Sides(#[source] io::Error),
     /// The other half.
     #[error("running the confined half of the program")]
     Confined(#[source] io::Error),
@@ -132,6 +136,11 @@ pub fn run(places: &Places, program: &Path, verb: Verb) -> Result<ExitStatus, Gu
     for path in opens(places, &verb) {
         writable.open(path)?;
     }
+    let _sides = if places.is_pi() {
+        Mounted::of(places, Path::new("/sys"), STRICT, writes_sides(&verb)).map_err(GuardError::Sides)?
+    } else {
+        Mounted::default()
+    };
     if matches!(verb, Verb::Failed { .. }) && !places.state.is_dir() {
         // The other half may not make folders on the boot partition.
         let _told_by_the_other_half = fs::create_dir(places.esp.join(failure::ESP_FOLDER));
@@ -149,6 +158,14 @@ fn opens<'a>(places: &'a Places, verb: &Verb) -> Vec<&'a Path> {
         Verb::Booted => vec![&places.esp, &places.pstore],
         Verb::Install { .. } | Verb::Confirmed | Verb::Failed { .. } | Verb::Loader => vec![&places.esp],
         Verb::Restart => vec![&places.efivars],
+    }
+}
+
+/// Whether a verb writes to the side of a Raspberry Pi that does not run.
+fn writes_sides(verb: &Verb) -> bool {
+    match verb {
+        Verb::Booted | Verb::Install { .. } => true,
+        Verb::Look | Verb::Restart | Verb::Confirmed | Verb::Failed { .. } | Verb::Loader => false,
     }
 }
 

@@ -14,6 +14,7 @@ use installer::words;
 use installer::work::Outcome;
 use model::update::STATUS_BUSY;
 use model::update::STATUS_RESTART;
+use model::update::STATUS_TRY_OTHER;
 
 /// Where it lies in the root image.
 const PROGRAM: &str = "/usr/lib/hearth/installer";
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         return match confined::run() {
             Ok(Outcome::Done) => ExitCode::SUCCESS,
             Ok(Outcome::Restart) => ExitCode::from(STATUS_RESTART),
+            Ok(Outcome::TryOther) => ExitCode::from(STATUS_TRY_OTHER),
             Err(error) => failed(&words::chain(&error)),
         };
     }

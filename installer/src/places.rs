@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use model::paths;
 use serde::Deserialize;
 use serde::Serialize;
+use slots::pi::Side;
 
 /// Where everything lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,12 @@ pub struct Places {
     pub run: PathBuf,
     /// PID 1's report of this boot, which names the board.
     pub boot_report: PathBuf,
+    /// What the firmware of a Raspberry Pi says of this boot; not there elsewhere.
+    pub device_tree: PathBuf,
+    /// Where the two partitions with a system of a Raspberry Pi are mounted.
+    pub sides: PathBuf,
+    /// There when the kernel can pass the flag on that has the firmware of a Raspberry Pi try the other side.
+    pub tryboot: PathBuf,
 }
 
 impl Default for Places {
@@ -38,6 +45,9 @@ impl Default for Places {
             state: paths::INSTALLER_STATE.into(),
             run: paths::UPDATE_RUN.into(),
             boot_report: paths::BOOT_REPORT.into(),
+            device_tree: paths::PI_BOOTLOADER.into(),
+            sides: "/run/hearth/sides".into(),
+            tryboot: "/sys/module/hearth_tryboot".into(),
         }
     }
 }
@@ -49,7 +59,19 @@ impl Places {
         self.esp.join(slots::uefi::FOLDER)
     }
 
-    /// The slot file that was downloaded.
+    /// Whether the firmware is that of a Raspberry Pi.
+    #[must_use]
+    pub fn is_pi(&self) -> bool {
+        self.device_tree.join("partition").exists()
+    }
+
+    /// Where a side of a Raspberry Pi is mounted.
+    #[must_use]
+    pub fn side(&self, side: Side) -> PathBuf {
+        self.sides.join(side.name())
+    }
+
+    /// The slot file that was downloaded; on a Raspberry Pi the archive of a side.
     #[must_use]
     pub fn download(&self) -> PathBuf {
         self.updates.join("slot.efi")

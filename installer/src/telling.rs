@@ -17,12 +17,11 @@ use model::update::SlotsReport;
 use slots::Notes;
 use slots::SlotState;
 use slots::Standing;
-use slots::uefi::Mark;
-use slots::uefi::Seen;
 
 use crate::durable;
 use crate::durable::Lasting;
 use crate::look::Looked;
+use crate::seen::Seen;
 use crate::verb::Verb;
 
 /// Least time between two reports of progress.
@@ -99,13 +98,10 @@ pub fn progress(version: &slots::Version, step: InstallStep, done: u64, total: u
 /// How the slots stand, in the report's words.
 fn stand(seen: &Seen) -> SlotsReport {
     let running = seen.running().ok();
-    let is_armed = |name: &&slots::uefi::FileName| matches!(name.mark, Mark::Counted { left: 1.., .. });
-    let runs = |version: &slots::Version| running.as_ref().is_some_and(|running| running.version == *version);
-    let armed = seen.names.iter().filter(is_armed).find(|name| !runs(&name.version));
     SlotsReport {
-        armed: armed.map(|name| name.version.to_string()),
+        armed: seen.armed().map(ToString::to_string),
         slots: seen.slots().into_iter().map(slot).collect(),
-        failed: seen.notes.failures().iter().map(failed).collect(),
+        failed: seen.notes().failures().iter().map(failed).collect(),
         running: running.map(|running| RunningSlot {
             version: running.version.to_string(),
             standing: match running.standing {
@@ -136,7 +132,7 @@ mod tests {
 
     fn seen(selected: &str, names: &[&str]) -> Looked {
         let boot = slots::uefi::Boot { selected: selected.parse().ok(), counted: None };
-        Looked { names: names.iter().map(|name| name.parse().unwrap()).collect(), boot, loader: None }
+        Looked { names: names.iter().map(|name| name.parse().unwrap()).collect(), boot, ..Looked::default() }
     }
 
     #[test]

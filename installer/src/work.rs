@@ -7,21 +7,22 @@ use model::report::BootReport;
 use model::update::FailureLog;
 use model::update::UpdateOrder;
 use model::update::UpdateOrigin;
+use slots::Effect;
 use slots::Event;
 use slots::Note;
 use slots::Reason;
 use slots::Refused;
+use slots::Restart;
 use slots::Standing;
 use slots::Version;
 use slots::Words;
+use slots::pi;
 use slots::uefi;
-use slots::uefi::FileName;
-use slots::uefi::Mark;
-use slots::uefi::Seen;
 
 use crate::approve;
 use crate::approve::Approve;
 use crate::approve::NotApproved;
+use crate::approve::Starter;
 use crate::approve::Unfit;
 use crate::approve::Wanted;
 use crate::durable;
@@ -37,7 +38,10 @@ use crate::loader;
 use crate::loader::LoaderError;
 use crate::look;
 use crate::notebook::Notebook;
+use crate::pi as partitions;
+use crate::pi::Partitions;
 use crate::places::Places;
+use crate::seen::Seen;
 use crate::site;
 use crate::site::EffectError;
 use crate::telling;
@@ -56,6 +60,8 @@ pub enum Outcome {
     Done,
     /// It is done, and the box is to restart now.
     Restart,
+    /// On a Raspberry Pi: the same, and with the flag that has the firmware try the other side once.
+    TryOther,
 }
 
 /// Why it was not done.
@@ -103,6 +109,9 @@ pub enum WorkError {
     /// The loader and a system at once.
     #[error("{0}")]
     NotBoth(&'static str),
+    /// On a Raspberry Pi: nothing would pass the flag on.
+    #[error("this kernel cannot tell the firmware to try another system")]
+    NoFlag,
     /// What was done in this boot cannot be remembered.
     #[error("remembering what was done in this boot")]
     Remember(#[source] io::Error),
@@ -150,10 +159,7 @@ impl Work<'_> {
 
     /// Plans what an event needs and does it.
     fn follow(&mut self, event: &Event, content: Option<Content>) -> Result<Outcome, WorkError> {
-        let effects = uefi::plan(&self.seen(), event)?;
-        if effects.is_empty() {
-            return Ok(Outcome::Done);
-        }
+        let seen = self.seen();
         let Self { places, notebook, telling } = self;
         let signed = content.as_ref().map(|content| content.approved.clone());
         let mut tell = |step, done| {
@@ -161,22 +167,38 @@ impl Work<'_> {
                 telling.progress(telling::progress(&signed.version, step, done, signed.length));
             }
         };
-        let mut esp =
-            Esp::open(&places.slots(), &places.efivars, content, &mut tell).map_err(WorkError::NoEsp)?;
-        match site::run(&effects, &mut esp, notebook)? {
-            Some(_plain_on_uefi) => Ok(Outcome::Restart),
-            None => Ok(Outcome::Done),
-        }
+        let restart = match seen {
+            Seen::Uefi(seen) => {
+                let effects = uefi::plan(&seen, event)?;
+                if effects.is_empty() {
+                    return Ok(Outcome::Done);
+                }
+                let esp = Esp::open(&places.slots(), &places.efivars, content, &mut tell);
+                site::run(&effects, &mut esp.map_err(WorkError::NoEsp)?, notebook)?
+            }
+            Seen::Pi(seen) => {
+                let effects = pi::plan(&seen, event)?;
+                // Before anything is noted: a trial that never began would count as one that failed.
+                if effects.contains(&Effect::Restart(Restart::TryOther)) && !places.tryboot.exists() {
+                    return Err(WorkError::NoFlag);
+                }
+                site::run(&effects, &mut Partitions::new(places, content, &mut tell), notebook)?
+            }
+        };
+        Ok(match restart {
+            None => Outcome::Done,
+            Some(Restart::Plain) => Outcome::Restart,
+            Some(Restart::TryOther) => Outcome::TryOther,
+        })
     }
 
     /// With locked data nothing is done: a failed slot would be removed without a note, and be tried again.
     fn booted(&mut self) -> Result<Outcome, WorkError> {
         let seen = self.seen();
-        let standing = seen.running().map(|running| running.standing);
-        if !self.notebook.lasts() || standing != Ok(Standing::Kept) {
+        if !self.notebook.lasts() || !seen.tidies_up() {
             return Ok(Outcome::Done);
         }
-        let version = spent(&seen);
+        let version = seen.spent();
         let left = failure::left(self.places, version.as_ref());
         if let (Some(version), Some(log)) = (version, &left)
             && log.version == version.to_string()
@@ -194,7 +216,7 @@ impl Work<'_> {
     fn failed(&mut self, why: &Words) -> Result<Outcome, WorkError> {
         let event = Event::Failed { why: why.clone() };
         let seen = self.seen();
-        uefi::plan(&seen, &event)?;
+        seen.admits(&event)?;
         let version = seen.running()?.version.to_string();
         let text = failure::log_tail(self.places);
         let log = FailureLog { version, why: why.to_string(), text };
@@ -211,8 +233,11 @@ impl Work<'_> {
         if running.standing == Standing::OnTrial {
             return Err(Refused::OnTrial { version: running.version }.into());
         }
-        let is_armed = |name: &FileName| matches!(name.mark, Mark::Counted { left: 1.., .. });
-        if self.places.installed().exists() || seen.names.iter().any(is_armed) {
+        if self.places.is_pi() {
+            // Its firmware is the loader, and on a side like all else or in the board's own memory.
+            return Ok(Outcome::Done);
+        }
+        if self.places.installed().exists() || seen.armed().is_some() {
             return Err(WorkError::NotBoth("an update waits; the loader comes after it"));
         }
         let is_changed = loader::replace(self.places);
@@ -236,7 +261,7 @@ impl Work<'_> {
         let begin = Event::Begin { version: version.clone(), order: verb::planned(order) };
         // Before anything is read: what the rules refuse needs no more work.
         let seen = looked.seen(self.notebook.notes());
-        uefi::plan(&seen, &begin)?;
+        seen.admits(&begin)?;
         if self.places.new_loader().exists() {
             return Err(WorkError::NotBoth("the loader is new: the box has to restart with it first"));
         }
@@ -246,7 +271,9 @@ impl Work<'_> {
         let approved = approve
             .approve(self.places, &wanted)
             .map_err(|source| WorkError::NotApproved { version: version.clone(), source })?;
-        approve::fits(&approved, &wanted, loader.as_deref())
+        let is_pi = self.places.is_pi();
+        let starter = if is_pi { Starter::Firmware } else { Starter::Loader(loader.as_deref()) };
+        approve::fits(&approved, &wanted, starter)
             .map_err(|source| WorkError::Unfit { version: version.clone(), source })?;
         let wrong = |source| WorkError::Download { version: version.clone(), source };
         let file = durable::open(&self.places.download())
@@ -257,7 +284,8 @@ impl Work<'_> {
             telling.progress(telling::progress(version, step, done, approved.length));
         };
         // Room is made by removing the other system, so a download that is no good must not get that far.
-        esp::check(&mut content, &mut tell).map_err(wrong)?;
+        let check = if is_pi { partitions::check } else { esp::check };
+        check(&mut content, &mut tell).map_err(wrong)?;
         remember(&self.places.installed())?;
         self.follow(&begin, Some(content))?;
         self.follow(&Event::Written { version: version.clone() }, None)
@@ -267,13 +295,6 @@ impl Work<'_> {
 /// For the rest of this boot: the folder lies in memory.
 fn remember(what: &Path) -> Result<(), WorkError> {
     durable::replace(what, b"", 0o600, Lasting::No).map_err(WorkError::Remember)
-}
-
-/// The version that used up its tries and does not run.
-fn spent(seen: &Seen) -> Option<Version> {
-    let running = seen.running().ok()?.version;
-    let spent = seen.names.iter().filter(|name| matches!(name.mark, Mark::Counted { left: 0, .. }));
-    spent.map(|name| &name.version).find(|version| **version != running).cloned()
 }
 
 /// The board's name from the measured command line, as PID 1 tells it.

@@ -260,7 +260,7 @@ fn add(arguments: &AddArguments) -> Result<()> {
     }
     let version =
         manifest.get("version").and_then(Value::as_str).context("manifest.json names no version")?;
-    let slot = read(&built.join("slot.efi"))?;
+    let slot = read(&slot_file(&built))?;
     let version: Version = version.parse().with_context(|| format!("{version} is no version"))?;
     let place = Place { board: arguments.board.clone(), channel: arguments.channel.clone() };
     let repository = open(&arguments.repository)?;
@@ -283,15 +283,24 @@ fn add(arguments: &AddArguments) -> Result<()> {
         place,
         version,
         loader: arguments.loader.clone(),
-        ships: loader(&manifest)?,
+        ships: loader(&manifest)?.unwrap_or_else(|| arguments.loader.clone()),
         rollout: arguments.rollout,
         notes: Notes::new(notes)?,
     };
     save(&arguments.draft, &repository.add(&addition)?.encode()?)
 }
 
-/// The boot loader that an image has.
-fn loader(manifest: &Value) -> Result<Version> {
+/// The update file of a build: that of a Raspberry Pi is an archive, all others are started as they are.
+fn slot_file(built: &Path) -> PathBuf {
+    let archive = built.join("slot.pi");
+    if archive.exists() { archive } else { built.join("slot.efi") }
+}
+
+/// The boot loader that an image has. A Raspberry Pi is started by its firmware; boxes do not ask for a loader there.
+fn loader(manifest: &Value) -> Result<Option<Version>> {
+    if manifest.pointer("/manifest/parts/boot/device_trees").is_some() {
+        return Ok(None);
+    }
     let packages =
         manifest.get("packages").and_then(Value::as_array).context("manifest.json names no packages")?;
     let named = |package: &&Value| package.get("package").and_then(Value::as_str) == Some("systemd-boot-efi");
@@ -300,7 +309,7 @@ fn loader(manifest: &Value) -> Result<Version> {
     // Debian's additions such as `+deb13u1` are none of the loader's order.
     let plain: String =
         version.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect();
-    plain.parse().with_context(|| format!("{version} is no version"))
+    plain.parse().map(Some).with_context(|| format!("{version} is no version"))
 }
 
 fn edit(which: &Which, edit: &mut dyn FnMut(&mut update::Custom)) -> Result<()> {

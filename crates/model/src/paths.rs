@@ -89,3 +89,5 @@ pub const HOSTD_UID: u32 = 902;
 pub const BUS_GID: u32 = 910;
 /// Group that may use what is set aside on the data partition, as [`HOSTD_UID`] may: for the little that daemons keep.
 pub const RESERVE_GID: u32 = 911;
+/// What the firmware of a Raspberry Pi says of this boot (`chosen/bootloader` of the device tree).
+pub const PI_BOOTLOADER: &str = "/sys/firmware/devicetree/base/chosen/bootloader";

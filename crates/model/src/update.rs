@@ -12,6 +12,8 @@ pub const MAX_LOG: usize = 32 * 1024;
 
 /// Status with which `installer` ends when the box is to restart now.
 pub const STATUS_RESTART: u8 = 10;
+/// Status with which `installer` ends when the box is to restart now, and a Raspberry Pi's firmware is to try the other side once.
+pub const STATUS_TRY_OTHER: u8 = 12;
 /// Status with which `installer` ends when another one is at work.
 pub const STATUS_BUSY: u8 = 11;
 

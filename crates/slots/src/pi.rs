@@ -16,6 +16,7 @@
 //! * The EEPROM has to be of December 2022 or later; older ones do not know `tryboot_a_b`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::Notes;
 use crate::Slot;
@@ -26,13 +27,17 @@ use crate::plan::Refused;
 use crate::plan::Running;
 use crate::plan::Standing;
 
+pub mod archive;
 mod autoboot;
 mod plan;
 
 pub use autoboot::Autoboot;
 pub use autoboot::AutobootError;
 pub use autoboot::BootError;
+pub use autoboot::FILE;
 pub use autoboot::MAX_AUTOBOOT;
+pub use autoboot::number_of;
+pub use autoboot::numbered;
 pub use plan::plan;
 
 /// Name of a side's label: a text file with the version and a line break.
@@ -64,6 +69,15 @@ impl Side {
     #[must_use]
     pub fn of_partition(number: u32) -> Option<Self> {
         [Self::A, Self::B].into_iter().find(|side| side.partition() == number)
+    }
+
+    /// The partition's name in the GPT.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A => "hearth-a",
+            Self::B => "hearth-b",
+        }
     }
 
     /// The one that is not this one.
@@ -105,6 +119,38 @@ pub enum Place {
     Autoboot,
 }
 
+/// The content of the label of a side with this version.
+#[must_use]
+pub fn label(version: &Version) -> String {
+    format!("{version}\n")
+}
+
+/// Reads a label.
+#[must_use]
+pub fn read_label(file: &[u8]) -> Option<Version> {
+    std::str::from_utf8(file).ok()?.strip_suffix('\n')?.parse().ok()
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "side A",
+            Self::B => "side B",
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System { side, version } => write!(f, "{version} on {side}"),
+            Self::Label { side, version } => write!(f, "the label {version} of {side}"),
+            Self::NewAutoboot { number, .. } => f.write_str(&numbered(*number)),
+            Self::Autoboot => f.write_str(FILE),
+        }
+    }
+}
+
 /// What the firmware said of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Boot {
@@ -112,6 +158,21 @@ pub struct Boot {
     pub side: Side,
     /// Whether the flag was set.
     pub has_tryboot: bool,
+}
+
+/// Whether the system that was started may stay: what PID 1 goes by as well, which sees no labels.
+///
+/// The flag alone makes no trial: a firmware that cannot load the tried side may start the committed one and still show the flag.
+///
+/// # Errors
+/// [`Refused::NotChosen`] when the system neither is the committed one nor was started by the flag, or nobody knows which is committed.
+pub fn standing(autoboot: Option<Autoboot>, boot: Boot) -> Result<Standing, Refused> {
+    let committed = autoboot.ok_or(Refused::NotChosen)?.committed;
+    match (boot.side == committed, boot.has_tryboot) {
+        (true, _) => Ok(Standing::Kept),
+        (false, true) => Ok(Standing::OnTrial),
+        (false, false) => Err(Refused::NotChosen),
+    }
 }
 
 /// What a plan is made from.
@@ -141,9 +202,7 @@ impl Seen {
         }
     }
 
-    /// Which slot runs, and whether it may stay.
-    ///
-    /// The flag alone makes no trial: a firmware that cannot load the tried side may start the committed one and still show the flag.
+    /// Which slot runs, and whether it may stay ([`standing`]).
     ///
     /// # Errors
     /// [`Refused::NoSlot`] when the firmware named no side or the side has no label; [`Refused::NotChosen`] when the system neither is the
@@ -151,13 +210,7 @@ impl Seen {
     pub fn running(&self) -> Result<Running, Refused> {
         let boot = self.boot.ok_or(Refused::NoSlot)?;
         let version = self.label(boot.side).ok_or(Refused::NoSlot)?.clone();
-        let committed = self.autoboot.ok_or(Refused::NotChosen)?.committed;
-        let standing = match (boot.side == committed, boot.has_tryboot) {
-            (true, _) => Standing::Kept,
-            (false, true) => Standing::OnTrial,
-            (false, false) => return Err(Refused::NotChosen),
-        };
-        Ok(Running { version, standing })
+        Ok(Running { version, standing: standing(self.autoboot, boot)? })
     }
 
     /// The slots, the committed one first. The other one is good when it ran before and nothing is pending or noted of it.

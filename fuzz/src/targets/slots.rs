@@ -8,8 +8,11 @@ use installer::osrel;
 use model::update::FailureLog;
 use model::update::MAX_LOG;
 use slots::pi::Autoboot;
+use slots::pi::archive::MAX_NAME;
+use slots::pi::archive::Reader;
 use slots::uefi::FileName;
 use slots::uefi::variable;
+use std::io::Read as _;
 
 pub(super) const TARGETS: &[Target] = &[
     Target {
@@ -71,6 +74,24 @@ pub(super) const TARGETS: &[Target] = &[
                 log.version,
                 "a log is read otherwise"
             );
+        },
+    },
+    Target {
+        name: "side-archive",
+        source: "an update of a Pi that was downloaded",
+        longest: 4096,
+        run: |bytes| {
+            let Ok(mut reader) = Reader::open(bytes) else { return };
+            let mut left = bytes.len();
+            while let Ok(Some(member)) = reader.next_member() {
+                assert!(member.title.as_str().len() <= MAX_NAME, "a name is too long");
+                let mut content = Vec::new();
+                if reader.read_to_end(&mut content).is_err() {
+                    return;
+                }
+                assert!(content.len() <= left, "more was read than there is");
+                left = left.saturating_sub(content.len());
+            }
         },
     },
     Target {

@@ -7,6 +7,8 @@ use super::Fetched;
 use super::at;
 use super::record;
 use super::write;
+use crate::cpio::Archive;
+use crate::cpio::CpioError;
 use crate::disk;
 use crate::disk::DiskPlan;
 use crate::disk::Loader;
@@ -27,6 +29,8 @@ use crate::slot::SlotParts;
 use flate2::Compression;
 use flate2::GzBuilder;
 use slots::Version;
+use slots::pi::archive::BOARD;
+use slots::pi::archive::PERMISSIONS;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -34,7 +38,7 @@ use std::path::PathBuf;
 
 /// What was written.
 pub(super) struct Started {
-    /// The slot file, or the folder of a slot's files.
+    /// The slot file: the one that is started, or the archive of a side's files.
     pub(super) slot: PathBuf,
     /// Each of the slot's files.
     pub(super) files: Vec<PathBuf>,
@@ -136,10 +140,13 @@ pub(super) fn write_pi(
         write(&path, content)?;
         files.push(path);
     }
+    let update = inputs.out.join("slot.pi");
+    write(&update, &archive(&side).map_err(BuildError::Archive)?)?;
+    files.push(update.clone());
     inputs.progress.step("Writing the disk image");
     let disk = &board.manifest.disk;
     disk::pi::write(&PiPlan { files: &side, side_mib: disk.esp_mib, data_mib: disk.data_mib }, image)?;
-    Ok(Started { slot, files, approval: None })
+    Ok(Started { slot: update, files, approval: None })
 }
 
 /// All files of a side, sorted by name: the firmware looks for each at the top.
@@ -174,7 +181,8 @@ fn side(
         // A third of the size: a card reads more slowly than the processor unpacks.
         ("vmlinuz".to_owned(), gzip(&parts.read("vmlinuz")?).map_err(at(&parts.path("vmlinuz")))?),
         ("initrd".to_owned(), parts.read("initrd")?),
-        (slots::pi::LABEL.to_owned(), format!("{version}\n").into_bytes()),
+        (slots::pi::LABEL.to_owned(), slots::pi::label(&version).into_bytes()),
+        (BOARD.to_owned(), format!("{}\n", inputs.board).into_bytes()),
     ];
     for path in from {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -182,6 +190,20 @@ fn side(
     }
     files.sort();
     Ok(files)
+}
+
+/// The update file: a side's files in one archive, what it is for first (`slots::pi::archive`).
+fn archive(side: &[(String, Vec<u8>)]) -> Result<Vec<u8>, CpioError> {
+    let first = |name: &str| {
+        [slots::pi::LABEL, BOARD].iter().position(|wanted| *wanted == name).unwrap_or(usize::MAX)
+    };
+    let mut files: Vec<&(String, Vec<u8>)> = side.iter().collect();
+    files.sort_by(|(left, _), (right, _)| (first(left), left).cmp(&(first(right), right)));
+    let mut archive = Archive::default();
+    for (name, content) in files {
+        archive.file(name, PERMISSIONS, content)?;
+    }
+    Ok(archive.finish())
 }
 
 /// Without a time stamp and file name, so that equal content gives equal bytes.
@@ -223,6 +245,31 @@ fn write_slot(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use slots::pi::archive::Reader;
+    use std::io::Read as _;
+
+    #[test]
+    fn the_archive_of_a_side_is_what_boxes_read() {
+        let file = |name: &str, content: &[u8]| (name.to_owned(), content.to_vec());
+        let mut side = vec![
+            file("vmlinuz", &[1; 1001]),
+            file("a.dtb", b"tree"),
+            file(slots::pi::LABEL, b"1.2\n"),
+            file(BOARD, b"rpi4\n"),
+        ];
+        side.sort();
+        let bytes = archive(&side).unwrap();
+        let mut reader = Reader::open(bytes.as_slice()).unwrap();
+        assert_eq!((reader.version().as_str(), reader.board()), ("1.2", "rpi4"));
+        let mut found = Vec::new();
+        while let Some(member) = reader.next_member().unwrap() {
+            let mut content = Vec::new();
+            reader.read_to_end(&mut content).unwrap();
+            found.push((member.title.to_string(), content));
+        }
+        assert_eq!(found, [file("a.dtb", b"tree"), file("vmlinuz", &[1; 1001])]);
+        assert_eq!(bytes, archive(&side).unwrap());
+    }
 
     #[test]
     fn a_kernel_for_other_machines_is_refused() {

@@ -9,6 +9,7 @@ use image::root::Programs;
 use object::Object;
 use object::ObjectSection;
 use object::read::pe::PeFile64;
+use slots::pi::archive::Reader;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -113,7 +114,8 @@ fn files_of(disk: &Path, start_mib: u64, mib: u64) -> Vec<(String, u64)> {
 fn expect_pi(board: &str, more: &[&str], console: &str) {
     let folder = tempfile::tempdir().unwrap();
     let built = build(folder.path(), board);
-    let mut expected = ["cmdline.txt", "config.txt", "hearth-version", "initrd", "vmlinuz"].to_vec();
+    let mut expected =
+        ["cmdline.txt", "config.txt", "hearth-board", "hearth-version", "initrd", "vmlinuz"].to_vec();
     expected.extend(more);
     expected.sort_unstable();
     let first = files_of(&built.image, 1, 16);
@@ -121,12 +123,22 @@ fn expect_pi(board: &str, more: &[&str], console: &str) {
     let a = files_of(&built.image, 17, 256);
     assert_eq!(a.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected);
     for (name, size) in &a {
-        assert_eq!(fs::metadata(built.slot.join(name)).unwrap().len(), *size, "{name}");
+        assert_eq!(fs::metadata(built.folder.join("slot").join(name)).unwrap().len(), *size, "{name}");
     }
     assert!(files_of(&built.image, 273, 256).is_empty());
 
-    let text = |name: &str| fs::read_to_string(built.slot.join(name)).unwrap();
+    let text = |name: &str| fs::read_to_string(built.folder.join("slot").join(name)).unwrap();
     assert_eq!(text("hearth-version"), "0.0.1\n");
+    // The update file holds the same files, and says what it is first.
+    let archive = fs::read(&built.slot).unwrap();
+    let mut reader = Reader::open(archive.as_slice()).unwrap();
+    assert_eq!((reader.version().as_str(), reader.board()), ("0.0.1", board));
+    let mut held = vec!["hearth-board".to_owned(), "hearth-version".to_owned()];
+    while let Some(member) = reader.next_member().unwrap() {
+        held.push(member.title.to_string());
+    }
+    held.sort_unstable();
+    assert_eq!(held, expected);
     let cmdline = text("cmdline.txt");
     assert_eq!(cmdline.lines().count(), 1, "{cmdline}");
     for word in ["gpt", console, &format!("hearth.board={board}")] {
@@ -134,7 +146,7 @@ fn expect_pi(board: &str, more: &[&str], console: &str) {
     }
     // Every line says what it is for, or stands below one that does.
     assert!(text("config.txt").starts_with("# "), "{}", text("config.txt"));
-    let kernel = fs::read(built.slot.join("vmlinuz")).unwrap();
+    let kernel = fs::read(built.folder.join("slot").join("vmlinuz")).unwrap();
     assert_eq!(kernel[..2], [0x1f, 0x8b]);
     let record = record(&built);
     assert!(record.get("pcr_11").is_none() && built.loader.is_none());

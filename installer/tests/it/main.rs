@@ -1,5 +1,8 @@
-//! The program and its parts on a boot partition in a file, mounted through a loop device. Needs root and the feature `rooted`.
+//! The program and its parts on boot partitions: those of a Raspberry Pi in folders, with its firmware played, and one in a file, mounted
+//! through a loop device, which needs root and the feature `rooted`.
 
+#[cfg(test)]
+mod pi;
 #[cfg(test)]
 #[cfg(feature = "rooted")]
 mod rooted;

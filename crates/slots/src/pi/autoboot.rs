@@ -4,7 +4,25 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Boot;
+use super::MAX_NUMBERS;
 use super::Side;
+
+/// Its name, on the first partition.
+pub const FILE: &str = "autoboot.txt";
+
+/// The name of a new `autoboot.txt` that was not put in place yet.
+#[must_use]
+pub fn numbered(number: u8) -> String {
+    format!("autoboot.{number}")
+}
+
+/// The number in such a name.
+#[must_use]
+pub fn number_of(name: &str) -> Option<u8> {
+    // FAT does not tell cases apart.
+    let number = name.to_ascii_lowercase().strip_prefix("autoboot.")?.parse().ok()?;
+    (number < MAX_NUMBERS).then_some(number)
+}
 
 /// How long the firmware lets the file be, in bytes.
 pub const MAX_AUTOBOOT: usize = 512;

@@ -156,6 +156,6 @@ mod tests {
     fn it_is_refused_while_it_is_under_way_and_on_the_way_down() {
         let refused: Vec<Option<&str>> = Sequence::ALL.into_iter().map(refusal).collect();
         let (under_way, down) = (Some("it is being brought up already"), Some("the box is going down"));
-        assert_eq!(refused, [under_way, None, under_way, down, down, down, down]);
+        assert_eq!(refused, [under_way, None, under_way, down, down, down, down, down]);
     }
 }

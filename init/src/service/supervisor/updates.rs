@@ -27,6 +27,7 @@ use model::report::ServiceState;
 use model::update::MAX_LOG;
 use model::update::MAX_WHY;
 use model::update::STATUS_RESTART;
+use model::update::STATUS_TRY_OTHER;
 use model::update::SlotsReport;
 use model::update::UpdateOrder;
 use model::update::UpdateOrigin;
@@ -40,6 +41,7 @@ use crate::console;
 use crate::console::Level;
 use crate::disk::bring_up::BOOT;
 use crate::efi;
+use crate::pi;
 use crate::reaper;
 use crate::reaper::Child;
 use crate::reaper::Ending;
@@ -166,6 +168,9 @@ fn data() -> DataReport {
 }
 
 fn is_on_trial() -> bool {
+    if let Some(standing) = pi::standing(Path::new(paths::PI_BOOTLOADER), Path::new(BOOT)) {
+        return standing == Ok(Standing::OnTrial);
+    }
     let running = efi::slots(Path::new(efi::EFIVARS), Path::new(BOOT)).running();
     running.is_ok_and(|running| running.standing == Standing::OnTrial)
 }
@@ -299,7 +304,8 @@ impl Supervisor {
         };
         self.updates.end_by = None;
         let restarts = Ending::Code(STATUS_RESTART.into());
-        if exit.ending != Ending::Code(0) && exit.ending != restarts {
+        let tries = Ending::Code(STATUS_TRY_OTHER.into());
+        if ![Ending::Code(0), restarts, tries].contains(&exit.ending) {
             let last = report::read::<SlotsReport>(paths::SLOTS_REPORT).and_then(|slots| slots.last);
             // One that did not get as far as its report left that of another.
             let own = last.filter(|last| verb.words().first() == Some(&last.verb.as_str()));
@@ -310,6 +316,9 @@ impl Supervisor {
         match verb {
             Verb::Restart if exit.ending == restarts => {
                 let _already_going_down = self.go_down(Sequence::Reboot);
+            }
+            Verb::Restart if exit.ending == tries => {
+                let _already_going_down = self.go_down(Sequence::TryOther);
             }
             Verb::Confirmed if !is_on_trial() => self.updates.kept(),
             // The system proved itself in a boot before this one, and hostd has begun nothing yet.

@@ -64,6 +64,7 @@ impl Box {
             state: at("state"),
             run: at("run"),
             boot_report: at("boot.json"),
+            ..Places::default()
         };
         for path in [
             &places.esp,

@@ -9,6 +9,7 @@ use installer::esp::Content;
 use installer::esp::Esp;
 use installer::look;
 use installer::notebook::Notebook;
+use installer::seen::Seen;
 use installer::site;
 use installer::verb::Verb;
 use slots::Effect;
@@ -26,8 +27,8 @@ use super::box_of_files::slot;
 /// Does only the first effects of an event; how many there are.
 fn first(it: &Box, event: &Event, count: usize) -> usize {
     let mut notebook = Notebook::open(&it.places.state).0;
-    let effects: Vec<Effect<FileName>> =
-        uefi::plan(&look::look(&it.places).seen(notebook.notes()), event).unwrap();
+    let Seen::Uefi(seen) = look::look(&it.places).seen(notebook.notes()) else { unreachable!() };
+    let effects: Vec<Effect<FileName>> = uefi::plan(&seen, event).unwrap();
     let file = File::open(it.places.download()).unwrap();
     let content = Content { file, approved: approved("3", &slot("3", 50)) };
     let mut tell = |_, _| ();
