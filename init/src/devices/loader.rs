@@ -30,6 +30,8 @@ pub struct News {
     pub input: bool,
     /// A watchdog came.
     pub watchdog: bool,
+    /// A wireless device came.
+    pub wireless: bool,
 }
 
 /// The modules of the running kernel.
@@ -129,13 +131,14 @@ impl Loader {
                     news.block |= came && event.subsystem == "block";
                     news.input |= event.subsystem == "input";
                     news.watchdog |= came && event.subsystem == "watchdog";
+                    news.wireless |= came && event.subsystem == "ieee80211";
                     if let Some(modalias) = event.modalias.filter(|_| came) {
                         self.wanted(modalias);
                     }
                 }
                 Ok(Arrival::Lost) => {
                     self.devices();
-                    news = News { block: true, input: true, watchdog: true };
+                    news = News { block: true, input: true, watchdog: true, wireless: true };
                 }
                 Ok(Arrival::Nothing) => return news,
                 Err(error) => {
