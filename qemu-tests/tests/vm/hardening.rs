@@ -26,7 +26,8 @@ const ELF: &str = "7f454c46";
 const SCRIPT: &str = "2321";
 
 /// The only programs there are.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 15] = [
+    "/usr/bin/dbus-daemon",
     "/usr/lib/hearth/app-init",
     "/usr/lib/hearth/containerd-lite",
     "/usr/lib/hearth/containerd-lite-run",
@@ -36,6 +37,7 @@ const PROGRAMS: [&str; 13] = [
     "/usr/lib/hearth/installer",
     "/usr/lib/hearth/netd",
     "/usr/lib/hearth/storaged",
+    "/usr/libexec/iwd",
     "/usr/sbin/cryptsetup",
     "/usr/sbin/e2fsck",
     "/usr/sbin/mke2fs",
@@ -144,6 +146,11 @@ impl<'a> Mount<'a> {
 }
 
 fn check_processes(processes: &[Process]) -> Result<()> {
+    // This machine has no radio.
+    let wireless = ["/usr/bin/dbus-daemon", "/usr/libexec/iwd"];
+    let runs =
+        |program: &&str| processes.iter().any(|one| one.program.as_deref() == Some(Path::new(program)));
+    ensure!(!wireless.iter().any(|program| runs(&program)), "Wi-Fi runs without a radio");
     for process in processes {
         let Some(program) = &process.program else { continue };
         let place = program.display().to_string();
