@@ -60,7 +60,7 @@ pub type Answer = oneshot::Sender<Result<(), String>>;
 /// A wish.
 #[derive(Debug)]
 pub enum Ask {
-    /// Look around; the report has what was seen.
+    /// Look around; the answer is that it will be done, the report has what was seen.
     Look(Answer),
     /// Join a network; the answer is that it will be tried.
     Join(WifiJoin, Answer),
@@ -114,7 +114,6 @@ struct Task {
     signals: HashMap<OwnedObjectPath, u8>,
     waiting: VecDeque<Effect>,
     running: Option<Running>,
-    lookers: Vec<Answer>,
     servers: Option<Servers>,
     joined: Option<Ssid>,
     seek_at: Option<Instant>,
@@ -134,7 +133,6 @@ pub async fn run(memory: Memory, mut inputs: Inputs, outputs: Outputs, clock: Cl
         signals: HashMap::new(),
         waiting: VecDeque::new(),
         running: None,
-        lookers: Vec::new(),
         servers: None,
         joined: None,
         seek_at: Some(Instant::now()),
@@ -287,9 +285,6 @@ impl Task {
         match outcome {
             Outcome::Done => self.read().await,
             Outcome::Looked(snapshot) => {
-                for looker in std::mem::take(&mut self.lookers) {
-                    reply(looker, Ok(()));
-                }
                 if snapshot.is_some() {
                     self.read().await;
                 }
@@ -390,7 +385,10 @@ impl Task {
         }
         let device = self.snapshot.device.clone();
         if let Some(device) = device.as_ref().filter(|device| device.is_station) {
-            self.signals = iwd.signals(&device.path).await.unwrap_or_default();
+            // While it is busy it does not tell: what it said before is still about right.
+            if let Some(signals) = told(iwd.signals(&device.path).await) {
+                self.signals = signals;
+            }
         }
         self.step(Event::Known(!self.snapshot.known.is_empty()));
         if device.is_some() && !had_device {
@@ -415,15 +413,13 @@ impl Task {
             return reply(to, Err("this box has no wireless device".to_owned()));
         };
         match ask {
-            Ask::Look(to) if matches!(self.machine.state(), State::Beacon { .. }) => {
-                // A radio that is a network does not look around; what was seen before is shown.
-                reply(to, Ok(()));
-            }
             Ask::Look(to) => {
-                self.lookers.push(to);
-                if !self.waiting.contains(&Effect::Look) {
+                // A radio that is a network does not look around; what was seen before is shown.
+                let is_beacon = matches!(self.machine.state(), State::Beacon { .. });
+                if !is_beacon && !self.waiting.contains(&Effect::Look) {
                     self.waiting.push_back(Effect::Look);
                 }
+                reply(to, Ok(()));
             }
             Ask::Join(wish, to) => {
                 let ssid = wish.ssid.clone();
