@@ -244,7 +244,9 @@ impl Machine {
             Event::Left => {
                 self.current = None;
                 match self.state {
-                    State::Joined { .. } => self.look(now, LOST),
+                    State::Joined { .. } if self.has_something_to_join() => self.look(now, LOST),
+                    // It was forgotten.
+                    State::Joined { .. } => self.begin(now),
                     State::Absent
                     | State::Idle
                     | State::Unplugged { .. }

@@ -7,12 +7,16 @@ use anyhow::bail;
 use anyhow::ensure;
 use hearth_agent::network::order::Order;
 use hearth_agent::network::order::Outcome;
+use model::control::ControlAnswer;
+use model::control::ControlRequest;
 use model::network::link_report::LinkState;
 use model::network::report::NetworkReport;
 use model::network::wifi::Security;
 use model::network::wifi::WifiReport;
 use model::network::wifi::WifiState;
 use model::paths::IWD_UID;
+use model::paths::NETD_PRESET;
+use model::paths::NETD_STATE;
 use model::paths::SERVICES_REPORT;
 use model::paths::WIFI_BUS_UID;
 use qemu_tests::Artifacts;
@@ -112,6 +116,20 @@ fn the_box_joins_networks_and_is_one_where_there_is_no_other_way_in() {
         lab.household("Home 3", "SAE", "sae_password")?;
         lab.want(&json!({ "want": "join", "ssid": "Home 3", "passphrase": PASSWORD }))?;
         lab.wait_joined("Home 3")?;
+
+        // The same as was decided before the first start.
+        lab.want(&json!({ "want": "forget", "ssid": "Home 3" }))?;
+        lab.wait("rest again", |wifi| wifi.state == WifiState::Idle)?;
+        lab.preset(&json!({
+            "version": 1,
+            "wifi": { "ssid": "Home 3", "passphrase": PASSWORD, "country": "AT" },
+        }))?;
+        lab.wait_joined("Home 3")?;
+        let country = lab.report()?.wifi.country;
+        ensure!(country.as_ref().is_some_and(|country| country.as_str() == "AT"), "{country:?}");
+        ensure!(lab.agent.read(NETD_PRESET).is_err(), "the preset is still there");
+        let (found, _) = lab.agent.find(NETD_STATE, PASSWORD)?;
+        ensure!(found.is_empty(), "netd keeps the password of a network that is known: {found:?}");
         Ok(())
     });
 }
@@ -205,9 +223,12 @@ impl Lab {
         let until = std::time::Instant::now() + Duration::from_secs(600);
         while std::time::Instant::now() < until {
             self.vm.serial().check()?;
-            last = self.report()?.wifi;
-            if is_so(&last) {
-                return Ok(last);
+            // It may have been started anew just now.
+            if let Ok(report) = self.report() {
+                last = report.wifi;
+                if is_so(&last) {
+                    return Ok(last);
+                }
             }
             std::thread::sleep(Duration::from_secs(1));
         }
@@ -232,6 +253,19 @@ impl Lab {
             std::thread::sleep(Duration::from_secs(1));
         }
         bail!("no address in {ssid}: {:?}", self.report()?.links)
+    }
+
+    /// As PID 1 leaves it for netd, which is started anew.
+    fn preset(&mut self, preset: &Value) -> Result<()> {
+        let made = "/run/hearth/tests/preset.json";
+        self.agent.run(LAB, &["start", made, "/bin/echo", &preset.to_string()], "")?;
+        self.vm.wait_until("the preset", || {
+            Ok(Some(()).filter(|()| self.agent.read(made).is_ok_and(|text| !text.is_empty())))
+        })?;
+        self.agent.copy(made, NETD_PRESET)?;
+        let answer = self.agent.control(&ControlRequest::Restart { unit: "netd".to_owned() })?;
+        ensure!(answer == ControlAnswer::Accepted, "{answer:?}");
+        Ok(())
     }
 
     fn cable(&mut self, is_in: bool) -> Result<()> {

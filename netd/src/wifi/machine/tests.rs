@@ -141,6 +141,15 @@ fn a_lost_network_is_looked_for_before_the_box_offers_its_own() {
     assert_eq!(after(None, &forgotten).1, [Effect::Beacon]);
 }
 
+#[test]
+fn a_network_that_is_forgotten_is_not_looked_for() {
+    let events =
+        [Event::Known(true), Event::RadioCame, Event::Joined(ssid("Home")), Event::Known(false), Event::Left];
+    let (machine, effects) = after(None, &events);
+    assert_eq!(effects, [Effect::Station]);
+    assert!(matches!(machine.state(), State::Unplugged { .. }));
+}
+
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let name = prop::sample::select(vec!["a", "b"]).prop_map(ssid);
     let refusal = prop::sample::select(vec![
