@@ -54,8 +54,7 @@ pub use serve::serve;
 /// Where the interface lives on every connection.
 pub const PATH: &str = "/org/hearthos/Net1";
 /// How long a caller waits for an answer; a longer wait means that netd hangs. Most is answered from memory or by the kernel;
-/// `AnswerDns` takes longest: 8 s for the name servers, and 3 s to let the addresses through the firewall; only a look around by Wi-Fi may
-/// take as long.
+/// `AnswerDns` takes longest: 8 s for the name servers, and 3 s to let the addresses through the firewall.
 pub const METHOD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One network link.
