@@ -23,6 +23,7 @@ use crate::modules;
 
 /// What a round of events brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of device")]
 pub struct News {
     /// A disk or partition came or changed.
     pub block: bool,

@@ -28,13 +28,12 @@ pub fn prepare(loader: &mut Loader) {
     for (module, _reason) in WIRELESS {
         loader.load(module);
     }
-    let given = chown(SWITCHES, Some(paths::IWD_UID), Some(paths::IWD_UID));
-    if let Err(error) = given.or_else(|error| match error.kind() {
-        // A kernel without them.
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    }) {
-        console::note(Level::Warning, &format!("{SWITCHES}: {error}"));
+    match chown(SWITCHES, Some(paths::IWD_UID), Some(paths::IWD_UID)) {
+        // Not found: a kernel without them.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            console::note(Level::Warning, &format!("{SWITCHES}: {error}"));
+        }
+        Ok(()) | Err(_) => {}
     }
 }
 

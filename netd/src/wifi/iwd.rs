@@ -140,6 +140,7 @@ struct Agent {
 impl Agent {
     fn release(&self) {}
 
+    #[expect(clippy::needless_pass_by_value, reason = "zbus hands arguments over")]
     fn request_passphrase(&self, network: ObjectPath<'_>) -> Result<String, AgentError> {
         let secret = self.secret.of(&network);
         let secret = secret.ok_or_else(|| AgentError::Canceled("there is no password for it".to_owned()))?;

@@ -25,6 +25,9 @@ pub const LOST: Duration = Duration::from_secs(120);
 /// Pauses between looks in vain, from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+/// How often a password may be refused before it counts as wrong: iwd has one answer for a refused password and for a neighbour that was too
+/// slow to take it.
+const DOUBTS: u8 = 3;
 /// A look ends the box's own network: not while somebody uses it.
 const IN_USE: Duration = Duration::from_secs(120);
 
@@ -150,6 +153,8 @@ pub struct Machine {
     wanted: Option<Ssid>,
     problem: Option<Problem>,
     pause: Duration,
+    /// How often the wanted network refused its password.
+    refusals: u8,
 }
 
 impl Machine {
@@ -165,6 +170,7 @@ impl Machine {
             wanted,
             problem: None,
             pause: FIRST_PAUSE,
+            refusals: 0,
         }
     }
 
@@ -229,6 +235,7 @@ impl Machine {
             }
             Event::Wish(ssid) => {
                 self.wanted = Some(ssid);
+                self.refusals = 0;
                 self.problem = None;
                 self.pause = FIRST_PAUSE;
                 if self.state == State::Absent { Vec::new() } else { self.look(now, LOOK) }
@@ -393,6 +400,12 @@ impl Machine {
 
     fn refused(&mut self, refusal: Refusal, now: Moment) -> Vec<Effect> {
         let Some(ssid) = self.wanted.clone() else { return self.give_up(now) };
+        if refusal == Refusal::Password {
+            self.refusals = self.refusals.saturating_add(1);
+            if self.refusals < DOUBTS {
+                return self.look(now, LOOK);
+            }
+        }
         self.problem = Some(Problem { ssid, refusal });
         let mut effects = Vec::new();
         match refusal {

@@ -80,7 +80,8 @@ impl Snapshot {
                 interface.map(|(_, properties)| Properties(properties))
             };
             if let Some(device) = find("Device").filter(|_| snapshot.device.is_none()) {
-                snapshot.device = device_of(path, &device, find("Station"), find("AccessPoint"));
+                snapshot.device =
+                    device_of(path, &device, find("Station").as_ref(), find("AccessPoint").as_ref());
             }
             if let Some((ssid, security)) = find("Network").and_then(|network| named(&network))
                 && snapshot.networks.len() < MOST_NETWORKS
@@ -124,10 +125,8 @@ struct Properties<'a>(&'a std::collections::HashMap<String, OwnedVariant>);
 
 impl Properties<'_> {
     fn text(&self, name: &str) -> Option<&str> {
-        match &**self.0.get(name)? {
-            Variant::Str(text) => Some(text.as_str()),
-            _other => None,
-        }
+        let Variant::Str(text) = &**self.0.get(name)? else { return None };
+        Some(text.as_str())
     }
 
     fn is(&self, name: &str) -> bool {
@@ -135,18 +134,16 @@ impl Properties<'_> {
     }
 
     fn path(&self, name: &str) -> Option<OwnedObjectPath> {
-        match &**self.0.get(name)? {
-            Variant::ObjectPath(path) => Some(path.clone().into()),
-            _other => None,
-        }
+        let Variant::ObjectPath(path) = &**self.0.get(name)? else { return None };
+        Some(path.clone().into())
     }
 }
 
 fn device_of(
     path: &OwnedObjectPath,
     device: &Properties<'_>,
-    station: Option<Properties<'_>>,
-    access_point: Option<Properties<'_>>,
+    station: Option<&Properties<'_>>,
+    access_point: Option<&Properties<'_>>,
 ) -> Option<Device> {
     let link = device.text("Name").filter(|name| (1..16).contains(&name.len()))?;
     Some(Device {
@@ -155,8 +152,8 @@ fn device_of(
         mac: mac(device.text("Address")?)?,
         is_beacon: access_point.is_some_and(|point| point.is("Started")),
         is_station: station.is_some(),
-        joined: station.as_ref().and_then(joined),
-        is_looking: station.as_ref().is_some_and(|station| station.is("Scanning")),
+        joined: station.and_then(joined),
+        is_looking: station.is_some_and(|station| station.is("Scanning")),
     })
 }
 

@@ -346,7 +346,7 @@ impl Task {
         match set {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn Error, "the country of the radio is not set")
+                tracing::warn!(error = &error as &dyn Error, "the country of the radio is not set");
             }
             Err(error) => tracing::warn!(error = &error as &dyn Error, "the country of the radio is not set"),
         }

@@ -204,10 +204,9 @@ impl Lab {
     }
 
     fn call(&mut self, method: &str, arguments: Vec<String>) -> Result<String> {
-        match self.agent.order(Order::Call { method: method.to_owned(), arguments })? {
-            Outcome::Returned { text } => Ok(text),
-            other => bail!("{method}: {other:?}"),
-        }
+        let outcome = self.agent.order(Order::Call { method: method.to_owned(), arguments })?;
+        let Outcome::Returned { text } = outcome else { bail!("{method}: {outcome:?}") };
+        Ok(text)
     }
 
     fn want(&mut self, wish: &Value) -> Result<()> {
