@@ -257,7 +257,7 @@ pub fn build(inputs: &BuildInputs<'_>) -> Result<BuiltImage, BuildError> {
 /// # Errors
 /// As [`build`]; and when Buildroot left something out.
 pub fn build_from_buildroot(inputs: &BuildInputs<'_>, output: &Output) -> Result<BuiltImage, BuildError> {
-    let manifest = manifest::load(&inputs.repo.join("board-configs"), inputs.board)?;
+    let manifest = manifest::load_for_source(&inputs.repo.join("board-configs"), inputs.board)?;
     inputs.progress.step("Laying out what Buildroot made");
     let adopted = output.adopt(&manifest, &inputs.out.join("buildroot")).map_err(PartsError::from)?;
     build_from(inputs, adopted.manifest, &Fetched { board: adopted.board, tools: adopted.tools })

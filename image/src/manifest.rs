@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 pub use crate::arch::Arch;
 pub use expand::load;
+pub use expand::load_for_source;
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub struct Parts {
     pub boot: Boot,
     /// Files that ship, by package.
     pub files: BTreeMap<String, Vec<String>>,
+    /// Links that a package's installation script would make: path and the name of the file beside it.
+    pub links: BTreeMap<String, String>,
     /// Packages whose shared libraries ship when something needs them.
     pub libraries: Vec<String>,
     /// Packages whose programs run while building.

@@ -156,6 +156,9 @@ pub(crate) fn assemble(stage: &Path, inputs: &RootInputs<'_>) -> Result<(), Root
             stage.copy(&file, path.trim_start_matches('/'), mode)?;
         }
     }
+    for (path, target) in &inputs.manifest.parts.links {
+        stage.link(path.trim_start_matches('/'), target)?;
+    }
     modules(&stage, inputs)?;
     console(&stage, inputs.console, "usr/share/hearth/console", true)?;
     libraries::complete(&stage, inputs.manifest, inputs.parts)?;

@@ -86,6 +86,7 @@ fn environment(service: &Service, pid: u32) -> Vec<(&'static str, String)> {
         all.push(("LISTEN_FDS", names.len().to_string()));
         all.push(("LISTEN_FDNAMES", names.join(":")));
     }
+    all.extend(service.environment.iter().map(|(name, value)| (*name, (*value).to_owned())));
     all
 }
 

@@ -18,6 +18,7 @@ pub mod coldplug;
 pub mod depends;
 pub mod loader;
 pub mod uevent;
+pub mod wireless;
 
 /// Modules that no device asks for and that the boot needs, each with who needs it.
 pub const NEEDED: &[(&str, &str)] = &[
@@ -68,14 +69,27 @@ pub const EARLY: &[(&str, &str)] = &[
     ("spi_bcm2835", "the bus it is on"),
 ];
 
-/// Whether a device is on the way to the page: network cards, and the disks of virtual machines and NVMe.
+/// Modules that are wanted as soon as there is a wireless device. The kernel would load them when it is asked for a cipher, but programs
+/// cannot make it load anything.
+pub const WIRELESS: &[(&str, &str)] = &[
+    ("ccm", "mac80211: frames of WPA2 and WPA3"),
+    ("cmac", "mac80211: protected management frames; iwd: keys of WPA2 and WPA3"),
+    ("algif_hash", "iwd: digests"),
+    ("algif_skcipher", "iwd: ciphers"),
+    ("algif_aead", "iwd: ciphers with a digest"),
+    ("des_generic", "iwd: passwords of networks of companies; it does not start without"),
+    ("md4", "iwd: the same"),
+];
+
+/// Whether a device is on the way to the page: wired network cards, and the disks of virtual machines and NVMe.
 #[must_use]
 pub fn is_urgent(modalias: &str) -> bool {
     let Some((bus, device)) = modalias.split_once(':') else { return false };
     match bus {
         "virtio" | "vmbus" | "xen" | "nvme" => true,
         // PCI classes (pciutils, pci.ids): 02 network, 0108 non-volatile memory.
-        "pci" => device.contains("bc02") || device.contains("bc01sc08"),
+        // 0280 are mostly wireless: their drivers take long, and a box with a cable needs none of them.
+        "pci" => (device.contains("bc02") && !device.contains("bc02sc80")) || device.contains("bc01sc08"),
         _ => false,
     }
 }
@@ -87,10 +101,13 @@ mod tests {
     /// What is not there is passed over, because a kernel may have it built in; what a board leaves out would be missed much later.
     #[test]
     fn what_the_boot_needs_is_in_the_image() {
-        let board = include_str!("../../board-configs/base.toml");
+        let board = concat!(
+            include_str!("../../board-configs/base.toml"),
+            include_str!("../../board-configs/wifi.toml"),
+        );
         // Those come with others: an alias of a cipher's modules, and what all kernels so far have built in.
         let elsewhere = ["aes", "af_packet", "evdev", "button"];
-        for (name, reason) in NEEDED.iter().chain(WANTED) {
+        for (name, reason) in NEEDED.iter().chain(WANTED).chain(WIRELESS) {
             let stated = board.lines().any(|line| line.trim() == format!("\"{name}\","));
             assert!(stated || elsewhere.contains(name), "{name}, for {reason}");
         }
@@ -117,6 +134,7 @@ mod tests {
         for (modalias, urgent) in [
             ("virtio:d00000002v00001AF4", true),
             ("pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00", true),
+            ("pci:v0000168Cd00000032sv00000000sd00000000bc02sc80i00", false),
             ("pci:v0000144Dd0000A808sv0000144Dsd0000A801bc01sc08i02", true),
             ("pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01", false),
             ("usb:v0951p1666d0110dc00dsc00dp00ic08isc06ip50in00", false),

@@ -163,6 +163,7 @@ fn prepare_services() -> Vec<String> {
     let folders = [
         ("/run/hearth/net", paths::NETD_UID),
         (paths::HOSTD_RUN, paths::HOSTD_UID),
+        (paths::WIFI_RUN, paths::WIFI_BUS_UID),
         (paths::STORAGE_RUN, 0),
         (paths::CONTAINERS_RUN, 0),
         (paths::UPDATE_RUN, 0),

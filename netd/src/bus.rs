@@ -6,6 +6,7 @@ use crate::keeper::run::Ask;
 use crate::reconcile::Command;
 use crate::report::Reporter;
 use crate::settings::Wish;
+use crate::wifi::task as wifi;
 use crate::words;
 use hostapi::net1;
 use hostapi::net1::AllowedUids;
@@ -23,6 +24,8 @@ use model::network::explanation::Explanation;
 use model::network::names::AppKey;
 use model::network::report::NetworkReport;
 use model::network::settings::NetworkSettings;
+use model::network::wifi::WifiJoin;
+use model::network::wifi::WifiWish;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +46,8 @@ pub struct Backend {
     pub keeper: mpsc::Sender<Ask>,
     /// To the keeper of the settings.
     pub wishes: mpsc::Sender<Wish>,
+    /// To the keeper of Wi-Fi.
+    pub wifi: mpsc::Sender<wifi::Ask>,
     /// The certificate for name service at home.
     pub certificate: watch::Sender<Option<DnsCertificate>>,
     /// The resolver.
@@ -141,6 +146,18 @@ impl Net1Backend for Backend {
         crate::names::check(&certificate)?;
         self.certificate.send_replace(Some(certificate));
         Ok(())
+    }
+
+    async fn wifi(&self, wish: WifiWish) -> Result<(), Net1Error> {
+        let (answer, answered) = oneshot::channel();
+        let ask = match wish {
+            WifiWish::Look {} => wifi::Ask::Look(answer),
+            WifiWish::Join { ssid, passphrase } => wifi::Ask::Join(WifiJoin { ssid, passphrase }, answer),
+            WifiWish::Forget { ssid } => wifi::Ask::Forget(ssid, answer),
+            WifiWish::Country { country } => wifi::Ask::SetCountry(country, answer),
+        };
+        self.wifi.send(ask).await.map_err(|_closed| stopping())?;
+        answered.await.map_err(|_gone| stopping())?.map_err(Net1Error::Refused)
     }
 
     async fn answer_dns(&self, message: Vec<u8>, client: IpAddr) -> Result<Vec<u8>, Net1Error> {

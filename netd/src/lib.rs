@@ -55,6 +55,7 @@ pub mod status;
 mod testing;
 pub mod time;
 pub mod trial;
+pub mod wifi;
 pub mod words;
 
 use crate::apps::wiring::KernelWiring;
@@ -81,6 +82,7 @@ use crate::trial::Trial;
 use hostapi::activation;
 use hostapi::net1::Status;
 use model::network::link_report::LinkReport;
+use model::network::wifi::WifiReport;
 use resolver::Surroundings;
 use std::error::Error;
 use std::io;
@@ -168,6 +170,9 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let (commands, commanded) = mpsc::channel(QUEUE);
     let (asks, asked) = mpsc::channel(KEEPER_QUEUE);
     let (wishes, wished) = mpsc::channel(QUEUE);
+    let (wifi_asks, wifi_asked) = mpsc::channel(QUEUE);
+    let wifi = watch::Sender::new(WifiReport::default());
+    let own_link = watch::Sender::new(None);
 
     // The rules come first: no link is switched on before.
     let filter = KernelFilter::open()?;
@@ -200,6 +205,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         announced: announced.subscribe(),
         trial: trial.subscribe(),
         time: time.subscribe(),
+        wifi: wifi.subscribe(),
         clock,
     };
     let time_inputs = time::Inputs {
@@ -212,6 +218,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         commands,
         keeper: asks,
         wishes,
+        wifi: wifi_asks,
         certificate,
         resolver: resolver.clone(),
         status: status.subscribe(),
@@ -237,6 +244,7 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
         links: links.subscribe(),
         keeper: view.subscribe(),
         trial: trial.subscribe(),
+        wifi: wifi.subscribe(),
         settings_problem: settings_problem.or(resolver_problem),
     };
     let timekeeper = tokio::spawn(time::run(resolver.clone(), started, time_inputs, time_outputs));
@@ -244,9 +252,14 @@ pub async fn run(settings: Settings, bus_socket: UnixListener) -> Result<(), Sta
     let offered = |reports: &Arc<[LinkReport]>| {
         reports.iter().flat_map(|link| &link.ntp).filter_map(|server| server.parse().ok()).collect()
     };
-    let chosen_links = |trial: &Trial| Arc::from(trial.in_force().links.as_slice());
+    let wifi_inputs = wifi::task::Inputs { asks: wifi_asked, links: link_reports.subscribe() };
+    let own_links = own_link.subscribe();
+    let announce = |line: &str| tell(&[&format!("X_HEARTH_ANNOUNCE={line}")]);
+    let wifi_outputs = wifi::task::Outputs { report: wifi, own_link, announce };
+    let memory = wifi::memory::Memory::load(&settings.state);
     let tasks = [
-        tokio::spawn(follow::follow(trial.subscribe(), link_settings, chosen_links)),
+        tokio::spawn(links::choose(trial.subscribe(), own_links, link_settings)),
+        tokio::spawn(wifi::task::run(memory, wifi_inputs, wifi_outputs, clock)),
         tokio::spawn(follow::follow(link_reports.subscribe(), time_offered, offered)),
         tokio::spawn(keeper::run::run(keeper, keeper_inputs, view, clock)),
         tokio::spawn(names::run(resolver, name_inputs)),

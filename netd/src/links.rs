@@ -3,6 +3,7 @@
 use crate::clients::LinkTasks;
 use crate::dhcp6;
 use crate::documents;
+use crate::follow::replace;
 use crate::identity::Identity;
 use crate::ipv4;
 use crate::lease_book::LeaseBook;
@@ -11,10 +12,13 @@ use crate::mtu_before::MtuBefore;
 use crate::reconcile::Memory;
 use crate::routers;
 use crate::saver::Saver;
+use crate::trial::Trial;
 use crate::words;
 use model::names::HostName;
+use model::network::link_settings::LinkSettings;
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What the reconciler is made of, as far as links are concerned.
@@ -81,4 +85,26 @@ fn identity(path: &Path, problems: &mut Vec<String>) -> Identity {
             );
             Identity::nameless()
         })
+}
+
+/// Keeps the wishes for links: the link of the box's own wireless network first, then what the owner chose. Ends with the owner's settings.
+pub async fn choose(
+    mut trial: watch::Receiver<Trial>,
+    mut own: watch::Receiver<Option<LinkSettings>>,
+    to: watch::Sender<Arc<[LinkSettings]>>,
+) {
+    loop {
+        let own_link = own.borrow_and_update().clone();
+        let chosen = trial.borrow_and_update().in_force().links.clone();
+        let all: Arc<[LinkSettings]> = own_link.into_iter().chain(chosen).collect();
+        to.send_if_modified(|now| replace(now, all));
+        // Both are cancel safe: what was not taken is seen by the next `changed`.
+        let changed = tokio::select! {
+            changed = trial.changed() => changed,
+            Ok(()) = own.changed() => Ok(()),
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
 }

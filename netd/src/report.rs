@@ -14,6 +14,7 @@ use model::network::report::NameReport;
 use model::network::report::NetworkReport;
 use model::network::report::ResolverReport;
 use model::network::report::UpstreamReport;
+use model::network::wifi::WifiReport;
 use resolver::Resolver;
 use resolver::upstream::UpstreamState;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Reporter {
     pub trial: watch::Receiver<Trial>,
     /// The clock.
     pub time: watch::Receiver<TimeStatus>,
+    /// Wi-Fi.
+    pub wifi: watch::Receiver<WifiReport>,
     /// For how long a trial still lasts.
     pub clock: Clock,
 }
@@ -63,6 +66,7 @@ impl Reporter {
             time: crate::time::report(&self.time.borrow(), self.clock.now()),
             firewall,
             apps,
+            wifi: self.wifi.borrow().clone(),
             trial_seconds_left: left.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
         }
     }
@@ -101,6 +105,8 @@ pub struct Sources {
     pub keeper: watch::Receiver<View>,
     /// Settings.
     pub trial: watch::Receiver<Trial>,
+    /// Wi-Fi.
+    pub wifi: watch::Receiver<WifiReport>,
     /// Why the settings on the disk are not used.
     pub settings_problem: Option<String>,
 }
@@ -112,6 +118,7 @@ pub async fn show(mut sources: Sources, status: watch::Sender<Arc<Status>>) {
             &sources.links.borrow_and_update(),
             &sources.keeper.borrow_and_update(),
             &sources.trial.borrow_and_update(),
+            sources.wifi.borrow_and_update().problem.as_ref(),
             sources.settings_problem.as_ref(),
         );
         status.send_if_modified(|shown| replace(shown, Arc::new(latest)));
@@ -120,6 +127,7 @@ pub async fn show(mut sources: Sources, status: watch::Sender<Arc<Status>>) {
             changed = sources.links.changed() => changed,
             changed = sources.keeper.changed() => changed,
             changed = sources.trial.changed() => changed,
+            changed = sources.wifi.changed() => changed,
         };
         if changed.is_err() {
             return;
@@ -128,11 +136,18 @@ pub async fn show(mut sources: Sources, status: watch::Sender<Arc<Status>>) {
 }
 
 /// What the bus shows: the links' status with what the other tasks have to say.
-fn combine(links: &Status, keeper: &View, trial: &Trial, settings_problem: Option<&String>) -> Status {
+fn combine(
+    links: &Status,
+    keeper: &View,
+    trial: &Trial,
+    wifi_problem: Option<&String>,
+    settings_problem: Option<&String>,
+) -> Status {
     let mut status = links.clone();
     let firewall =
         keeper.problem.as_ref().map(|problem| format!("the firewall is not as it should be: {problem}"));
     status.reasons.extend(firewall);
+    status.reasons.extend(wifi_problem.cloned());
     status.reasons.extend(settings_problem.cloned());
     if !status.reasons.is_empty() {
         status.state = hostapi::net1::State::Degraded;

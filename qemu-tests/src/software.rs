@@ -26,6 +26,7 @@ use programs::BASE;
 use programs::GUESTBOOK;
 use programs::PROGRAMS;
 use programs::Program;
+use programs::RADIO;
 use programs::RUNTIMES;
 use std::collections::BTreeSet;
 use std::fs;
@@ -72,6 +73,16 @@ pub fn make() -> Result<Software> {
 pub fn runtimes() -> Result<Software> {
     let finished = make_in(&target().join("runtimes"), RUNTIMES, disk::make)?;
     let images = RUNTIMES.iter().map(|program| layout::image(&finished.join("oci"), program));
+    Ok(Software { disk: finished.join("disk"), images: images.collect::<Result<_>>()? })
+}
+
+/// Makes the disk with what a household's radio is made of, in one image.
+///
+/// # Errors
+/// As [`make`].
+pub fn radio() -> Result<Software> {
+    let finished = make_in(&target().join("radio"), RADIO, disk::make)?;
+    let images = RADIO.iter().map(|program| layout::image(&finished.join("oci"), program));
     Ok(Software { disk: finished.join("disk"), images: images.collect::<Result<_>>()? })
 }
 

@@ -23,6 +23,7 @@ use model::network::names::AppKey;
 use model::network::report::NetworkReport;
 use model::network::settings::NetworkSettings;
 use model::network::settings::TRIAL_SECONDS;
+use model::network::wifi::WifiWish;
 use serde::Deserialize;
 use serde::Serialize;
 use std::future::Future;
@@ -184,12 +185,23 @@ pub trait Net1Backend: Send + Sync + 'static {
         certificate: DnsCertificate,
     ) -> impl Future<Output = Result<(), Net1Error>> + Send;
 
+    /// Does what the owner wants of Wi-Fi; what comes of joining a network is in the report.
+    fn wifi(&self, wish: WifiWish) -> impl Future<Output = Result<(), Net1Error>> + Send {
+        drop(wish);
+        no_radio()
+    }
+
     /// Answers a DNS message that a device in the home network sent over HTTPS; empty when it deserves no answer.
     fn answer_dns(
         &self,
         message: Vec<u8>,
         client: IpAddr,
     ) -> impl Future<Output = Result<Vec<u8>, Net1Error>> + Send;
+}
+
+/// The answer of whoever has no radio.
+async fn no_radio() -> Result<(), Net1Error> {
+    Err(Net1Error::Refused("this box has no wireless device".to_owned()))
 }
 
 /// A network namespace that nothing runs in yet.
@@ -336,6 +348,12 @@ impl<B: Net1Backend> Net1<B> {
     async fn set_dns_certificate(&self, chain_pem: String, key_pem: String) -> Result<(), Net1Error> {
         documents::at_most(chain_pem.len().max(key_pem.len()))?;
         self.backend.set_dns_certificate(DnsCertificate { chain_pem, key_pem }).await
+    }
+
+    /// Does what the owner wants of Wi-Fi: `model::network::wifi::WifiWish` as JSON. That a network will be joined is an answer; what
+    /// came of it is in the report.
+    async fn wifi(&self, wish: &str) -> Result<(), Net1Error> {
+        self.backend.wifi(documents::parse(wish)?).await
     }
 
     /// Answers a DNS message that a device in the home network sent over HTTPS; empty when it deserves no answer.

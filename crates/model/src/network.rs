@@ -16,3 +16,4 @@ pub mod link_settings;
 pub mod names;
 pub mod report;
 pub mod settings;
+pub mod wifi;

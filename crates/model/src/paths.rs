@@ -46,6 +46,12 @@ pub const HOSTD_PRESET: &str = "/data/state/hostd/preset.json";
 pub const NETD_PRESET: &str = "/data/state/netd/preset.json";
 /// netd's part of the data partition.
 pub const NETD_STATE: &str = "/data/state/netd";
+/// iwd's part of the data partition: the wireless networks that it knows, with their passwords.
+pub const IWD_STATE: &str = "/data/state/iwd";
+/// Folder of the bus that iwd speaks over.
+pub const WIFI_RUN: &str = "/run/hearth/wifi";
+/// Where that bus listens (docs/spec/wifi.md).
+pub const WIFI_BUS_ADDRESS: &str = "unix:path=/run/hearth/wifi/bus";
 /// storaged's part of the data partition.
 pub const STORAGED_STATE: &str = "/data/state/storaged";
 
@@ -85,6 +91,10 @@ pub const APP_CGROUPS: &str = "/sys/fs/cgroup/apps";
 pub const NETD_UID: u32 = 901;
 /// User and group id of hostd.
 pub const HOSTD_UID: u32 = 902;
+/// User and group id of iwd, which joins wireless networks.
+pub const IWD_UID: u32 = 903;
+/// User and group id of the bus between netd and iwd.
+pub const WIFI_BUS_UID: u32 = 904;
 /// Group that may connect to the daemons' D-Bus sockets.
 pub const BUS_GID: u32 = 910;
 /// Group that may use what is set aside on the data partition, as [`HOSTD_UID`] may: for the little that daemons keep.

@@ -6,7 +6,11 @@ use netd::dhcp::frame;
 use netd::dhcp::message;
 use netd::dhcp6;
 use netd::ipv4::arp::Arp;
+use netd::moment::Moment;
 use netd::routers::decode;
+use netd::wifi::captive;
+use netd::wifi::leases::Leases;
+use netd::wifi::leases::OWN;
 
 const MAC: frame::Mac = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
@@ -38,6 +42,26 @@ pub(super) const TARGETS: &[Target] = &[
             let Ok(host_name) = "hearth".parse() else { return };
             let identity = dhcp6::message::Identity { duid: DUID.to_vec(), iaid: 1, host_name };
             ignore(dhcp6::message::parse(bytes, &identity));
+        },
+    },
+    Target {
+        name: "own-network-lease",
+        source: "any datagram to port 67 of the box's own wireless network",
+        longest: 1600,
+        run: |bytes| {
+            let mut leases = Leases::default();
+            let now = Moment::from_secs(1);
+            ignore(leases.answer(bytes, now));
+            ignore(leases.answer(bytes, now));
+        },
+    },
+    Target {
+        name: "own-network-name",
+        source: "any datagram to port 53 there",
+        longest: 600,
+        run: |bytes| {
+            let Some(answer) = captive::answer(bytes, OWN.0) else { return };
+            assert!(answer.len() <= bytes.len() + 16, "an answer that is worth forging a question for");
         },
     },
     Target {

@@ -56,6 +56,7 @@ pub const CHECKED_IN: &str = include_str!("../../openapi.json");
         network::settings::show_settings,
         network::settings::change_settings,
         network::settings::confirm_settings,
+        network::wifi::wish,
         network::show_policy,
         network::explain,
         network::profile::show_profile,

@@ -5,6 +5,7 @@ mod link;
 pub(crate) mod profile;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod wifi;
 
 use super::Call;
 use super::error::ApiError;
@@ -17,6 +18,7 @@ use hyper::StatusCode;
 use link::Link;
 use model::network::endpoint::Endpoint;
 use model::network::report;
+use model::network::wifi::WifiReport;
 use serde::Serialize;
 use std::error::Error;
 
@@ -44,6 +46,9 @@ pub(crate) struct Network {
     /// Apps with a network.
     #[schema(value_type = Vec<schema::AppReport>)]
     apps: Vec<report::AppReport>,
+    /// Wi-Fi; none while the network service does not say.
+    #[schema(value_type = Option<schema::WifiReport>)]
+    wifi: Option<WifiReport>,
     /// Seconds until the settings on trial are taken back; none when all are confirmed.
     trial_seconds_left: Option<u32>,
 }
@@ -87,6 +92,8 @@ pub(crate) async fn show_network(call: Call) -> Result<Reply, ApiError> {
     if let Some(report) = report {
         network.name = Some(report.name);
         network.trial_seconds_left = report.trial_seconds_left;
+        // The password of the box's own network is on its screen; everybody who is logged in sees this page.
+        network.wifi = Some(WifiReport { access_point: None, ..report.wifi });
         if part == Part::Whole {
             network.resolver = Some(report.resolver);
             network.time = Some(report.time);

@@ -122,6 +122,13 @@ pub static ROUTES: &[Route] = &[
         handler: |call| Box::pin(network::settings::confirm_settings(call)),
     },
     Route {
+        method: Method::POST,
+        path: "/network/wifi",
+        access: Access::Owner,
+        input: Input::Json,
+        handler: |call| Box::pin(network::wifi::wish(call)),
+    },
+    Route {
         method: Method::GET,
         path: "/network/policy",
         access: Access::LoggedIn,

@@ -19,6 +19,7 @@ use model::network::explanation::Rule;
 use model::network::names::AppKey;
 use model::network::report::NetworkReport;
 use model::network::settings::NetworkSettings;
+use model::network::wifi::WifiWish;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ struct Memory {
     refuses_policies: bool,
     shows_example: bool,
     is_stopping: bool,
+    wifi: Vec<WifiWish>,
 }
 
 impl FakeNetd {
@@ -78,6 +80,11 @@ impl FakeNetd {
     /// Everybody who asked for a name over HTTPS.
     pub fn clients(&self) -> Vec<IpAddr> {
         self.memory().clients.clone()
+    }
+
+    /// Everything that was wanted of Wi-Fi, the first first.
+    pub fn wifi_wishes(&self) -> Vec<WifiWish> {
+        self.memory().wifi.clone()
     }
 
     /// Every policy of apps it was told, the first first.
@@ -302,6 +309,11 @@ impl Net1Backend for FakeNetd {
     }
 
     /// Any message with a whole header comes back as its own answer (RFC 1035 section 4.1.1: QR is the highest bit).
+    async fn wifi(&self, wish: WifiWish) -> Result<(), Net1Error> {
+        self.memory().wifi.push(wish);
+        Ok(())
+    }
+
     async fn answer_dns(&self, mut message: Vec<u8>, client: IpAddr) -> Result<Vec<u8>, Net1Error> {
         self.memory().clients.push(client);
         if message.len() < 12 {

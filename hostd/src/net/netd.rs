@@ -9,6 +9,7 @@ use model::network::endpoint::Endpoint;
 use model::network::explanation::Explanation;
 use model::network::report::NetworkReport;
 use model::network::settings::NetworkSettings;
+use model::network::wifi::WifiWish;
 use std::net::IpAddr;
 use tokio::sync::watch;
 
@@ -100,6 +101,15 @@ impl Netd {
     pub async fn confirm_settings(&self) -> Result<(), AskError> {
         let refused = |source| AskError::Refused { what: "keep its settings", source };
         self.proxy()?.confirm_settings().await.map_err(refused)
+    }
+
+    /// Does what the owner wants of Wi-Fi.
+    pub async fn wifi(&self, wish: &WifiWish) -> Result<(), AskError> {
+        let refused = |source| AskError::Refused { what: "do something with Wi-Fi", source };
+        let text = serde_json::to_string(wish)
+            .map(zeroize::Zeroizing::new)
+            .map_err(|error| refused(Net1Error::InvalidDocument(error.to_string())))?;
+        self.proxy()?.wifi(&text).await.map_err(refused)
     }
 
     /// Whether one end may reach another, and by which rule.

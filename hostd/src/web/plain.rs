@@ -40,6 +40,7 @@ pub fn answer<B>(app: &App, request: &Request<B>) -> Reply {
             reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             reply
         }
+        _ if reads && app.summary().state == BoxState::Setup && is_lost(app, request) => to_welcome(app),
         _ => redirect(app, request),
     }
 }
@@ -59,6 +60,15 @@ pub fn certificate(method: &Method, authority: &Authority) -> Reply {
     reply
 }
 
+/// Somebody looks for another site and is here: the box's own network for set-up, where every name is the box (docs/spec/wifi.md). Phones open
+/// a page by themselves when a site that they know leads elsewhere. Not to HTTPS: that page would begin with a warning.
+fn to_welcome(app: &App) -> Reply {
+    let mut reply = empty_reply(StatusCode::FOUND);
+    set_header(&mut reply, LOCATION, &format!("http://{}/", app.summary().host_name.local()));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
 /// 308 keeps the method, so that nothing is turned into a GET behind a program's back.
 fn redirect<B>(app: &App, request: &Request<B>) -> Reply {
     let names = app.names();
@@ -71,6 +81,11 @@ fn redirect<B>(app: &App, request: &Request<B>) -> Reply {
     // The name and the port may change; a redirect that a browser remembers for ever could not be taken back.
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
+}
+
+/// Whether a request names another host than this box.
+fn is_lost<B>(app: &App, request: &Request<B>) -> bool {
+    host_of(request).is_some_and(|host| app.names().ours(host).is_none())
 }
 
 fn host_of<B>(request: &Request<B>) -> Option<&str> {

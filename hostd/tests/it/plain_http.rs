@@ -42,9 +42,7 @@ async fn redirects_keep_the_path_and_never_lead_elsewhere() {
     for (path, host, location) in [
         ("/home?tab=1", "hearth.local", format!("https://hearth.local:{port}/home?tab=1")),
         ("/api/v1/status", "127.0.0.1:1234", format!("https://127.0.0.1:{port}/api/v1/status")),
-        ("/x", "evil.example", format!("https://hearth.local:{port}/x")),
         ("//evil.example/", "hearth.local", format!("https://hearth.local:{port}//evil.example/")),
-        ("http://evil.example/x", "evil.example", format!("https://hearth.local:{port}/x")),
     ] {
         let answer = plain(running.http, &get(path, host)).await;
         assert_eq!(answer.status, 308, "{path}");
@@ -54,6 +52,25 @@ async fn redirects_keep_the_path_and_never_lead_elsewhere() {
     assert_eq!(plain(running.http, posted).await.status, 308);
     let ancient = plain(running.http, "GET /x HTTP/1.0\r\n\r\n").await;
     assert_eq!(ancient.header("location"), Some(format!("https://hearth.local:{port}/x").as_str()));
+}
+
+/// In the box's own network for set-up every name is the box: whatever a phone tries first, it finds the page.
+#[tokio::test]
+async fn who_looks_for_another_site_before_set_up_is_shown_the_welcome_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = hostd::start(settings(folder.path())).await.unwrap();
+    let port = running.https.port();
+    let page = plain(running.http, &get("/", "somewhere.example")).await;
+    assert_eq!(page.status, 200);
+    for path in ["/generate_204", "http://somewhere.example/x", "/hotspot-detect.html"] {
+        let answer = plain(running.http, &get(path, "somewhere.example")).await;
+        assert_eq!((answer.status, answer.header("location")), (302, Some("http://hearth.local/")), "{path}");
+    }
+    let done = Client::of(&running).post("/api/v1/setup", &setup_body(&claim_code(&running.app))).await;
+    assert_eq!(done.status, 201);
+    let answer = plain(running.http, &get("/x", "evil.example")).await;
+    let location = format!("https://hearth.local:{port}/x");
+    assert_eq!((answer.status, answer.header("location")), (308, Some(location.as_str())));
 }
 
 #[tokio::test]

@@ -31,8 +31,28 @@ use toml::Spanned;
 /// # Errors
 /// When there is no such board, a file cannot be read, is wrong, or values are missing.
 pub fn load(folder: &Path, board: &str) -> Result<Manifest, ManifestError> {
+    load_with(folder, board, Source::Packages)
+}
+
+/// The same for an image whose parts are built from source: files that say `packages_only` are left out.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_source(folder: &Path, board: &str) -> Result<Manifest, ManifestError> {
+    load_with(folder, board, Source::Built)
+}
+
+/// Where the parts come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Packages,
+    Built,
+}
+
+fn load_with(folder: &Path, board: &str, from: Source) -> Result<Manifest, ManifestError> {
     let file = find(folder, board)?;
-    let mut walk = Walk { folder, merged: Merged::default(), inputs: Vec::new(), inherited: BTreeMap::new() };
+    let mut walk =
+        Walk { folder, from, merged: Merged::default(), inputs: Vec::new(), inherited: BTreeMap::new() };
     walk.take(&file, &mut Vec::new())?;
     walk.merged.finish(&file, board, walk.inputs)
 }
@@ -60,6 +80,7 @@ fn find(folder: &Path, board: &str) -> Result<String, ManifestError> {
 
 struct Walk<'a> {
     folder: &'a Path,
+    from: Source,
     merged: Merged,
     inputs: Vec<Input>,
     /// Each inherited file and who inherited it.
@@ -73,6 +94,9 @@ impl Walk<'_> {
         let text = fs::read_to_string(&path).map_err(|source| ManifestError::Read { path, source })?;
         let source = Text { file, text: &text };
         let fragment = source.parse()?;
+        if fragment.packages_only && self.from == Source::Built {
+            return Ok(());
+        }
         chain.push(file.to_owned());
         for parent in parents(&source, &fragment)? {
             if chain.contains(&parent) {
@@ -123,6 +147,7 @@ struct Merged {
     removable_name: Option<String>,
     installed_name: Option<String>,
     files: BTreeMap<String, Vec<String>>,
+    links: BTreeMap<String, String>,
     libraries: BTreeSet<String>,
     tools: BTreeSet<String>,
     build: BTreeSet<String>,
@@ -169,6 +194,14 @@ impl Merged {
         set(&mut self.installed_name, parts.boot.installed_name);
         for (package, files) in parts.files {
             self.files.entry(package).or_default().extend(files.into_iter().map(Spanned::into_inner));
+        }
+        for (path, target) in parts.links {
+            check_package_path(source, &path)?;
+            // A link names a file beside it: one that leads elsewhere could lead out of the root.
+            if target.get_ref().is_empty() || target.get_ref().contains('/') || target.get_ref() == ".." {
+                return Err(source.wrong(&target, "a link leads to the name of a file beside it".to_owned()));
+            }
+            self.links.insert(path.into_inner(), target.into_inner());
         }
         self.libraries.extend(parts.libraries);
         self.tools.extend(parts.tools);
@@ -239,6 +272,7 @@ impl Merged {
                 kernel_suite: self.kernel_suite,
                 boot,
                 files: self.files,
+                links: self.links,
                 libraries: self.libraries.into_iter().collect(),
                 tools: self.tools.into_iter().collect(),
                 build: self.build.into_iter().collect(),

@@ -19,6 +19,9 @@ pub(super) struct Fragment {
     pub(super) kind: Spanned<String>,
     pub(super) version: Spanned<u32>,
     pub(super) inherit: Option<Spanned<Inherit>>,
+    /// Counts only where the parts are the distribution's packages.
+    #[serde(default)]
+    pub(super) packages_only: bool,
     #[serde(default)]
     pub(super) board: BoardPart,
     #[serde(default)]
@@ -61,6 +64,8 @@ pub(super) struct PartsPart {
     pub(super) pi: Option<PiPart>,
     #[serde(default)]
     pub(super) files: BTreeMap<String, Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) links: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
     pub(super) libraries: Vec<String>,
     #[serde(default)]

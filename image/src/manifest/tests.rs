@@ -54,7 +54,7 @@ fn the_boards_of_the_repository_are_whole() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../board-configs");
     let manifest = load(&configs, "x86_64").unwrap();
     assert_eq!(manifest.board.arch, Arch::Amd64);
-    assert_eq!(manifest.inputs.len(), 2);
+    assert_eq!(manifest.inputs.len(), 3);
     assert!(manifest.kernel.cmdline.iter().any(|word| word.value == "rootfstype=ramfs"));
     let json = serde_json::to_value(&manifest).unwrap();
     assert_eq!(json["board"]["name"], "x86_64");
@@ -200,5 +200,31 @@ proptest! {
         let text = board(&format!("[{table}]\n{key} = 1\n"));
         let error = fragment::Text { file: "f", text: &text }.parse().unwrap_err().to_string();
         prop_assert!(error.starts_with("f:4: unknown field"), "{}", error);
+    }
+}
+
+#[test]
+fn what_only_packages_have_is_left_out_of_an_image_from_source() {
+    let radio =
+        board("packages_only = true\n[kernel]\nmodules = [\"mac80211\"]\n[parts.links]\n\"/a/b\" = \"c\"\n");
+    let own = board("inherit = [\"base.toml\", \"radio.toml\"]\n[board]\nname = \"b\"\n");
+    let folder = folder(&[("base.toml", BASE), ("radio.toml", &radio), ("x/b.toml", &own)]);
+    let modules = |manifest: &Manifest| {
+        manifest.kernel.modules.iter().map(|module| module.value.clone()).collect::<Vec<_>>()
+    };
+    let packages = load(folder.path(), "b").unwrap();
+    assert_eq!(modules(&packages), ["nvme", "mac80211"]);
+    assert_eq!(packages.parts.links["/a/b"], "c");
+    let source = load_for_source(folder.path(), "b").unwrap();
+    assert_eq!(modules(&source), ["nvme"]);
+    assert!(source.parts.links.is_empty() && source.inputs.len() == 2);
+}
+
+#[test]
+fn a_link_leads_nowhere_else() {
+    for target in ["../x", "/x", "", ".."] {
+        let own = board(&format!("inherit = \"base.toml\"\n[parts.links]\n\"/a/b\" = \"{target}\"\n"));
+        let error = refused(&[("base.toml", BASE), ("x/b.toml", &own)]);
+        assert!(error.contains("a link leads to the name of a file beside it"), "{error}");
     }
 }

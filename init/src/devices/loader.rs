@@ -24,6 +24,7 @@ use crate::modules;
 
 /// What a round of events brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of device")]
 pub struct News {
     /// A disk or partition came or changed.
     pub block: bool,
@@ -31,6 +32,8 @@ pub struct News {
     pub input: bool,
     /// A watchdog came.
     pub watchdog: bool,
+    /// A wireless device came.
+    pub wireless: bool,
 }
 
 /// The modules of the running kernel.
@@ -130,13 +133,14 @@ impl Loader {
                     news.block |= came && event.subsystem == "block";
                     news.input |= event.subsystem == "input";
                     news.watchdog |= came && event.subsystem == "watchdog";
+                    news.wireless |= came && event.subsystem == "ieee80211";
                     if let Some(modalias) = event.modalias.filter(|_| came) {
                         self.wanted(modalias);
                     }
                 }
                 Ok(Arrival::Lost) => {
                     self.devices();
-                    news = News { block: true, input: true, watchdog: true };
+                    news = News { block: true, input: true, watchdog: true, wireless: true };
                 }
                 Ok(Arrival::Nothing) => return news,
                 Err(error) => {

@@ -23,6 +23,7 @@ const FOLDERS: &[Folder] = &[
     Folder { path: "/data/state", mode: 0o711, owner: 0 },
     Folder { path: paths::HOSTD_STATE, mode: 0o700, owner: paths::HOSTD_UID },
     Folder { path: paths::NETD_STATE, mode: 0o700, owner: paths::NETD_UID },
+    Folder { path: paths::IWD_STATE, mode: 0o700, owner: paths::IWD_UID },
     // The box's own keys.
     Folder { path: paths::STORAGED_STATE, mode: 0o700, owner: 0 },
     Folder { path: paths::CONTAINERS_STATE, mode: 0o700, owner: 0 },

@@ -5,6 +5,7 @@
 
 mod protect;
 mod reopen;
+mod rows;
 mod updates;
 
 use std::fs;
@@ -45,7 +46,7 @@ use super::sockets;
 use super::spawn;
 use super::spawn::Process;
 use super::table::CONTAINERD_LITE;
-use super::table::SERVICES;
+use super::table::Readiness;
 use super::table::Service;
 use crate::backup_disk;
 use crate::console;
@@ -120,12 +121,12 @@ impl Supervisor {
     /// without the control socket nobody could reboot the box; both are said and the box runs on.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let units = SERVICES.iter().filter(|service| service.when.holds()).map(Unit::new).collect();
+        let units = Vec::new();
         let said =
             |what: &str, error: std::io::Error| console::note(Level::Error, &format!("{what}: {error}"));
         let mut buttons = PowerButtons::default();
         buttons.refresh();
-        Self {
+        let mut supervisor = Self {
             parts,
             units,
             notify: Notify::open(paths::NOTIFY_SOCKET).map_err(|error| said("notify socket", error)).ok(),
@@ -139,7 +140,9 @@ impl Supervisor {
             reopening: None,
             updates: Updates::begin(report::uptime()),
             reported: Vec::new(),
-        }
+        };
+        supervisor.take_in();
+        supervisor
     }
 
     /// Runs until the box goes down; returns how, and the parts that the way down needs.
@@ -319,6 +322,10 @@ impl Supervisor {
                 Effect::Kill => unit.kill(),
             }
         }
+        let is_up = unit.process.is_some() && matches!(unit.machine.state(), State::Starting { .. });
+        if is_up && failed.is_none() && unit.service.readiness == Readiness::Running {
+            unit.machine.step(Event::Ready, now);
+        }
         let after = unit.machine.report_state();
         if before != after {
             let reason = unit.machine.reason().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -466,6 +473,9 @@ impl Supervisor {
         }
         if news.watchdog {
             self.parts.watchdog.arm(now);
+        }
+        if news.wireless && self.sequence == Sequence::Run {
+            self.take_in();
         }
         if self.buttons.pressed() {
             let _already_going_down = self.go_down(Sequence::PowerOff);

@@ -12,6 +12,8 @@ use std::time::Duration;
 use model::paths;
 use rustix::thread::CapabilitySet;
 
+use crate::devices::wireless;
+
 /// One service.
 #[derive(Debug)]
 pub struct Service {
@@ -21,6 +23,8 @@ pub struct Service {
     pub program: &'static str,
     /// Its arguments.
     pub arguments: &'static [&'static str],
+    /// What its environment has besides what init gives every service.
+    pub environment: &'static [(&'static str, &'static str)],
     /// Its standard input.
     pub input: Input,
     /// User and group of that number.
@@ -43,6 +47,8 @@ pub struct Service {
     pub limits: Limits,
     /// Whether its `X_HEARTH_ANNOUNCE=` lines are printed on the consoles.
     pub may_announce: bool,
+    /// Who says that it is ready.
+    pub readiness: Readiness,
     /// How long it may take from its start to `READY=1`.
     pub ready_within: Duration,
     /// How long it may be silent after its first `WATCHDOG=1`.
@@ -58,6 +64,15 @@ pub enum Input {
     RunningSystem,
 }
 
+/// Who says that a service is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does (`READY=1`).
+    Told,
+    /// Nobody: a foreign program that speaks no sd_notify counts as ready once it runs.
+    Running,
+}
+
 /// Condition of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -65,6 +80,8 @@ pub enum When {
     Always,
     /// When this file is there.
     FileExists(&'static str),
+    /// When there is a wireless device; it may come at any time. A box without one has none of these programs in its memory.
+    Wireless,
 }
 
 /// A socket that init opens and hands over.
@@ -206,6 +223,7 @@ pub const SERVICES: &[Service] = &[
         name: "agent",
         program: paths::AGENT,
         arguments: &[],
+        environment: &[],
         input: Input::Nothing,
         user: 0,
         groups: &[],
@@ -217,6 +235,7 @@ pub const SERVICES: &[Service] = &[
         confinement: Confinement::Nothing,
         limits: Limits { memory: 256 << 20, tasks: 256, files: 4096 },
         may_announce: true,
+        readiness: Readiness::Told,
         ready_within: Duration::from_secs(60),
         watchdog: Duration::from_secs(60),
     },
@@ -230,6 +249,7 @@ pub const SERVICES: &[Service] = &[
         name: "storaged",
         program: STORAGED,
         arguments: &["serve"],
+        environment: &[],
         input: Input::Nothing,
         user: 0,
         groups: &[paths::RESERVE_GID],
@@ -271,6 +291,7 @@ pub const SERVICES: &[Service] = &[
         // argon2id of a typed key works in 128 MiB.
         limits: Limits { memory: 256 << 20, tasks: 32, files: 256 },
         may_announce: false,
+        readiness: Readiness::Told,
         ready_within: Duration::from_secs(60),
         // It is silent while it works: a change of keys is several runs of cryptsetup.
         watchdog: Duration::from_secs(300),
@@ -282,6 +303,7 @@ pub const SERVICES: &[Service] = &[
         name: "netd",
         program: "/usr/lib/hearth/netd",
         arguments: &[],
+        environment: &[],
         input: Input::Nothing,
         user: paths::NETD_UID,
         groups: &[paths::RESERVE_GID],
@@ -312,7 +334,9 @@ pub const SERVICES: &[Service] = &[
             listens: &[53, 853],
         }),
         limits: Limits { memory: 128 << 20, tasks: 64, files: 1024 },
-        may_announce: false,
+        // Name and password of the box's own network for set-up: who stands before the screen may know them.
+        may_announce: true,
+        readiness: Readiness::Told,
         ready_within: Duration::from_secs(60),
         watchdog: Duration::from_secs(60),
     },
@@ -321,6 +345,7 @@ pub const SERVICES: &[Service] = &[
         name: "hostd",
         program: "/usr/lib/hearth/hostd",
         arguments: &[],
+        environment: &[],
         input: Input::RunningSystem,
         user: paths::HOSTD_UID,
         groups: &[paths::BUS_GID],
@@ -349,8 +374,85 @@ pub const SERVICES: &[Service] = &[
         // argon2id works in 64 MiB for each of a few logins at a time; 1,000 idle connections need little more.
         limits: Limits { memory: 384 << 20, tasks: 128, files: 8192 },
         may_announce: true,
+        readiness: Readiness::Told,
         // It waits up to 90 s for storaged; the first start makes keys and a claim code; under emulation that takes a while.
         ready_within: Duration::from_secs(240),
+        watchdog: Duration::from_secs(60),
+    },
+    // A bus for one foreign program: iwd speaks no other language. Whoever is on it is named in its configuration (netd and iwd), and
+    // it has neither capability nor network nor state.
+    Service {
+        name: "wifi-bus",
+        program: "/usr/bin/dbus-daemon",
+        arguments: &[
+            "--config-file=/usr/share/hearth/wifi/bus.conf",
+            "--nofork",
+            "--nopidfile",
+            "--nosyslog",
+        ],
+        environment: &[],
+        input: Input::Nothing,
+        user: paths::WIFI_BUS_UID,
+        groups: &[],
+        capabilities: CapabilitySet::empty(),
+        sockets: &[],
+        keeps_state: false,
+        after: &[],
+        when: When::Wireless,
+        confinement: Confinement::Sandbox(Sandbox {
+            read: COMMON_READ,
+            read_also: &[],
+            lists: &[],
+            write: &[paths::WIFI_RUN, "/dev/null"],
+            devices: &[],
+            programs: &[],
+            families: &[libc::AF_UNIX],
+            calls_also: &[],
+            listens: &[],
+        }),
+        limits: Limits { memory: 32 << 20, tasks: 8, files: 128 },
+        may_announce: false,
+        readiness: Readiness::Told,
+        ready_within: Duration::from_secs(60),
+        watchdog: Duration::from_secs(60),
+    },
+    // The only other process with NET_ADMIN in the box's network: it is what the kernel asks for of whoever joins a wireless network
+    // (nl80211) and sends its frames (NET_RAW). netd tells it which network and nobody else may speak to it; no ports, no DHCP, no names.
+    Service {
+        name: "iwd",
+        program: "/usr/libexec/iwd",
+        arguments: &[],
+        environment: &[
+            ("DBUS_SYSTEM_BUS_ADDRESS", paths::WIFI_BUS_ADDRESS),
+            ("CONFIGURATION_DIRECTORY", "/usr/share/hearth/wifi"),
+            ("STATE_DIRECTORY", paths::IWD_STATE),
+        ],
+        input: Input::Nothing,
+        user: paths::IWD_UID,
+        groups: &[paths::RESERVE_GID],
+        capabilities: CapabilitySet::NET_ADMIN.union(CapabilitySet::NET_RAW),
+        sockets: &[],
+        keeps_state: true,
+        after: &["wifi-bus"],
+        when: When::Wireless,
+        confinement: Confinement::Sandbox(Sandbox {
+            read: COMMON_READ,
+            read_also: &[],
+            lists: &[],
+            // Settings of the wireless link: whether neighbours are told of at once after roaming, IPv6 on it.
+            write: &[paths::IWD_STATE, "/proc/sys/net", "/dev/rfkill", "/dev/null"],
+            devices: &[],
+            programs: &[],
+            // AF_ALG: it computes with the kernel's ciphers.
+            families: &[libc::AF_UNIX, libc::AF_INET, libc::AF_NETLINK, libc::AF_PACKET, libc::AF_ALG],
+            // Keys of the networks are held in the kernel while it computes with them.
+            calls_also: &[libc::SYS_add_key, libc::SYS_keyctl],
+            listens: &[],
+        }),
+        limits: Limits { memory: 64 << 20, tasks: 8, files: 256 },
+        may_announce: false,
+        readiness: Readiness::Running,
+        ready_within: Duration::from_secs(60),
         watchdog: Duration::from_secs(60),
     },
     // Root, because it makes namespaces, mounts and owners for apps. What it starts are apps, which go on when it ends: they are in groups of
@@ -362,6 +464,7 @@ pub const SERVICES: &[Service] = &[
         name: CONTAINERD_LITE,
         program: "/usr/lib/hearth/containerd-lite",
         arguments: &[],
+        environment: &[],
         input: Input::Nothing,
         user: 0,
         groups: &[paths::BUS_GID],
@@ -393,6 +496,7 @@ pub const SERVICES: &[Service] = &[
         // Layers are unpacked in it, by a child that may take 512 MiB, mostly for zstd's window. Apps have groups of their own.
         limits: Limits { memory: 768 << 20, tasks: 512, files: 65_536 },
         may_announce: false,
+        readiness: Readiness::Told,
         ready_within: Duration::from_secs(120),
         watchdog: Duration::from_secs(120),
     },
@@ -411,6 +515,7 @@ impl When {
         match self {
             Self::Always => true,
             Self::FileExists(path) => Path::new(path).exists(),
+            Self::Wireless => wireless::is_there(Path::new(wireless::RADIOS)),
         }
     }
 }
@@ -420,120 +525,4 @@ const fn any_address(port: u16) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_order_refers_only_to_earlier_rows() {
-        let mut earlier = HashSet::new();
-        for service in SERVICES {
-            for before in service.after {
-                assert!(earlier.contains(before), "{} after {before}", service.name);
-            }
-            assert!(earlier.insert(service.name), "{} twice", service.name);
-        }
-    }
-
-    #[test]
-    fn every_service_of_a_shipped_box_is_confined_and_only_those_that_must_are_root() {
-        for service in SERVICES.iter().filter(|service| service.when == When::Always) {
-            match service.confinement {
-                Confinement::Sandbox(_) => assert_ne!(service.name, CONTAINERD_LITE),
-                Confinement::Forbidden { calls, reason } => {
-                    assert_eq!(service.name, CONTAINERD_LITE);
-                    assert!(calls.contains(&libc::SYS_finit_module) && reason.contains("Landlock"));
-                }
-                Confinement::Nothing => panic!("{}", service.name),
-            }
-            let is_root = ["storaged", CONTAINERD_LITE].contains(&service.name);
-            assert_eq!(service.user == 0, is_root, "{}", service.name);
-            assert!(!service.capabilities.is_all(), "{}", service.name);
-            assert!(service.ready_within >= Duration::from_secs(30));
-        }
-        assert!(find("hostd").unwrap().capabilities.is_empty());
-        assert!(find("sshd").is_none());
-    }
-
-    /// It is root for its devices and nothing else.
-    #[test]
-    fn storaged_reaches_no_network_and_no_file_of_others_and_only_it_runs_programs() {
-        let storaged = find("storaged").unwrap();
-        let sandbox = storaged.confinement.sandbox().unwrap();
-        assert_eq!(sandbox.families, [libc::AF_UNIX]);
-        assert!(sandbox.listens.is_empty());
-        let data: Vec<&&str> = sandbox.write.iter().filter(|path| path.starts_with("/data")).collect();
-        assert_eq!(data, [&paths::STORAGED_STATE]);
-        let powers =
-            CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD | CapabilitySet::CHOWN | CapabilitySet::SYS_RAWIO;
-        assert_eq!(storaged.capabilities, powers);
-        for service in SERVICES.iter().filter(|service| service.name != "storaged") {
-            let Some(sandbox) = service.confinement.sandbox() else { continue };
-            let is_plain =
-                sandbox.programs.is_empty() && sandbox.devices.is_empty() && sandbox.lists.is_empty();
-            assert!(is_plain, "{}", service.name);
-        }
-    }
-
-    #[test]
-    fn who_may_write_to_the_data_partition_is_held_while_it_is_brought_up() {
-        for service in SERVICES.iter().filter(|service| service.when == When::Always) {
-            // Without a sandbox it may write everywhere.
-            let writes = service.confinement.sandbox().map(|sandbox| sandbox.write);
-            let keeps_state = writes.is_none_or(|paths| paths.iter().any(|path| path.starts_with("/data")));
-            assert_eq!(service.keeps_state, keeps_state, "{}", service.name);
-        }
-    }
-
-    /// The last row is stopped first: apps that are told to end must not be started again.
-    #[test]
-    fn the_container_daemon_is_stopped_before_all_others_and_holds_no_power_over_the_kernel() {
-        let last = SERVICES.last().unwrap();
-        assert_eq!(last.name, CONTAINERD_LITE);
-        let never = CapabilitySet::SYS_MODULE
-            | CapabilitySet::SYS_RAWIO
-            | CapabilitySet::SYS_TIME
-            | CapabilitySet::SYS_BOOT
-            | CapabilitySet::MKNOD
-            | CapabilitySet::NET_RAW
-            | CapabilitySet::BPF
-            | CapabilitySet::MAC_ADMIN;
-        assert!(last.capabilities.intersection(never).is_empty());
-    }
-
-    /// It makes programs of a new system from those that run (docs/adr/0030).
-    #[test]
-    fn hostd_reads_the_programs_of_the_root_and_changes_none() {
-        let sandbox = find("hostd").unwrap().confinement.sandbox().unwrap();
-        let holds = |paths: &[&str]| paths.iter().any(|path| STORAGED.starts_with(&format!("{path}/")));
-        assert!(holds(sandbox.read) && !holds(sandbox.write));
-        assert!(sandbox.programs.is_empty());
-    }
-
-    #[test]
-    fn only_netd_sets_the_clock() {
-        for service in SERVICES.iter().filter(|service| service.when == When::Always) {
-            let may = service.name == "netd";
-            assert_eq!(service.capabilities.contains(CapabilitySet::SYS_TIME), may, "{}", service.name);
-            for call in [libc::SYS_clock_settime, libc::SYS_clock_adjtime] {
-                let can = match service.confinement {
-                    Confinement::Sandbox(sandbox) => sandbox.calls_also.contains(&call),
-                    Confinement::Forbidden { calls, .. } => !calls.contains(&call),
-                    Confinement::Nothing => true,
-                };
-                assert_eq!(can, may, "{}", service.name);
-            }
-        }
-    }
-
-    #[test]
-    fn only_the_agent_depends_on_a_file_and_only_it_is_unconfined() {
-        let odd: Vec<&str> = SERVICES
-            .iter()
-            .filter(|s| s.when != When::Always || matches!(s.confinement, Confinement::Nothing))
-            .map(|s| s.name)
-            .collect();
-        assert_eq!(odd, ["agent"]);
-    }
-}
+mod tests;

@@ -157,6 +157,7 @@ fn rules(apps: usize, further_ports: usize) -> Result<Ruleset> {
         links: ["eth0".to_owned()].into(),
         networks4: [(Ipv4Addr::new(192, 168, 1, 0), 24)].into(),
         networks6: [(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0), 64)].into(),
+        own_network: None,
     };
     let situation = Situation {
         permissions: &permissions,

@@ -26,6 +26,8 @@ pub struct Home {
     pub networks4: BTreeSet<Network4>,
     /// The same, IPv6.
     pub networks6: BTreeSet<Network6>,
+    /// The link that is the box's own network for set-up now (docs/spec/wifi.md).
+    pub own_network: Option<String>,
 }
 
 /// No home has a wider network than its provider gives it (RFC 6177 for IPv6); who advertises one would make the Internet a home.

@@ -14,6 +14,7 @@ use crate::observe::Address;
 use crate::observe::Kind;
 use crate::observe::Observed;
 use crate::trial::Trial;
+use crate::wifi::leases::OWN;
 use hostapi::net1::NetworkNamespace;
 use model::network::app_policy::AppPolicy;
 use model::network::attachment::Attachment;
@@ -104,7 +105,10 @@ impl KernelView {
                     view.home.links.insert(link.name.clone());
                     for address in observed.addresses.iter().filter(|address| address.index == link.index) {
                         view.home.add_network(address.address, address.prefix);
-                        if is_reachable(address) {
+                        // There every name is the box, and somebody else says so.
+                        if address.address == IpAddr::V4(OWN.0) {
+                            view.home.own_network = Some(link.name.clone());
+                        } else if is_reachable(address) {
                             view.home_addresses.insert(address.address);
                         }
                     }
@@ -274,6 +278,27 @@ mod tests {
     use crate::observe::Maker;
     use crate::observe::OnLink;
     use crate::observe::Subnet;
+
+    #[test]
+    fn the_own_network_is_a_home_link_without_name_service() {
+        let ethernet = Kind::Ethernet { mac: [2; 6] };
+        let address = Address {
+            index: 2,
+            address: IpAddr::V4(OWN.0),
+            prefix: OWN.1,
+            valid_for: None,
+            maker: Maker::Unknown,
+            is_duplicate: false,
+        };
+        let observed = Observed {
+            links: vec![crate::testing::link(2, "wlan0", ethernet)],
+            addresses: vec![address],
+            ..Observed::default()
+        };
+        let view = KernelView::of(&observed, 1);
+        assert_eq!(view.home.own_network.as_deref(), Some("wlan0"));
+        assert!(view.home.links.contains("wlan0") && view.home_addresses.is_empty());
+    }
 
     #[test]
     fn home_is_what_is_on_its_links_and_addresses_are_those_that_can_be_asked() {

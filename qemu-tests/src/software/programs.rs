@@ -125,6 +125,13 @@ pub const GUESTBOOK: &[Program] =
 /// Other runtimes for containers.
 pub const RUNTIMES: &[Program] = &[Program { name: "runtimes", packages: &["crun", "runc"], ..NONE }];
 
+/// What a household's radio is made of.
+pub const RADIO: &[Program] = &[Program {
+    name: "radio",
+    packages: &["busybox-static", "dnsmasq-base", "hostapd", "iproute2", "iw", "wpasupplicant"],
+    ..NONE
+}];
+
 /// The twenty that everybody knows.
 pub const PROGRAMS: &[Program] = &[
     web::NGINX,

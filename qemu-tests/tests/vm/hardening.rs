@@ -26,7 +26,8 @@ const ELF: &str = "7f454c46";
 const SCRIPT: &str = "2321";
 
 /// The only programs there are.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 15] = [
+    "/usr/bin/dbus-daemon",
     "/usr/lib/hearth/app-init",
     "/usr/lib/hearth/containerd-lite",
     "/usr/lib/hearth/containerd-lite-run",
@@ -36,6 +37,7 @@ const PROGRAMS: [&str; 13] = [
     "/usr/lib/hearth/installer",
     "/usr/lib/hearth/netd",
     "/usr/lib/hearth/storaged",
+    "/usr/libexec/iwd",
     "/usr/sbin/cryptsetup",
     "/usr/sbin/e2fsck",
     "/usr/sbin/mke2fs",
@@ -144,6 +146,11 @@ impl<'a> Mount<'a> {
 }
 
 fn check_processes(processes: &[Process]) -> Result<()> {
+    // This machine has no radio.
+    for wireless in ["/usr/bin/dbus-daemon", "/usr/libexec/iwd"] {
+        let is_there = processes.iter().any(|one| one.program.as_deref() == Some(Path::new(wireless)));
+        ensure!(!is_there, "{wireless} runs without a radio");
+    }
     for process in processes {
         let Some(program) = &process.program else { continue };
         let place = program.display().to_string();

@@ -67,4 +67,6 @@ mod vault_key;
 #[cfg(test)]
 mod volume_key;
 #[cfg(test)]
+mod wifi;
+#[cfg(test)]
 mod wizard;

@@ -4,6 +4,7 @@ use super::explanation::Rule;
 use super::link_report::LinkReport;
 use super::names::AppKey;
 use super::names::WorkspaceKey;
+use super::wifi::WifiReport;
 use serde::Deserialize;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -27,6 +28,9 @@ pub struct NetworkReport {
     pub firewall: FirewallReport,
     /// Apps with a network.
     pub apps: Vec<AppReport>,
+    /// Wi-Fi.
+    #[serde(default)]
+    pub wifi: WifiReport,
     /// Settings on trial, and for how many more seconds; none when all are confirmed.
     pub trial_seconds_left: Option<u32>,
 }

@@ -3,8 +3,11 @@
 #![expect(dead_code, reason = "these types describe; none of them is ever made")]
 
 mod link;
+mod wifi;
 
 pub(crate) use link::LinkReport;
+pub(crate) use wifi::WifiReport;
+pub(crate) use wifi::WifiWish;
 
 use link::LinkSettings;
 use serde::Serialize;

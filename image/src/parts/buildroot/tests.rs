@@ -48,7 +48,7 @@ fn put(folder: &Path, path: &str, text: &str) {
 
 fn board() -> Manifest {
     let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../board-configs");
-    manifest::load(&boards, "x86_64").unwrap()
+    manifest::load_for_source(&boards, "x86_64").unwrap()
 }
 
 #[test]

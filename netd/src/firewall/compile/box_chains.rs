@@ -86,6 +86,13 @@ pub(super) fn from_home(situation: &Situation<'_>) -> Result<Chain, CompileError
     rules.push(allow(Rule::new().when(UDP_SPORT.is(67)).when(UDP_DPORT.is(68)), &leases)?);
     let answer6 = Rule::new().when(IP6_SADDR.is_in_network(network, prefix));
     rules.push(allow(answer6.when(UDP_SPORT.is(547)).when(UDP_DPORT.is(546)), &leases)?);
+    if let Some(own) = &situation.home.own_network {
+        // Who asks for an address has none, and who looks for names is shown the page for set-up.
+        let there = || Ok::<_, CompileError>(Rule::new().when(IIFNAME.is(link(own)?)));
+        rules.push(allow(there()?.when(UDP_SPORT.is(68)).when(UDP_DPORT.is(67)), &leases)?);
+        let names = Permission::LanToBox(Service::LocalName);
+        rules.push(allow(there()?.when(UDP_DPORT.is(53)), &names)?);
+    }
     let neighbours = comment("lan to box neighbours")?;
     let talk = |rule: Rule| rule.count().then(Verdict::Accept).comment(neighbours.clone());
     rules.push(talk(Rule::new().when(ICMPV6_TYPE.is_one_of(NEIGHBOURS))));

@@ -15,10 +15,15 @@ fn home() -> Home {
         links: ["eth0".to_owned()].into(),
         networks4: [([192, 168, 1, 0].into(), 24)].into(),
         networks6: [("2001:db8:1::".parse().unwrap(), 64)].into(),
+        own_network: None,
     }
 }
 
 fn rules(policy: &str, places: &[(&str, u16, u8)]) -> Ruleset {
+    rules_at(&home(), policy, places)
+}
+
+fn rules_at(home: &Home, policy: &str, places: &[(&str, u16, u8)]) -> Ruleset {
     let policy: AppPolicy = serde_json::from_str(policy).unwrap();
     policy.check().unwrap();
     let permissions = permissions(&policy, true);
@@ -35,11 +40,10 @@ fn rules(policy: &str, places: &[(&str, u16, u8)]) -> Ruleset {
         let addresses = ["9.9.9.9", "2620:fe::9", "192.168.1.7", at_home].map(|text| text.parse().unwrap());
         learned.note(permission, &addresses, Moment::from_secs(300));
     }
-    let home = home();
     compile(&Situation {
         permissions: &permissions,
         places: &places,
-        home: &home,
+        home,
         prefix6: Prefix6::from_random([1, 2, 3, 4, 5]),
         learned: &learned,
         now: Moment::from_secs(0),
@@ -75,4 +79,18 @@ fn every_kind_of_grant() {
                          {"to":"inbound","box_port":"udp/9000","app_port":90}],"serves":["tcp/8080"]},
         "off":{"grants":[{"to":"internet"}]}}}}}"#;
     assert_snapshot("grants", &rules(policy, &[("db", 1, 2), ("web", 1, 3)]));
+}
+
+/// Who comes there has no address yet, and asks for names; nobody else may.
+#[test]
+fn the_own_network_alone_asks_for_addresses_and_names() {
+    let policy = r#"{"version":1,"workspaces":{}}"#;
+    let opened = |home: &Home| {
+        let text = rules_at(home, policy, &[]).to_string();
+        text.lines().filter(|line| line.contains("wlan0") && line.contains("dport")).count()
+    };
+    assert_eq!(opened(&home()), 0);
+    let own = Home { own_network: Some("wlan0".to_owned()), ..home() };
+    let text = rules_at(&own, policy, &[]).to_string();
+    assert_eq!(opened(&own), 2, "{text}");
 }

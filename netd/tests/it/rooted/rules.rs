@@ -40,6 +40,7 @@ fn rules(policy: &str) -> Ruleset {
         links: ["eth0".to_owned(), "eth1".to_owned()].into(),
         networks4: [([100, 100, 0, 0].into(), 16)].into(),
         networks6: [("2001:db8:1::".parse().unwrap(), 64)].into(),
+        own_network: None,
     };
     compile(&Situation {
         permissions: &permissions,
