@@ -94,7 +94,8 @@ fn own_device(folder: &Path) -> io::Result<Option<u64>> {
 #[must_use]
 pub fn find(sys: &Path, partition: u64, side: Side) -> Option<PathBuf> {
     let (major, minor) = (rustix::fs::major(partition), rustix::fs::minor(partition));
-    let own = fs::canonicalize(sys.join(format!("dev/block/{major}:{minor}"))).ok()?;
+    let links = sys.join("dev/block");
+    let own = links.join(fs::read_link(links.join(format!("{major}:{minor}"))).ok()?);
     let beside = fs::read_dir(own.parent()?).ok()?.take(MAX_ENTRIES).flatten();
     let mut found = beside.filter_map(|entry| node(&entry.path(), side.name()));
     // Two of one name are none: nobody guesses.

@@ -140,7 +140,7 @@ impl Pi {
         let version = first.split(' ').nth(2)?.to_owned();
         let is_whole =
             |name: &&str| fs::read(folder.join(name)).is_ok_and(|found| found == content(&version, name));
-        FILES.iter().all(|name| is_whole(&name)).then_some(version)
+        FILES.iter().all(is_whole).then_some(version)
     }
 
     /// The firmware: goes by `autoboot.txt`, or takes the first partition that starts; what it cannot load leads to the committed side. Then
@@ -152,7 +152,7 @@ impl Pi {
         let wanted = if has_flag { committed.other() } else { committed };
         let side = if self.whole(wanted).is_some() { wanted } else { committed };
         let number = |name: &str, number: u32| {
-            fs::write(self.places.device_tree.join(name), number.to_be_bytes()).unwrap()
+            fs::write(self.places.device_tree.join(name), number.to_be_bytes()).unwrap();
         };
         number("partition", side.partition());
         number("tryboot", u32::from(has_flag));

@@ -23,7 +23,7 @@ fn after(wanted: Option<&str>, events: &[Event]) -> (Machine, Vec<Effect>) {
 
 /// The wanted network is in reach and refuses the password, as often as it takes to believe it.
 fn refused() -> Vec<Event> {
-    [Event::Seen(true), Event::Refused(Refusal::Password)].repeat(DOUBTS.into())
+    (0..DOUBTS).flat_map(|_| [Event::Seen(true), Event::Refused(Refusal::Password)]).collect()
 }
 
 #[test]

@@ -27,8 +27,10 @@ fn with(more: &[(&str, u32, &[u8])]) -> Vec<u8> {
     written(&[&[(LABEL, FILE, &b"1.2\n"[..]), (BOARD, FILE, b"rpi4\n")], more].concat())
 }
 
-/// All that an archive says.
-fn decoded(bytes: &[u8]) -> Result<(String, String, Vec<(String, Vec<u8>)>), ArchiveError> {
+/// Version, board, and each file's name and content.
+type Decoded = (String, String, Vec<(String, Vec<u8>)>);
+
+fn decoded(bytes: &[u8]) -> Result<Decoded, ArchiveError> {
     let mut reader = Reader::open(bytes)?;
     let mut files = Vec::new();
     while let Some(member) = reader.next_member()? {
