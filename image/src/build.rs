@@ -27,6 +27,8 @@ use crate::modules::SelectError;
 use crate::modules::Selection;
 use crate::modules::index;
 use crate::modules::index::IndexError;
+use crate::own_modules;
+use crate::own_modules::OwnModuleError;
 use crate::parts::Choice;
 use crate::parts::PartSet;
 use crate::parts::PartsError;
@@ -135,6 +137,9 @@ pub enum BuildError {
     /// The list of modules cannot be resolved.
     #[error(transparent)]
     Modules(#[from] SelectError),
+    /// A module of our own cannot be made.
+    #[error(transparent)]
+    OwnModule(#[from] OwnModuleError),
     /// The root cannot be put together.
     #[error(transparent)]
     Root(#[from] RootError),
@@ -384,8 +389,13 @@ fn fetch(manifest: &Manifest, cache: &Path, inputs: &BuildInputs<'_>) -> Result<
         kernel_suite: parts.kernel_suite.clone(),
         ..Request::of(manifest.board.arch, parts, packages.into_iter().collect())
     };
+    let board = PartSet::prepare(cache, &board, inputs.choice, inputs.progress)?;
+    let sources = inputs.repo.join("image/modules");
+    let means =
+        own_modules::Means { sources: &sources, cache, choice: inputs.choice, progress: inputs.progress };
+    let kernel = own_modules::add(means, manifest, board.kernel()?)?;
     Ok(Fetched {
-        board: PartSet::prepare(cache, &board, inputs.choice, inputs.progress)?,
+        board: board.with_kernel(kernel),
         tools: tools(manifest, cache, inputs.choice, inputs.progress)?,
     })
 }
@@ -406,14 +416,16 @@ pub(crate) fn tools(
 
 fn choose_modules(manifest: &Manifest, parts: &PartSet, cache: &Path) -> Result<Chosen, BuildError> {
     let kernel = parts.kernel()?;
-    let mut digest = kernel.package.sha256.to_string();
+    // The folder's name changes with modules of our own, the package's digest with all others.
+    let name = kernel.folder.file_name().unwrap_or_default().to_string_lossy();
+    let mut digest = Sha256::of(format!("{} {name}", kernel.package.sha256).as_bytes()).to_string();
     digest.truncate(16);
     let index = index::load(&kernel.folder, &cache.join(format!("modules-{digest}.json")))?;
     let (folder, release) = index::folder(&kernel.folder)?;
     Ok(Chosen {
         folder,
         release,
-        root: index.select(&manifest.kernel.modules, Providers::All)?,
+        root: index.select(&manifest.kernel.all_modules(), Providers::All)?,
         initrd: index.select(&manifest.kernel.initrd_modules, Providers::Unconditional)?,
     })
 }

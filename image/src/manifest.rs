@@ -158,6 +158,16 @@ pub struct Kernel {
     pub initrd_modules: Vec<Entry>,
     /// Modules in the root, with what they need.
     pub modules: Vec<Entry>,
+    /// Modules of our own in the root: folders of `image/modules`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_modules: Vec<Entry>,
+}
+
+impl Kernel {
+    /// All modules in the root, without what they need.
+    pub(crate) fn all_modules(&self) -> Vec<Entry> {
+        [self.modules.as_slice(), self.own_modules.as_slice()].concat()
+    }
 }
 
 /// The compressed root.

@@ -206,6 +206,11 @@ impl PartSet {
         Self { parts, kernel }
     }
 
+    /// The same with another kernel part.
+    pub(crate) fn with_kernel(self, kernel: Unpacked) -> Self {
+        Self { parts: self.parts, kernel: Some(kernel) }
+    }
+
     /// Every part, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Unpacked> {
         self.parts.iter()

@@ -4,12 +4,14 @@ use crate::Artifacts;
 use crate::Vm;
 use crate::VmBuilder;
 use crate::agent::Agent;
+use crate::artifacts;
 use crate::artifacts::target;
 use crate::builder::Inside;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
+use image::arch::Arch;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -239,19 +241,31 @@ pub fn with(mut start: Value, name: &str, value: Value) -> Value {
     start
 }
 
-/// A program of this package, static; the C compiler is there because Rust links by it.
+/// A program of this package for this machine, static; the C compiler is there because Rust links by it.
 ///
 /// # Errors
 /// When it does not compile.
 pub fn compile(folder: &Path, source: &str) -> Result<Vec<u8>> {
+    compile_by("gcc", folder, source)
+}
+
+/// The same for a board of another architecture.
+///
+/// # Errors
+/// When it does not compile, or there is no compiler for that architecture.
+pub fn compile_for(arch: Arch, folder: &Path, source: &str) -> Result<Vec<u8>> {
+    compile_by(&artifacts::compiler(arch), folder, source)
+}
+
+fn compile_by(compiler: &str, folder: &Path, source: &str) -> Result<Vec<u8>> {
     let program: PathBuf = folder.join("program");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-    let done = Command::new("gcc")
+    let done = Command::new(compiler)
         .args(["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
         .arg(&source)
         .output()
-        .context("cannot run gcc")?;
+        .with_context(|| format!("cannot run {compiler}"))?;
     let errors = String::from_utf8_lossy(&done.stderr);
     ensure!(done.status.success(), "{} does not compile: {errors}", source.display());
     fs::read(&program).with_context(|| format!("cannot read what {} became", source.display()))

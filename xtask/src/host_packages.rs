@@ -37,6 +37,7 @@ const CROSS_AMD64: &[HostPackage] = &[
 const CROSS_ARM64: &[HostPackage] = &[
     package("gcc-aarch64-linux-gnu", "compiles C and links for 64-bit ARM"),
     package("libc6-dev-arm64-cross", "its start files"),
+    package("make", "compiles a kernel module for the Raspberry Pi"),
 ];
 
 const MACHINE_AMD64: &[HostPackage] =
@@ -101,6 +102,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("openssl", "makes keys for Secure Boot tests"),
     package("gcc-aarch64-linux-gnu", "makes programs for images of boards with ARM processors"),
     package("libc6-dev-arm64-cross", "its start files"),
+    package("make", "compiles a kernel module for the Raspberry Pi"),
     package("python3-venv", "holds the firmware variable editor"),
 ];
 

@@ -154,6 +154,7 @@ struct Merged {
     cmdline: Vec<Entry>,
     initrd_modules: Vec<Entry>,
     modules: Vec<Entry>,
+    own_modules: Vec<Entry>,
     compression: Option<String>,
     module_compression: Option<String>,
     cluster_bytes: Option<u32>,
@@ -223,6 +224,14 @@ impl Merged {
         }
         self.initrd_modules.extend(source.entries(&fragment.kernel.initrd_modules));
         self.modules.extend(source.entries(&fragment.kernel.modules));
+        for name in &fragment.kernel.own_modules {
+            if name.get_ref().is_empty()
+                || !name.get_ref().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            {
+                return Err(source.wrong(name, "a module of our own is named by a-z and _".to_owned()));
+            }
+        }
+        self.own_modules.extend(source.entries(&fragment.kernel.own_modules));
         set(&mut self.compression, fragment.root.compression);
         set(&mut self.module_compression, fragment.root.module_compression);
         if let Some(bytes) = fragment.root.cluster_bytes {
@@ -281,6 +290,7 @@ impl Merged {
                 cmdline: self.cmdline,
                 initrd_modules: self.initrd_modules,
                 modules: self.modules,
+                own_modules: self.own_modules,
             },
             root: Root {
                 compression: self.compression.ok_or_else(|| missing("root.compression"))?,

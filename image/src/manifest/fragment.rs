@@ -105,6 +105,8 @@ pub(super) struct KernelPart {
     pub(super) initrd_modules: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) modules: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) own_modules: Vec<Spanned<String>>,
     /// Of inherited lists of modules: those that the board's kernel does not have.
     #[serde(default)]
     pub(super) without_modules: Vec<Spanned<String>>,

@@ -247,6 +247,11 @@ impl Output {
         let to = format!("usr/lib/modules/{release}");
         layout.copy(&folder.join("modules.builtin"), &name, &format!("{to}/modules.builtin"))?;
         layout.tree(&folder.join("kernel"), &name, &format!("{to}/kernel"))?;
+        // What was compiled outside of the kernel's own source.
+        let updates = folder.join("updates");
+        if updates.is_dir() {
+            layout.tree(&updates, &name, &format!("{to}/{}", crate::own_modules::FOLDER))?;
+        }
         Ok(release)
     }
 

@@ -150,6 +150,26 @@ fn expect_pi(board: &str, more: &[&str], console: &str) {
     assert_eq!(kernel[..2], [0x1f, 0x8b]);
     let record = record(&built);
     assert!(record.get("pcr_11").is_none() && built.loader.is_none());
+    expect_tryboot(&built.folder.join("root/usr/lib/modules"));
+}
+
+/// The root has our module for the firmware's flag, made for its very kernel, and init will find it by the firmware's device.
+fn expect_tryboot(modules: &Path) {
+    let releases: Vec<PathBuf> = fs::read_dir(modules).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [folder] = releases.as_slice() else { panic!("{releases:?}") };
+    let release = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let module = fs::read(folder.join("kernel/hearth/hearth_tryboot.ko")).unwrap();
+    let file = object::File::parse(module.as_slice()).unwrap();
+    assert_eq!(file.architecture(), object::Architecture::Aarch64);
+    let words = file.section_by_name(".modinfo").unwrap().data().unwrap().to_vec();
+    let words = String::from_utf8(words).unwrap();
+    let vermagic = words.split('\0').find_map(|word| word.strip_prefix("vermagic=")).unwrap();
+    assert_eq!(vermagic.split(' ').next(), Some(release.as_str()), "{vermagic}");
+    // No path of the machine that built it: the same bytes everywhere.
+    assert!(!module.windows(6).any(|bytes| bytes == b"/cache" || bytes == b"-cache"));
+    let aliases = fs::read_to_string(folder.join("modules.alias")).unwrap();
+    let alias = aliases.lines().find(|line| line.ends_with(" hearth_tryboot")).unwrap();
+    assert!(alias.contains("Craspberrypi,bcm2835-firmware"), "{alias}");
 }
 
 #[test]

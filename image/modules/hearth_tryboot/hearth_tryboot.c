@@ -57,6 +57,13 @@ static void __exit hearth_tryboot_exit(void)
 	rpi_firmware_put(firmware);
 }
 
+/* Loaded as soon as the firmware's device is seen. */
+static const struct of_device_id hearth_tryboot_of_match[] = {
+	{ .compatible = "raspberrypi,bcm2835-firmware" },
+	{},
+};
+MODULE_DEVICE_TABLE(of, hearth_tryboot_of_match);
+
 module_init(hearth_tryboot_init);
 module_exit(hearth_tryboot_exit);
 MODULE_DESCRIPTION("Starts the other slot of a Raspberry Pi once");
