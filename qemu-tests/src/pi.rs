@@ -69,7 +69,7 @@ impl PiImage {
     /// # Errors
     /// When it is not there.
     pub fn own_module(&self, name: &str) -> Result<Vec<u8>> {
-        let path = self.root.join(format!("usr/lib/modules/{}/kernel/hearth/{name}.ko", self.release));
+        let path = self.root.join(format!("usr/lib/modules/{}/{name}.ko", self.release));
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 

@@ -69,7 +69,7 @@ async fn who_looks_for_another_site_before_set_up_is_shown_the_welcome_page() {
     let done = Client::of(&running).post("/api/v1/setup", &setup_body(&claim_code(&running.app))).await;
     assert_eq!(done.status, 201);
     let answer = plain(running.http, &get("/x", "evil.example")).await;
-    let location = format!("https://hearth.local:{port}/x");
+    let location = format!("https://oak.local:{port}/x");
     assert_eq!((answer.status, answer.header("location")), (308, Some(location.as_str())));
 }
 

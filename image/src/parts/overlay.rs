@@ -39,6 +39,10 @@ fn overlay(from: &Path, to: &Path) -> Result<(), PartsError> {
             overlay(&source, &place)?;
         } else if kind.is_symlink() {
             let target = fs::read_link(&source).map_err(at(&source))?;
+            // What was laid out by us before brings the link of /lib along.
+            if fs::read_link(&place).is_ok_and(|there| there == target) {
+                continue;
+            }
             symlink(target, &place).map_err(at(&place))?;
         } else {
             fs::hard_link(&source, &place).map_err(at(&place))?;
@@ -66,6 +70,8 @@ mod tests {
         assert_eq!(fs::read(to.join("lib/x/liba.so")).unwrap(), b"a");
         assert_eq!(fs::read(to.join("usr/lib/old")).unwrap(), b"o");
         assert_eq!(lay_out(&[], &to).unwrap(), to, "it is there");
+        let again = lay_out(&[&to], &folder.path().join("again")).unwrap();
+        assert_eq!(fs::read(again.join("lib/x/liba.so")).unwrap(), b"a");
     }
 
     #[test]

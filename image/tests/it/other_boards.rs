@@ -158,7 +158,7 @@ fn expect_tryboot(modules: &Path) {
     let releases: Vec<PathBuf> = fs::read_dir(modules).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [folder] = releases.as_slice() else { panic!("{releases:?}") };
     let release = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let module = fs::read(folder.join("kernel/hearth/hearth_tryboot.ko")).unwrap();
+    let module = fs::read(folder.join("hearth_tryboot.ko")).unwrap();
     let file = object::File::parse(module.as_slice()).unwrap();
     assert_eq!(file.architecture(), object::Architecture::Aarch64);
     let words = file.section_by_name(".modinfo").unwrap().data().unwrap().to_vec();
