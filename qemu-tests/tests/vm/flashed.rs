@@ -25,7 +25,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-const CODE: &str = "01AB-2CDE-3FGH";
+pub(super) const CODE: &str = "01AB-2CDE-3FGH";
 const PASSPHRASE: &str = "the passphrase of our home";
 const SIZE: u64 = 2 << 30;
 const PIECE: usize = 1 << 20;
@@ -40,7 +40,7 @@ impl Progress for Nobody {
 fn a_flashed_disk_begins_as_was_decided_and_keeps_no_secret_in_the_open() {
     scenario("flashed", |folder| {
         let artifacts = Artifacts::load()?;
-        let disk = flashed(folder, &artifacts.image)?;
+        let disk = flashed(folder, &artifacts.image, "home", PASSPHRASE)?;
         ensure!(holds(&disk, PASSPHRASE)?, "the preset is not on the disk");
         let vm = VmBuilder::new(folder, &artifacts).boot(Boot::Uefi).tpm().disk(&disk).start()?;
         ensure!(vm.wait_claim_code(0)? == CODE, "another claim code");
@@ -56,8 +56,8 @@ fn a_flashed_disk_begins_as_was_decided_and_keeps_no_secret_in_the_open() {
     });
 }
 
-/// The image over a disk full of old content.
-fn flashed(folder: &Path, image: &Path) -> Result<PathBuf> {
+/// The image over a disk full of old content, with what the owner decided: claim code, the name `attic`, this network.
+pub(super) fn flashed(folder: &Path, image: &Path, ssid: &str, passphrase: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join("disk.img");
     let mut image = File::open(image).with_context(|| format!("cannot open {}", image.display()))?;
@@ -70,7 +70,7 @@ fn flashed(folder: &Path, image: &Path) -> Result<PathBuf> {
     let map = used::block_map(&mut image, size)?;
     let preset = Preset::parse(
         format!(
-            r#"{{"version":1,"claim_code":"{CODE}","host_name":"attic","wifi":{{"ssid":"home","passphrase":"{PASSPHRASE}","country":"DE"}}}}"#
+            r#"{{"version":1,"claim_code":"{CODE}","host_name":"attic","wifi":{{"ssid":"{ssid}","passphrase":"{passphrase}","country":"AT"}}}}"#
         )
         .as_bytes(),
     )?;

@@ -1,14 +1,14 @@
 //! Wi-Fi with radios that exist in the kernel only: a household's network by a real hostapd, a phone by a real wpa_supplicant.
 
 use super::containers::world::compile;
+use super::flashed::CODE;
+use super::flashed::flashed;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
 use hearth_agent::network::order::Order;
 use hearth_agent::network::order::Outcome;
-use model::control::ControlAnswer;
-use model::control::ControlRequest;
 use model::network::link_report::LinkState;
 use model::network::report::NetworkReport;
 use model::network::wifi::Security;
@@ -72,7 +72,7 @@ struct Lab {
 #[test]
 fn the_box_joins_networks_and_is_one_where_there_is_no_other_way_in() {
     scenario("wifi", |folder| {
-        let mut lab = Lab::bring(folder)?;
+        let mut lab = Lab::bring(folder, None)?;
         ensure!(!lab.services()?.contains("iwd"), "iwd runs on a box without a radio");
         ensure!(lab.report()?.wifi.state == WifiState::Absent, "a radio where there is none");
         lab.put_radios()?;
@@ -116,15 +116,22 @@ fn the_box_joins_networks_and_is_one_where_there_is_no_other_way_in() {
         lab.household("Home 3", "SAE", "sae_password")?;
         lab.want(&json!({ "want": "join", "ssid": "Home 3", "passphrase": PASSWORD }))?;
         lab.wait_joined("Home 3")?;
+        Ok(())
+    });
+}
 
-        // The same as was decided before the first start.
-        lab.want(&json!({ "want": "forget", "ssid": "Home 3" }))?;
-        lab.wait("rest again", |wifi| wifi.state == WifiState::Idle)?;
-        lab.preset(&json!({
-            "version": 1,
-            "wifi": { "ssid": "Home 3", "passphrase": PASSWORD, "country": "AT" },
-        }))?;
-        lab.wait_joined("Home 3")?;
+#[test]
+fn a_flashed_disk_joins_the_network_that_was_decided() {
+    scenario("flashed-wifi", |folder| {
+        let image = Artifacts::load()?.image;
+        let disk = flashed(folder, &image, "Home", PASSWORD)?;
+        let mut lab = Lab::bring(folder, Some(&disk))?;
+        ensure!(lab.vm.wait_claim_code(0)? == CODE, "another claim code");
+        ensure!(lab.vm.wait_state(0)?.url.contains("attic.local"), "another name");
+        // Nobody does anything but switch on, where the network is.
+        lab.put_radios()?;
+        lab.household("Home", "WPA-PSK", "wpa_passphrase")?;
+        lab.wait_joined("Home")?;
         let country = lab.report()?.wifi.country;
         ensure!(country.as_ref().is_some_and(|country| country.as_str() == "AT"), "{country:?}");
         ensure!(lab.agent.read(NETD_PRESET).is_err(), "the preset is still there");
@@ -135,12 +142,13 @@ fn the_box_joins_networks_and_is_one_where_there_is_no_other_way_in() {
 }
 
 impl Lab {
-    fn bring(folder: &Path) -> Result<Self> {
+    fn bring(folder: &Path, disk: Option<&Path>) -> Result<Self> {
         let radio = software::radio()?;
         let image = radio.images.first().context("there is no image of the radio")?;
-        let disk = UsbDisk::made_elsewhere(&radio.disk);
+        let programs = UsbDisk::made_elsewhere(&radio.disk);
         let program = compile(folder, "tests/vm/wifi/lab.c")?;
-        let builder = VmBuilder::new(folder, &Artifacts::load()?).memory(768).usb_disk(&disk);
+        let builder = VmBuilder::new(folder, &Artifacts::load()?).memory(768).usb_disk(&programs);
+        let builder = disk.into_iter().fold(builder, VmBuilder::disk);
         let vm = builder.inside(Inside::Agent).start()?;
         vm.wait_web()?;
         let mut agent = vm.agent()?;
@@ -252,19 +260,6 @@ impl Lab {
             std::thread::sleep(Duration::from_secs(1));
         }
         bail!("no address in {ssid}: {:?}", self.report()?.links)
-    }
-
-    /// As PID 1 leaves it for netd, which is started anew.
-    fn preset(&mut self, preset: &Value) -> Result<()> {
-        let made = "/run/hearth/tests/preset.json";
-        self.agent.run(LAB, &["start", made, "/bin/echo", &preset.to_string()], "")?;
-        self.vm.wait_until("the preset", || {
-            Ok(Some(()).filter(|()| self.agent.read(made).is_ok_and(|text| !text.is_empty())))
-        })?;
-        self.agent.copy(made, NETD_PRESET)?;
-        let answer = self.agent.control(&ControlRequest::Restart { unit: "netd".to_owned() })?;
-        ensure!(answer == ControlAnswer::Accepted, "{answer:?}");
-        Ok(())
     }
 
     fn cable(&mut self, is_in: bool) -> Result<()> {
