@@ -30,6 +30,7 @@ use programs::RADIO;
 use programs::RUNTIMES;
 use std::collections::BTreeSet;
 use std::fs;
+use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -102,6 +103,10 @@ fn make_in(
     also: impl FnOnce(&Path, &BTreeSet<Sha256>) -> Result<()>,
 ) -> Result<PathBuf> {
     let packages = Packages::open(&folder.join("packages"))?;
+    // Tests that need the same images run side by side: whoever comes second waits, and finds them made.
+    let guard = folder.join("guard");
+    let guard_file = File::create(&guard).with_context(|| format!("cannot make {}", guard.display()))?;
+    guard_file.lock().with_context(|| format!("cannot lock {}", guard.display()))?;
     let base = packages.fetch(BASE)?;
     let mut wanted = Vec::new();
     for program in programs {
