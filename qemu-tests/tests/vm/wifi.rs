@@ -150,7 +150,8 @@ impl Lab {
         let builder = VmBuilder::new(folder, &Artifacts::load()?).memory(768).usb_disk(&programs);
         let builder = disk.into_iter().fold(builder, VmBuilder::disk);
         let vm = builder.inside(Inside::Agent).start()?;
-        vm.wait_web()?;
+        // One that has another name from the start answers to that only.
+        vm.wait_state(0)?;
         let mut agent = vm.agent()?;
         agent.install(LAB, &program)?;
         let [low, high] = &image.layers;
