@@ -4,6 +4,7 @@ import { invalid, Refusal } from "./contract.mjs";
 
 const LOOK_MS = 1200;
 const JOIN_MS = 2000;
+const LEAVE_MS = 300;
 
 export class Radio {
   /** Whether there is one. */
@@ -61,7 +62,8 @@ export class Radio {
   #join(ssid, password) {
     clearTimeout(this.#timer);
     this.problem = null;
-    if (this.state === "access-point") this.onOwn(false);
+    // After the answer.
+    if (this.state === "access-point") setTimeout(() => this.onOwn(false), LEAVE_MS);
     this.#become("looking", ssid);
     this.#timer = setTimeout(() => {
       this.#seen = this.air.map((each) => each.ssid);

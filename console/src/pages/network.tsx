@@ -129,17 +129,21 @@ type PartsProps = { known: Known; owner: boolean; change: Change; again: () => P
 
 function Parts({ known: { network, settings, system, asked }, owner, change, again, onQuick }: PartsProps) {
   const print = useFingerprint();
+  const radio = owner && network.wifi?.state !== "absent" ? network.wifi : null;
+  const names = network.resolver ? <NamesCard resolver={network.resolver} network={network} settings={settings} owner={owner} change={change} /> : null;
   return (
     <div class="cards">
       <div class="column">
         <LinksCard links={network.links} now={system.time_unix} settings={settings} owner={owner} change={change} />
-        {owner && network.wifi && network.wifi.state !== "absent" ? (
-          <WifiCard wifi={network.wifi} asked={asked} links={network.links} address={`https://${network.hostname}.local`} again={again} onQuick={onQuick} />
+        {radio ? (
+          <WifiCard wifi={radio} asked={asked} links={network.links} address={`https://${network.hostname}.local`} again={again} onQuick={onQuick} />
         ) : null}
-        {network.resolver ? <NamesCard resolver={network.resolver} network={network} settings={settings} owner={owner} change={change} /> : null}
+        {radio ? null : names}
         {network.time ? <TimeCard time={network.time} /> : null}
       </div>
       <div class="column">
+        {/* With one card more, so that the columns are of about one length. */}
+        {radio ? names : null}
         {network.firewall ? <FirewallCard firewall={network.firewall} apps={network.apps.map(({ app }) => app)} /> : null}
         <Certificate fingerprint={print} />
       </div>

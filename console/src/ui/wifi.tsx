@@ -210,8 +210,8 @@ function Country({ wifi, busy, onChoose }: { wifi: Wifi; busy: boolean; onChoose
   const foreign = wifi.country === null || all.some(([code]) => code === wifi.country) ? [] : [[wifi.country, wifi.country] as const];
   return (
     <div class="wifi-country">
-      <Choice label="The box is in" value={wifi.country ?? ""} options={[...unset, ...foreign, ...all]} onValue={(code) => (busy || code === "" ? undefined : onChoose(code))} />
-      <p class="field-hint">Each country has rules on which channels may be used and how strongly. Without them the box may miss networks.</p>
+      <Choice label="Country the box stands in" value={wifi.country ?? ""} options={[...unset, ...foreign, ...all]} onValue={(code) => (busy || code === "" ? undefined : onChoose(code))} />
+      <p class="field-hint">Rules for radio differ by country. Without the right ones the box may miss networks.</p>
     </div>
   );
 }

@@ -49,10 +49,10 @@ function NetworkRow({ network, form, busy, onOpen, onJoin, onForget }: RowProps)
       <Bars signal={signal} />
       <div class="row-main">
         <span class="row-name wifi-name">{ssid}</span>
-        {isJoined ? <StatusWord tone="good">Connected</StatusWord> : <span />}
+        {isJoined ? <StatusWord tone="good">Connected</StatusWord> : null}
         <p class="row-detail">{networkDetail(network)}</p>
         {canJoin || isKnown ? (
-          <div class="wifi-acts">
+          <div class={isKnown ? "wifi-acts" : "wifi-acts wifi-acts-beside"}>
             {canJoin ? (
               <button
                 type="button"
