@@ -38,8 +38,11 @@ export const WIFI_SITUATIONS = {
     await focusOn("the password that is too short", password);
     if (box.seen.filter((each) => each === "POST /network/wifi").length !== 1) throw new Error("the box was asked with a password that is too short");
     await password.fill(WRONG);
+    radio.holds = true;
     await page.keyboard.press("Enter");
     await form.getByText("The box joins “Home”.").waitFor();
+    await look("wifi-joining");
+    radio.holds = false;
     await form.getByText("This device may lose the box for a moment.").waitFor();
     await form.getByRole("link", { name: "https://hearth.local" }).waitFor();
     await form.getByText('The network "Home" did not accept the password. Check it, also capital letters.').waitFor();
@@ -76,6 +79,10 @@ export const WIFI_SITUATIONS = {
     radio.known.set("Summer house", "by the lake");
     const card = await visit(page);
     await card.getByText("The box is in “Home”. Strong signal.").waitFor();
+    await page.goBack();
+    await page.getByText("In the Wi-Fi network Home").waitFor();
+    await look("home-with-wifi");
+    await page.goForward();
     await card.getByText("Known, but not in reach").waitFor();
     radio.air = [...AIR, ...Array.from({ length: 9 }, (_, index) => ({ ssid: `Neighbour ${index + 1}`, password: "none of ours", signal: 48 - 5 * index }))];
     const again = card.getByRole("button", { name: "Look again" });
@@ -151,10 +158,12 @@ export const WIFI_SITUATIONS = {
     await focusOn("the missing name", form.getByLabel("Name of the network"));
     await form.getByLabel("Name of the network").fill("Home");
     await form.getByLabel("Password of the network").fill(WRONG);
+    radio.holds = true;
     await page.keyboard.press("Enter");
     await form.getByText("The box’s own network ends now").waitFor();
     await page.getByText("The box does not answer.").waitFor();
     await look("setup-wifi-leaving");
+    radio.holds = false;
     // The own network is back, and so is this device.
     await form.getByText('The network "Home" did not accept the password.').waitFor();
     await form.getByLabel("Password of the network").fill(RIGHT);
@@ -175,7 +184,7 @@ async function focusOn(what, locator) {
 
 async function visit(page) {
   await logIn(page);
-  await page.getByRole("button", { name: "Names, time, firewall" }).click();
+  await page.getByRole("button", { name: "Wi-Fi, names, firewall" }).click();
   await heading(page, "Network");
   const card = page.getByRole("region", { name: "Wi-Fi" });
   await card.waitFor();

@@ -17,6 +17,8 @@ export class Radio {
   /** What is in the air: name, password (none for an open one), strength, and whether the box speaks its protection. */
   air = [];
   known = new Map();
+  /** While true it goes on joining. */
+  holds = false;
   /** Called when the box's own network begins (true) and ends (false). */
   onOwn = () => undefined;
   #seen = [];
@@ -75,7 +77,11 @@ export class Radio {
         return;
       }
       this.#become("joining", ssid);
-      this.#timer = setTimeout(() => this.#decide(near, password), JOIN_MS);
+      const decide = () => {
+        if (this.holds) this.#timer = setTimeout(decide, JOIN_MS);
+        else this.#decide(near, password);
+      };
+      this.#timer = setTimeout(decide, JOIN_MS);
     }, LOOK_MS);
   }
 

@@ -41,8 +41,10 @@ export function WifiStep({ url, onOver }: { url: string; onOver: () => void }) {
   const isIn = wifi.state === "joined";
   return (
     <CardPage title="Wi-Fi">
-      <Heading turn="wifi">Join your Wi-Fi at home</Heading>
-      <p class="lead">No cable is in. With the password of your Wi-Fi, the box is in your network at home from now on; or put a cable in, and go on.</p>
+      <Heading turn="wifi">
+        Join your <span class="whole">Wi-Fi</span> at home
+      </Heading>
+      <p class="lead">No cable is in. Type the name and the password of your Wi-Fi, and the box is in your network at home from now on.</p>
       <WifiPart wifi={wifi} asked={poll.data.asked} links={poll.data.network.links} address={url} again={poll.again} onQuick={setIsQuick} />
       <div class="actions">
         <button type="button" class={isIn ? "button" : "button button-quiet"} onClick={onOver}>

@@ -195,10 +195,7 @@ function Bad({ words }: { words: string }) {
 function OwnNetwork() {
   return (
     <Notice kind="info">
-      <p>
-        Its name begins with <strong>Hearth-</strong>; name and password are on the screen of the box. It ends when the box joins a network or gets a cable.
-      </p>
-      <p>Meanwhile the box cannot look around: type the name of your network below.</p>
+      <p>Its name and its password are on the screen of the box. While it is on, the box cannot look around: type the name of your network.</p>
     </Notice>
   );
 }

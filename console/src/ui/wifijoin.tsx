@@ -57,7 +57,7 @@ export function JoinForm({ draft, problems, faults, takesFocus, typesName, busy,
             label="How it is protected"
             value={draft.isProtected ? "password" : "open"}
             options={[
-              ["password", "By a password (WPA2 or WPA3)"],
+              ["password", "By a password"],
               ["open", "Not at all"],
             ]}
             onValue={(value) => onEdit({ isProtected: value === "password" })}
