@@ -169,7 +169,7 @@ const SITUATIONS = {
   async "the session ends"({ box, visitor, page, look }) {
     box.owner = OWNER;
     await logIn(page);
-    for (const path of ["system", "network", "storage", "backups", "apps", "logs"]) visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage", "backups", "updates", "apps", "logs"]) visitor.expect(401, `/api/v1/${path}`);
     box.sessions.clear();
     await page.getByText(/You were logged out/).waitFor();
     await look("logged-out");

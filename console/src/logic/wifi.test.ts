@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ApiError, Unreachable } from "../api/client";
 import type { Wifi, WifiNetwork } from "../api/types";
-import { byReach, countries, draftProblems, farewell, forgetText, hasCable, isUnderWay, joinWish, networkDetail, networksFound, outcomeOf, passphraseProblem, ssidProblem, strength, wifiState, wishTrouble } from "./wifi";
+import { byReach, countries, draftProblems, farewell, forgetText, hasCable, isUnderWay, joinWish, networkDetail, networksFound, outcomeOf, passphraseProblem, ssidProblem, strength, wayText, wifiState, wishTrouble } from "./wifi";
 
 const HOME: WifiNetwork = { ssid: "Home", security: "password", signal: 80, is_known: false, is_joined: false };
 const WIFI: Wifi = { state: "idle", network: null, link: "wlan0", country: null, problem: null, networks: [] };
@@ -23,10 +23,10 @@ it("a signal has bars and a word, and the ends of each belong to it", () => {
 });
 
 it("a network is told with strength, protection, and whether it is known", () => {
-  expect(networkDetail(HOME)).toBe("Strong signal · protected");
+  expect(networkDetail(HOME)).toBe("Strong · protected");
   expect(networkDetail({ ...HOME, is_known: true, signal: null })).toBe("Out of reach · protected · known");
-  expect(networkDetail({ ...HOME, is_known: true, is_joined: true })).toBe("Strong signal · protected");
-  expect(networkDetail({ ...HOME, security: "open", signal: 30 })).toBe("Weak signal · open, without a password");
+  expect(networkDetail({ ...HOME, is_known: true, is_joined: true })).toBe("Strong · protected");
+  expect(networkDetail({ ...HOME, security: "open", signal: 30 })).toBe("Weak · open, without a password");
   expect(networkDetail({ ...HOME, security: "unsupported" })).toMatch(/does not speak$/);
 });
 
@@ -96,6 +96,11 @@ describe("what came of an attempt", () => {
   it("is a refusal without a reason when nothing is wanted any more", () => {
     expect(come({ state: "access-point" })).toMatchObject({ kind: "refused", words: "The box did not get into “Home”. Check the password, and try again." });
   });
+});
+
+it("silence on the way is expected, and said so", () => {
+  expect(wayText("Home", false)).toBe("The box joins “Home”. That can take a minute or two.");
+  expect(wayText("Home", true)).toBe("The box does not answer for now: it is on its way into “Home”.");
 });
 
 it("whoever may lose the box is told where to find it", () => {

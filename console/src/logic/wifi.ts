@@ -21,7 +21,7 @@ export function strength(signal: number | null): { bars: number; word: string } 
 /** Strength, protection, and whether the box has the password. */
 export function networkDetail(network: WifiNetwork): string {
   const parts = [
-    strength(network.signal).word + (network.signal === null ? "" : " signal"),
+    strength(network.signal).word,
     PROTECTION[network.security],
     network.is_known && !network.is_joined ? "known" : "",
   ];
@@ -97,6 +97,11 @@ function refusal(problem: string, goesOn: boolean): Outcome {
 function unsaid(ssid: string, wifi: Wifi): Outcome {
   const now = wifi.state === "joined" && wifi.network !== null ? `; it is back in ${quoted(wifi.network)}` : "";
   return { kind: "refused", isPassword: false, words: `The box did not get into ${quoted(ssid)}${now}. Check the password, and try again.` };
+}
+
+/** What is said of the way into a network. `lost`: the box does not answer. */
+export function wayText(ssid: string, lost: boolean): string {
+  return lost ? `The box does not answer for now: it is on its way into ${quoted(ssid)}.` : `The box joins ${quoted(ssid)}. That can take a minute or two.`;
 }
 
 /** What to know while the box is on its way: whoever reads this may lose it. `address`: where it is at home. */

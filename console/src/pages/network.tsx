@@ -91,14 +91,15 @@ export function NetworkPage({ user, onHome, onLoggedOut }: Props) {
         {known ? (
           <>
             <Names network={known.network} />
-            <Parts known={known} owner={user.role === "owner"} change={change} again={again} onQuick={setIsQuick} />
+            <Parts known={known} owner={user.role === "owner"} change={change} again={again} lost={poll.lost} onQuick={setIsQuick} />
             <Trial left={known.network.trial_seconds_left} at={known.at} elsewhere={elsewhere} onKept={again} />
           </>
         ) : poll.refusal ? null : (
           <Progress reason="Asking the box about its network." />
         )}
       </main>
-      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={poll.again} />
+      {/* On the way into a Wi-Fi network it is expected, and said there. */}
+      <ConnectionNotice lost={poll.lost && !isQuick} trying={poll.trying} again={poll.again} />
     </div>
   );
 }
@@ -125,9 +126,9 @@ function Names({ network }: { network: Network }) {
   );
 }
 
-type PartsProps = { known: Known; owner: boolean; change: Change; again: () => Promise<void>; onQuick: (isQuick: boolean) => void };
+type PartsProps = { known: Known; owner: boolean; change: Change; again: () => Promise<void>; lost: boolean; onQuick: (isQuick: boolean) => void };
 
-function Parts({ known: { network, settings, system, asked }, owner, change, again, onQuick }: PartsProps) {
+function Parts({ known: { network, settings, system, asked }, owner, change, again, lost, onQuick }: PartsProps) {
   const print = useFingerprint();
   const radio = owner && network.wifi?.state !== "absent" ? network.wifi : null;
   const names = network.resolver ? <NamesCard resolver={network.resolver} network={network} settings={settings} owner={owner} change={change} /> : null;
@@ -136,7 +137,7 @@ function Parts({ known: { network, settings, system, asked }, owner, change, aga
       <div class="column">
         <LinksCard links={network.links} now={system.time_unix} settings={settings} owner={owner} change={change} />
         {radio ? (
-          <WifiCard wifi={radio} asked={asked} links={network.links} address={`https://${network.hostname}.local`} again={again} onQuick={onQuick} />
+          <WifiCard wifi={radio} asked={asked} links={network.links} address={`https://${network.hostname}.local`} again={again} lost={lost} onQuick={onQuick} />
         ) : null}
         {radio ? null : names}
         {network.time ? <TimeCard time={network.time} /> : null}

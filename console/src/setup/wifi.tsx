@@ -45,13 +45,14 @@ export function WifiStep({ url, onOver }: { url: string; onOver: () => void }) {
         Join your <span class="whole">Wi-Fi</span> at home
       </Heading>
       <p class="lead">No cable is in. Type the name and the password of your Wi-Fi, and the box is in your network at home from now on.</p>
-      <WifiPart wifi={wifi} asked={poll.data.asked} links={poll.data.network.links} address={url} again={poll.again} onQuick={setIsQuick} />
+      <WifiPart wifi={wifi} asked={poll.data.asked} links={poll.data.network.links} address={url} again={poll.again} lost={poll.lost} onQuick={setIsQuick} />
       <div class="actions">
         <button type="button" class={isIn ? "button" : "button button-quiet"} onClick={onOver}>
           {isIn ? "Continue" : "Go on without"}
         </button>
       </div>
-      <ConnectionNotice lost={poll.lost} trying={poll.trying} again={() => void poll.again()} />
+      {/* On the way into a network it is expected, and said there. */}
+      <ConnectionNotice lost={poll.lost && !isQuick} trying={poll.trying} again={() => void poll.again()} />
     </CardPage>
   );
 }

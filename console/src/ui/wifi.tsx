@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Link, Wifi, WifiNetwork } from "../api/types";
-import { byReach, countries, draftProblems, forgetText, hasCable, isUnderWay, joinWish, networksFound, wifiState, type Draft, type DraftProblems } from "../logic/wifi";
+import { byReach, countries, draftProblems, forgetText, hasCable, isUnderWay, joinWish, networksFound, wayText, wifiState, type Draft, type DraftProblems } from "../logic/wifi";
 import { reasonSentence } from "../logic/words";
 import { Choice } from "./choice";
 import { ConfirmDialog } from "./dialog";
@@ -22,12 +22,14 @@ export interface WifiProps {
   /** Where the box is at home, such as `https://hearth.local`. */
   address: string;
   again: () => Promise<void>;
+  /** The box did not answer the last question. */
+  lost: boolean;
   /** Whether something is under way that is worth asking for more often. */
   onQuick: (isQuick: boolean) => void;
 }
 
 /** Which network the box is in, which ones there are, and the way into them. */
-export function WifiPart({ wifi, asked, links, address, again, onQuick }: WifiProps) {
+export function WifiPart({ wifi, asked, links, address, again, lost, onQuick }: WifiProps) {
   const attempt = useAttempt(wifi, asked, again);
   const { outcome, trying, sending } = attempt;
   const isOwn = wifi.state === "access-point";
@@ -45,7 +47,10 @@ export function WifiPart({ wifi, asked, links, address, again, onQuick }: WifiPr
 
   const underWay = isUnderWay(wifi) || trying !== undefined;
   const isQuick = sending || underWay || look.isOn;
-  useEffect(() => onQuick(isQuick), [isQuick, onQuick]);
+  useEffect(() => {
+    onQuick(isQuick);
+    return () => onQuick(false);
+  }, [isQuick, onQuick]);
 
   useEffect(() => {
     if (outcome?.kind === "joined") {
@@ -89,7 +94,14 @@ export function WifiPart({ wifi, asked, links, address, again, onQuick }: WifiPr
     void attempt.join(joinWish(draft), draft.ssid);
   }
 
-  const way = underWay ? <UnderWay text={trying ? `The box joins “${trying.ssid}”. That can take a minute or two.` : wifiState(wifi).text} ssid={trying?.ssid ?? wifi.network} fromOwn={trying?.fromOwn ?? false} address={address} /> : null;
+  const way = underWay ? (
+    <UnderWay
+      text={trying ? wayText(trying.ssid, lost) : wifiState(wifi).text}
+      ssid={trying?.ssid ?? wifi.network}
+      fromOwn={trying?.fromOwn ?? false}
+      address={address}
+    />
+  ) : null;
   const form = (
     <JoinForm
       draft={draft}
@@ -126,7 +138,8 @@ export function WifiPart({ wifi, asked, links, address, again, onQuick }: WifiPr
           <p>{reasonSentence(wifi.problem)}</p>
         </Notice>
       ) : null}
-      <Country wifi={wifi} busy={busy} onChoose={(country) => void attempt.send({ want: "country", country }).then(again)} />
+      <Country wifi={wifi} onChoose={(country) => attempt.send({ want: "country", country }).then(again)} />
+      {near.length > 0 ? <h3 class="wifi-title">Networks in reach</h3> : null}
       <NetworkList
         networks={near}
         open={open}
@@ -139,7 +152,8 @@ export function WifiPart({ wifi, asked, links, address, again, onQuick }: WifiPr
         }}
         onForget={setForgetting}
       />
-      {open === OTHER ? (
+      {open !== undefined && !near.some(({ ssid }) => ssid === open) ? (
+        // Its network may be out of sight for a moment: what was typed stays.
         form
       ) : (
         <div class="actions actions-start">
@@ -163,7 +177,7 @@ export function WifiPart({ wifi, asked, links, address, again, onQuick }: WifiPr
       )}
       {far.length > 0 ? (
         <>
-          <h3 class="wifi-far">Known, but not in reach</h3>
+          <h3 class="wifi-title">Known, but not in reach</h3>
           <NetworkList networks={far} open={undefined} form={null} busy={busy} onOpen={openForm} onJoin={() => undefined} onForget={setForgetting} />
         </>
       ) : null}
@@ -201,13 +215,21 @@ function OwnNetwork() {
 }
 
 /** Where the box stands. Rules for radio differ. */
-function Country({ wifi, busy, onChoose }: { wifi: Wifi; busy: boolean; onChoose: (code: string) => void }) {
+function Country({ wifi, onChoose }: { wifi: Wifi; onChoose: (code: string) => Promise<void> }) {
+  /** Until the box has it, or has said no. */
+  const [chosen, setChosen] = useState<string>();
   const [all] = useState(() => countries("en"));
   const unset = wifi.country === null ? [["", "Not chosen yet"] as const] : [];
   const foreign = wifi.country === null || all.some(([code]) => code === wifi.country) ? [] : [[wifi.country, wifi.country] as const];
+  async function choose(code: string) {
+    setChosen(code);
+    if (code !== "") await onChoose(code);
+    setChosen(undefined);
+  }
+
   return (
     <div class="wifi-country">
-      <Choice label="Country the box stands in" value={wifi.country ?? ""} options={[...unset, ...foreign, ...all]} onValue={(code) => (busy || code === "" ? undefined : onChoose(code))} />
+      <Choice label="Country the box stands in" value={chosen ?? wifi.country ?? ""} options={[...unset, ...foreign, ...all]} onValue={(code) => void choose(code)} />
       <p class="field-hint">Rules for radio differ by country. Without the right ones the box may miss networks.</p>
     </div>
   );

@@ -22,7 +22,7 @@ interface Props {
 export function NetworkList({ networks, open, form, ...acts }: Props) {
   const [all, setAll] = useState(false);
   if (networks.length === 0) return null;
-  const shown = all || networks.length <= SHOWN_AT_FIRST + 1 ? networks : networks.slice(0, SHOWN_AT_FIRST);
+  const shown = all || networks.length <= SHOWN_AT_FIRST + 1 ? networks : networks.filter(({ ssid }, at) => at < SHOWN_AT_FIRST || ssid === open);
   return (
     <>
       <ul class="rows">
