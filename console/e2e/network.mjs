@@ -19,6 +19,7 @@ export const NETWORK_SITUATIONS = {
     await page.keyboard.press("Enter");
     await heading(page, "Network");
     await page.getByText("4,210 questions so far").waitFor();
+    if ((await page.getByRole("heading", { name: "Wi-Fi" }).count()) > 0) throw new Error("a box without a radio has a section on Wi-Fi");
     await look("network");
     for (const title of ["The box", "App notes", "Refused"]) await page.locator("summary", { hasText: title }).click();
     await page.getByText("the box answers only what it serves").waitFor();

@@ -13,6 +13,7 @@ import { PEOPLE_SITUATIONS } from "./people.mjs";
 import { RESTORE_SITUATIONS } from "./restore.mjs";
 import { UPDATE_SITUATIONS } from "./updates.mjs";
 import { STORAGE_SITUATIONS } from "./storage.mjs";
+import { WIFI_SITUATIONS } from "./wifi.mjs";
 import { BASE, ELSEWHERE, fillWizard, heading, logIn, OWNER, putOffRecovery } from "./lib/visits.mjs";
 
 /** Runs every situation whose name fits `only`; throws with the name of the one that failed, and where no name fits. */
@@ -20,6 +21,7 @@ export async function runStates({ certificates, executable, shots, only = /./ })
   const parts = [
     SITUATIONS,
     NETWORK_SITUATIONS,
+    WIFI_SITUATIONS,
     STORAGE_SITUATIONS,
     KEY_SITUATIONS,
     APP_SITUATIONS,
@@ -167,7 +169,7 @@ const SITUATIONS = {
   async "the session ends"({ box, visitor, page, look }) {
     box.owner = OWNER;
     await logIn(page);
-    for (const path of ["system", "network", "storage", "backups", "apps", "logs"]) visitor.expect(401, `/api/v1/${path}`);
+    for (const path of ["system", "network", "storage", "backups", "updates", "apps", "logs"]) visitor.expect(401, `/api/v1/${path}`);
     box.sessions.clear();
     await page.getByText(/You were logged out/).waitFor();
     await look("logged-out");

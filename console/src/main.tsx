@@ -8,6 +8,7 @@ import "./style/setup.css";
 import "./style/home.css";
 import "./style/network.css";
 import "./style/links.css";
+import "./style/wifi.css";
 import "./style/storage.css";
 import "./style/files.css";
 import "./style/backups.css";

@@ -2,9 +2,11 @@
 
 mod apps;
 mod updates;
+mod wifi;
 
 pub use apps::*;
 pub use updates::*;
+pub use wifi::*;
 
 use model::network::app_policy::Grant;
 use model::network::report::AppReport;

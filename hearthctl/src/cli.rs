@@ -3,10 +3,12 @@
 mod apps;
 mod flash;
 mod updates;
+mod wifi;
 
 pub use apps::*;
 pub use flash::*;
 pub use updates::*;
+pub use wifi::*;
 
 use clap::Args;
 use clap::Parser;
@@ -66,6 +68,13 @@ pub enum Command {
         /// More of it; without, all of it at a glance.
         #[command(subcommand)]
         part: Option<Network>,
+    },
+    /// Wi-Fi of the box: which network it is in, which there are, joining one
+    #[command(args_conflicts_with_subcommands = true)]
+    Wifi {
+        /// What to do; without, how it is.
+        #[command(subcommand)]
+        part: Option<Wifi>,
     },
     /// The encrypted data: how it was opened, and what opens it
     #[command(args_conflicts_with_subcommands = true)]

@@ -197,6 +197,18 @@ impl Client {
         self.ask("GET", path, None).and_then(|answer| self.read(path, answer))
     }
 
+    /// As [`Self::get`], for an answer that comes soon or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub fn get_within(&self, path: &str, limit: Duration) -> Result<Value, ClientError> {
+        let request = self.request("GET", path).body(());
+        let request = request.map_err(|source| ClientError::Question { url: self.url.clone(), source })?;
+        let request = self.agent.configure_request(request).timeout_global(Some(limit)).build();
+        self.read(path, self.agent.run(request).map_err(|error| self.no_answer(error))?)
+    }
+
     /// Sends a body and gives the answer; null where it is empty.
     ///
     /// # Errors

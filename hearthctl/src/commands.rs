@@ -11,6 +11,7 @@ mod storage;
 mod update;
 mod users;
 mod vault;
+mod wifi;
 
 pub(crate) use failure::Failure;
 
@@ -76,6 +77,7 @@ pub(crate) fn carry_out(cli: &Cli, store: &Store, terminal: &mut dyn Terminal) -
         Command::Update { part } => update::carry_out(&mut desk, part.as_ref())?,
         Command::Registry { part } => registry::carry_out(&mut desk, part.as_ref())?,
         Command::Users { part } => users::carry_out(&mut desk, part.as_ref())?,
+        Command::Wifi { part } => wifi::carry_out(&mut desk, part.as_ref())?,
         Command::Vault { part } => vault::carry_out(&mut desk, part.as_ref())?,
         Command::Storage { part } => storage::carry_out(&mut desk, part.as_ref())?,
         Command::Network { part: Some(Network::Settings(settings)) } => change(&mut desk, settings)?,

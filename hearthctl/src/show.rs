@@ -22,6 +22,7 @@ mod table;
 mod updates;
 mod users;
 mod vault;
+mod wifi;
 
 pub use apps::app;
 pub use apps::apps;
@@ -52,6 +53,7 @@ pub use updates::updates;
 pub use users::users;
 pub use vault::private_files;
 pub use vault::vault;
+pub use wifi::wifi;
 
 use numbers::bytes;
 use numbers::count;

@@ -102,6 +102,7 @@ export class Box {
     "GET /network/settings": (request) => this.user(request) && ok(this.network.show()),
     "PUT /network/settings": async (request, query) => this.owns(request) && ok(this.network.change(await readJson(request), query)),
     "POST /network/settings/confirm": (request) => this.owns(request) && (this.network.confirm(), { status: 204 }),
+    "POST /network/wifi": async (request) => this.owns(request) && (this.network.wish(await readJson(request)), { status: 204 }),
     "GET /network/explain": (request, query) => this.user(request) && ok(this.network.explain(query)),
     "GET /storage": (request) => this.user(request) && ok(this.data.report()),
     "GET /storage/health": (request) => this.user(request) && ok(this.data.health(this.uptime)),

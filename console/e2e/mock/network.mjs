@@ -2,6 +2,7 @@
 
 import { invalid, Refusal } from "./contract.mjs";
 import { checkLinks, linksWith, lively } from "./links.mjs";
+import { Radio } from "./wifi.mjs";
 
 /** What netd would say, with something of everything. */
 const RULES = [
@@ -29,6 +30,7 @@ export class HomeNetwork {
   /** Seconds a trial lasts here, whatever was asked for; tests do not wait a minute. */
   trialSeconds = undefined;
   links = lively();
+  radio = new Radio();
   upstreams = [
     { server_name: "dns.example.org", addresses: ["192.0.2.1", "2001:db8::1"], transport: { by: "tls" } },
     { server_name: "doh.example.net", addresses: ["192.0.2.2"], transport: { by: "https", port: 8443, path: "/q" } },
@@ -56,12 +58,13 @@ export class HomeNetwork {
     return {
       hostname: announced,
       links: linksWith(this.settings.links, this.links),
-      reasons: this.reasons,
+      reasons: this.radio.problem === null ? this.reasons : [...this.reasons, this.radio.problem],
       name: { wanted: hostname, announced, rival: this.rival },
       resolver: { upstreams: this.settings.resolver.upstreams.map((server, index) => this.#server(server, index)), serves_lan: this.settings.resolver.serve_lan, queries: 4210, cache_hits: 2368, refused: 3, rebinding_blocked: 1, bogus: 0, failed: 0 },
       time: this.time,
       firewall: { in_force: true, problem: null, loads: 7, rules: RULES },
       apps: this.apps.map((app, index) => ({ app, workspace: "robin", ipv4: `198.18.0.${index + 2}`, ipv6: `fd5a::${index + 2}`, link: `ha0-${index + 2}` })),
+      wifi: this.radio.report(),
       trial_seconds_left: this.#trial ? Math.max(0, Math.ceil((this.#trial.until - Date.now()) / 1000)) : null,
     };
   }
@@ -89,6 +92,12 @@ export class HomeNetwork {
     if (!this.#trial) throw new Refusal(409, "nothing_on_trial", "There is no change to confirm.");
     clearTimeout(this.#trial.timer);
     this.#end(this.settings);
+  }
+
+  /** What the owner wants of Wi-Fi; what comes of it is in the report. */
+  wish(wish) {
+    this.#require();
+    this.radio.wish(wish);
   }
 
   explain(query) {

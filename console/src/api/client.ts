@@ -8,7 +8,7 @@
 import type { AppList, AppLog, AppSource, AppSummary, AppView, InspectRequest, Inspection, InstallRequest, Remark } from "./apps";
 import type { Backups, BackupSettings, RecoveryKit, Restore, RestoreRequest } from "./backups";
 import type { Updates, UpdateSettings } from "./updates";
-import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault } from "./types";
+import type { Explanation, HealthReport, Network, NetworkSettings, OlderCopy, PrivateFile, SetupRequest, SetupResult, Status, StorageReport, System, User, Vault, WifiWish } from "./types";
 
 /** The box answered and refused. */
 export class ApiError extends Error {
@@ -71,6 +71,8 @@ export const api = {
   tryNetworkSettings: (settings: NetworkSettings) =>
     call<{ trial_seconds_left: number | null }>("PUT", `/network/settings?trial_seconds=${TRIAL_SECONDS}`, settings),
   keepNetworkSettings: () => call<void>("POST", "/network/settings/confirm"),
+  /** What comes of it is in `wifi` of the network. */
+  wishWifi: (wish: WifiWish) => call<void>("POST", "/network/wifi", wish),
   explain: (from: string, to: string) =>
     call<Explanation>("GET", `/network/explain?from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`),
   storage: () => call<StorageReport>("GET", "/storage"),

@@ -229,8 +229,37 @@ export interface Network {
   time: Time | null;
   firewall: Firewall | null;
   apps: { app: string; workspace: string; ipv4: string; ipv6: string; link: string }[];
+  /** Nothing while the network service does not say. */
+  wifi: Wifi | null;
   trial_seconds_left: number | null;
 }
+
+/** `absent` without a radio; `access-point` while the box is a network itself, for set-up. */
+export type WifiState = "absent" | "idle" | "looking" | "joining" | "joined" | "access-point";
+
+export interface WifiNetwork {
+  ssid: string;
+  security: "open" | "password" | "unsupported";
+  /** From 0 to 100; nothing when it is out of reach. */
+  signal: number | null;
+  is_known: boolean;
+  is_joined: boolean;
+}
+
+export interface Wifi {
+  state: WifiState;
+  /** The network that it is in, or wants to join. */
+  network: string | null;
+  link: string | null;
+  /** Two capital letters. */
+  country: string | null;
+  /** Why the last attempt at joining a network failed. */
+  problem: string | null;
+  /** The joined one first, then the strongest, then those that are known and out of reach. */
+  networks: WifiNetwork[];
+}
+
+export type WifiWish = { want: "look" } | { want: "join"; ssid: string; passphrase?: string } | { want: "forget"; ssid: string } | { want: "country"; country: string };
 
 export interface Upstream {
   server_name: string;

@@ -69,8 +69,10 @@ describe("the end", () => {
     const opening = run([{ kind: "recovery-over" }], accepted);
     expect([opening.phase, opening.draft.password]).toEqual(["opening", "correct horse"]);
     expect(run([{ kind: "recovery-again" }], opening).phase).toBe("recovery");
-    const done = run([{ kind: "opening-over" }], opening);
-    expect([done.phase, done.draft.password, done.draft.confirm]).toEqual(["done", "", ""]);
+    const wifi = run([{ kind: "opening-over" }], opening);
+    expect([wifi.phase, wifi.draft.password, wifi.draft.confirm]).toEqual(["wifi", "", ""]);
+    const done = run([{ kind: "wifi-over" }], wifi);
+    expect(done.phase).toBe("done");
     expect(done.result).toEqual(result);
   });
 });

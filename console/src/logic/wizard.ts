@@ -1,7 +1,7 @@
 /**
  * The set-up wizard as a pure state machine: no DOM, no network.
  *
- *   claim → name → account → review → (sending) → recovery key → opening → done
+ *   claim → name → account → review → (sending) → recovery key → opening → Wi-Fi → done
  *     ▲        ▲        ▲                 │
  *     └────────┴────────┴── refused ──────┘   the step that owns the field at fault
  *
@@ -33,7 +33,7 @@ export interface Wizard {
   errors: Partial<Record<Field, string>>;
   /** What went wrong as a whole, shown above the step. */
   notice?: string;
-  phase: "editing" | "sending" | "recovery" | "opening" | "done" | "taken" | "restore";
+  phase: "editing" | "sending" | "recovery" | "opening" | "wifi" | "done" | "taken" | "restore";
   reviewed: boolean;
   /** Counts refusals, so that focus moves to the error even if it is the same one again. */
   attempt: number;
@@ -53,6 +53,8 @@ export type Event =
   | { kind: "recovery-again" }
   /** It is settled what opens the data at each start. */
   | { kind: "opening-over" }
+  /** The box is in a network at home, or nobody wants that now. */
+  | { kind: "wifi-over" }
   /** This household had a box before; and after all not. */
   | { kind: "restore" }
   | { kind: "anew" }
@@ -118,7 +120,9 @@ export function advance(wizard: Wizard, event: Event): Wizard {
       return { ...wizard, phase: "recovery" };
     case "opening-over":
       // The password was needed until now.
-      return { ...wizard, draft: { ...wizard.draft, password: "", confirm: "" }, phase: "done" };
+      return { ...wizard, draft: { ...wizard.draft, password: "", confirm: "" }, phase: "wifi" };
+    case "wifi-over":
+      return { ...wizard, phase: "done" };
     case "restore":
       return { ...without(wizard), phase: "restore" };
     case "anew":

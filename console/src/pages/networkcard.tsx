@@ -9,7 +9,7 @@ export function NetworkCard({ network, now, onNetwork }: { network: Network | Ap
       <div class="card-head">
         <h2 id="network-title">Network</h2>
         <button type="button" class="link" onClick={onNetwork}>
-          Names, time, firewall
+          {hasRadio(network) ? "Wi-Fi, names, firewall" : "Names, time, firewall"}
         </button>
       </div>
       {network instanceof ApiError ? (
@@ -19,9 +19,18 @@ export function NetworkCard({ network, now, onNetwork }: { network: Network | Ap
           <p>
             Found at <strong class="address-inline">https://{network.hostname}.local</strong>
           </p>
+          {network.wifi?.state === "joined" ? (
+            <p>
+              In the Wi-Fi network <strong class="address-inline">{network.wifi.network}</strong>
+            </p>
+          ) : null}
           <Links links={network.links} now={now} />
         </>
       )}
     </section>
   );
+}
+
+function hasRadio(network: Network | ApiError): boolean {
+  return !(network instanceof ApiError) && network.wifi !== null && network.wifi.state !== "absent";
 }

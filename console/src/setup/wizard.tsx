@@ -15,6 +15,7 @@ import { RestoreFlow } from "./restore";
 import { ReviewStep } from "./review";
 import { StepList } from "./steps";
 import { TakenPage } from "./taken";
+import { WifiStep } from "./wifi";
 
 export interface StepProps {
   wizard: Wizard;
@@ -67,6 +68,7 @@ export function SetupWizard({ hostname, onDone, onLogin }: Props) {
       />
     );
   }
+  if (wizard.phase === "wifi" && wizard.result) return <WifiStep url={wizard.result.url} onOver={() => send({ kind: "wifi-over" })} />;
   if (wizard.phase === "done" && wizard.result) return <DonePage result={wizard.result} onHome={onDone} />;
   if (wizard.phase === "taken") return <TakenPage onLogin={onLogin} />;
 

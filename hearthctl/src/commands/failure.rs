@@ -6,6 +6,8 @@ use crate::config::StoreError;
 use crate::trust::Fingerprint;
 use crate::trust::InvalidFingerprint;
 use crate::trust::NoCertificate;
+use model::preset::InvalidWifi;
+use model::preset::Ssid;
 use std::path::PathBuf;
 
 /// Why a command did not work.
@@ -102,6 +104,33 @@ pub(crate) enum Failure {
     /// A question with another number of ends than two.
     #[error("explain: give two ends, such as app:notes and lan")]
     TwoEnds,
+    /// There is no report on Wi-Fi.
+    #[error("the box does not say how its Wi-Fi is")]
+    NoWifi,
+    /// The box has no radio.
+    #[error("this box has no wireless device")]
+    NoRadio,
+    /// What was typed is no password of a wireless network.
+    #[error("use what was typed as a password")]
+    Passphrase {
+        /// Why not.
+        #[source]
+        source: InvalidWifi,
+    },
+    /// A wireless network was not joined.
+    #[error("{problem}")]
+    Wifi {
+        /// What the box says of it.
+        problem: String,
+        /// Whether the box goes on trying.
+        goes_on: bool,
+    },
+    /// The box was not heard of since.
+    #[error("the box has not said in time whether it is in {:?}", name.as_str())]
+    WifiUnknown {
+        /// The network.
+        name: Ssid,
+    },
     /// There is no report on the firewall.
     #[error("the box does not say how its firewall is")]
     NoFirewall,
@@ -242,7 +271,11 @@ impl Failure {
             Self::NoSuchPermission { known, .. } => {
                 return Some(format!("These it has: {}", known.join(", ")));
             }
-            Self::NoFirewall => "Its network service may be starting just now; try again in a moment.",
+            Self::Wifi { goes_on: true, .. } => "The box goes on trying.",
+            Self::WifiUnknown { .. } => "Join that network with this computer too, then: hearthctl wifi",
+            Self::NoFirewall | Self::NoWifi => {
+                "Its network service may be starting just now; try again in a moment."
+            }
             Self::Client(_)
             | Self::Store(_)
             | Self::Certificate(_)
@@ -258,6 +291,9 @@ impl Failure {
             | Self::Backup { .. }
             | Self::Update { .. }
             | Self::NoUpdate
+            | Self::NoRadio
+            | Self::Passphrase { .. }
+            | Self::Wifi { goes_on: false, .. }
             | Self::App { .. }
             | Self::AppRefused { .. }
             | Self::NotAgreed

@@ -26,3 +26,5 @@ mod storage;
 mod update;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod wifi;

@@ -43,6 +43,8 @@ fn help_explains_with_examples() {
     compare("help-flash", &help(&["flash"]));
     compare("help-storage", &help(&["storage"]));
     compare("help-registry-set", &help(&["registry", "set"]));
+    compare("help-wifi", &help(&["wifi"]));
+    compare("help-wifi-join", &help(&["wifi", "join"]));
     compare("help-users", &help(&["users"]));
     compare("help-storage-unlock", &help(&["storage", "unlock"]));
     compare("help-storage-recovery-key", &help(&["storage", "recovery-key"]));

@@ -20,6 +20,7 @@ use model::network::names::AppKey;
 use model::network::report::NetworkReport;
 use model::network::settings::NetworkSettings;
 use model::network::wifi::WifiWish;
+use radio::Radio;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +34,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 mod example;
+mod radio;
+
+pub use radio::Neighbour;
 
 /// A netd that tests describe.
 #[derive(Debug, Default)]
@@ -54,6 +58,7 @@ struct Memory {
     shows_example: bool,
     is_stopping: bool,
     wifi: Vec<WifiWish>,
+    radio: Option<Radio>,
 }
 
 impl FakeNetd {
@@ -80,6 +85,11 @@ impl FakeNetd {
     /// Everybody who asked for a name over HTTPS.
     pub fn clients(&self) -> Vec<IpAddr> {
         self.memory().clients.clone()
+    }
+
+    /// From now on it has a radio, and this network comes near; the next look around sees it.
+    pub fn comes_near(&self, neighbour: Neighbour) {
+        self.memory().radio.get_or_insert_default().add(neighbour);
     }
 
     /// Everything that was wanted of Wi-Fi, the first first.
@@ -217,7 +227,7 @@ impl Net1Backend for FakeNetd {
     }
 
     async fn report(&self) -> Result<NetworkReport, Net1Error> {
-        let memory = self.memory();
+        let mut memory = self.memory();
         if memory.is_stopping {
             return Err(Net1Error::Stopping("it stops".to_owned()));
         }
@@ -227,6 +237,9 @@ impl Net1Backend for FakeNetd {
         report.name.announced.clone_from(&status.host_name);
         report.resolver.serves_lan = status.settings.resolver.serve_lan;
         report.trial_seconds_left = memory.trial.as_ref().map(|(_, seconds)| *seconds);
+        if let Some(radio) = &mut memory.radio {
+            report.wifi = radio.report();
+        }
         Ok(report)
     }
 
@@ -308,12 +321,16 @@ impl Net1Backend for FakeNetd {
         Ok(())
     }
 
-    /// Any message with a whole header comes back as its own answer (RFC 1035 section 4.1.1: QR is the highest bit).
     async fn wifi(&self, wish: WifiWish) -> Result<(), Net1Error> {
-        self.memory().wifi.push(wish);
-        Ok(())
+        let mut memory = self.memory();
+        memory.wifi.push(wish.clone());
+        let Some(radio) = &mut memory.radio else {
+            return Err(Net1Error::Refused("this box has no wireless device".to_owned()));
+        };
+        radio.wish(wish).map_err(Net1Error::Refused)
     }
 
+    /// Any message with a whole header comes back as its own answer (RFC 1035 section 4.1.1: QR is the highest bit).
     async fn answer_dns(&self, mut message: Vec<u8>, client: IpAddr) -> Result<Vec<u8>, Net1Error> {
         self.memory().clients.push(client);
         if message.len() < 12 {
