@@ -109,7 +109,9 @@ def stub(name, programs, out):
     """A host package that links the machine's programs."""
     variable = "HOST_" + name.upper().replace("-", "_")
     (out / "stubs" / name).mkdir(parents=True, exist_ok=True)
-    links = " && ".join(["mkdir -p $(HOST_DIR)/bin"] + [f"ln -sf {shutil.which(p, path=MACHINE)} $(HOST_DIR)/bin/{p}" for p in programs])
+    paths = [p if "/" in p else f"bin/{p}" for p in programs]
+    found = [shutil.which(path.split("/")[1], path=MACHINE) for path in paths]
+    links = " && ".join(["mkdir -p $(HOST_DIR)/bin $(HOST_DIR)/sbin"] + [f"ln -sf {at} $(HOST_DIR)/{path}" for at, path in zip(found, paths)])
     hooks = "" if name == "pkgconf" else f"override {variable}_POST_INSTALL_HOOKS =\n"
     # What is built with meson calls ninja too, and says so through meson only.
     needs = "host-skeleton host-ninja" if name == "meson" else "host-skeleton"
