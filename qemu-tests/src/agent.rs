@@ -69,6 +69,11 @@ impl Agent {
         self.text(&Request::ReadFile { path: path.into() })
     }
 
+    /// Whether there is such a file, readable or not. Kernels that are built from source have fewer of them.
+    pub fn has(&mut self, path: &str) -> bool {
+        !self.read(path).is_err_and(|error| format!("{error:#}").contains("No such file or directory"))
+    }
+
     /// Writes to an existing file.
     ///
     /// # Errors
