@@ -71,10 +71,27 @@ impl Artifacts {
     }
 }
 
-fn arch(manifest: &Path) -> Result<Arch> {
+impl Artifacts {
+    /// Whether the board's manifest names this file of a part. What ships differs by where parts come from.
+    ///
+    /// # Errors
+    /// When the image's manifest cannot be read.
+    pub fn ships(&self, path: &str) -> Result<bool> {
+        let record = record(&self.manifest)?;
+        let parts = record.pointer("/manifest/parts/files").and_then(serde_json::Value::as_object);
+        let parts = parts.with_context(|| format!("{} names no parts", self.manifest.display()))?;
+        let files = parts.values().filter_map(serde_json::Value::as_array).flatten();
+        Ok(files.filter_map(serde_json::Value::as_str).any(|file| file == path))
+    }
+}
+
+fn record(manifest: &Path) -> Result<serde_json::Value> {
     let text = fs::read(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-    let record: serde_json::Value =
-        serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", manifest.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", manifest.display()))
+}
+
+fn arch(manifest: &Path) -> Result<Arch> {
+    let record = record(manifest)?;
     let name = record.pointer("/manifest/board/arch").and_then(serde_json::Value::as_str);
     name.and_then(Arch::parse).with_context(|| format!("{} names no known architecture", manifest.display()))
 }
