@@ -32,6 +32,7 @@ export const WIFI_SITUATIONS = {
     await form.getByRole("button", { name: "Cancel" }).click();
     await focusOn("the button that opened the form", opener);
     await page.keyboard.press("Enter");
+    await focusOn("the password again", password);
     await page.keyboard.type("short");
     await page.keyboard.press("Enter");
     await form.getByText("A Wi-Fi password has at least 8 characters; this has 5.").waitFor();
