@@ -23,6 +23,7 @@ use crate::progress::Progress;
 use crate::tool;
 use crate::tool::ToolError;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -85,6 +86,9 @@ pub(crate) fn add(means: Means<'_>, manifest: &Manifest, kernel: &Unpacked) -> R
     let of_kernel = kernel.folder.file_name().unwrap_or_default().to_string_lossy();
     let folder = means.cache.join("unpacked").join(format!("{of_kernel}-own-{digest}"));
     let whole = Unpacked { package: kernel.package.clone(), folder };
+    // Two builds at a time would write over each other's files.
+    let guard = means.cache.join("own-modules-guard");
+    let _held = File::create(&guard).and_then(|file| file.lock().map(|()| file)).map_err(at(&guard))?;
     if whole.folder.is_dir() {
         return Ok(whole);
     }
