@@ -151,7 +151,11 @@ impl Lab {
         let builder = disk.into_iter().fold(builder, VmBuilder::disk);
         let vm = builder.inside(Inside::Agent).start()?;
         // One that has another name from the start answers to that only.
-        vm.wait_state(0)?;
+        if disk.is_some() {
+            vm.wait_state(0)?;
+        } else {
+            vm.wait_web()?;
+        }
         let mut agent = vm.agent()?;
         agent.install(LAB, &program)?;
         let [low, high] = &image.layers;
