@@ -27,6 +27,7 @@ use crate::modules::SelectError;
 use crate::modules::Selection;
 use crate::modules::index;
 use crate::modules::index::IndexError;
+use crate::overlays::OverlayError;
 use crate::own_modules;
 use crate::own_modules::OwnModuleError;
 use crate::parts::Choice;
@@ -140,6 +141,9 @@ pub enum BuildError {
     /// A module of our own cannot be made.
     #[error(transparent)]
     OwnModule(#[from] OwnModuleError),
+    /// An overlay of the device tree cannot be made.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
     /// The root cannot be put together.
     #[error(transparent)]
     Root(#[from] RootError),

@@ -1,18 +1,16 @@
 //! Packing the staged root with mkfs.erofs of the parts, so that equal trees give equal bytes, and unpacking it again.
 
-use crate::arch::Arch;
 use crate::manifest::Root;
 use crate::parts::PartSet;
-use crate::parts::PartsError;
+use crate::parts::program;
+use crate::parts::program::ProgramError;
 use crate::tool;
 use crate::tool::ToolError;
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 
 /// The same in every image: nothing looks a root up by its UUID.
 const UUID: &str = "68656172-7468-4000-8000-000000000001";
@@ -22,7 +20,7 @@ const UUID: &str = "68656172-7468-4000-8000-000000000001";
 pub enum ErofsError {
     /// The tools' parts lack something.
     #[error(transparent)]
-    Parts(#[from] PartsError),
+    Program(#[from] ProgramError),
     /// mkfs.erofs failed.
     #[error("cannot pack the root")]
     Pack(#[source] ToolError),
@@ -47,9 +45,6 @@ pub enum ErofsError {
         #[source]
         source: io::Error,
     },
-    /// The machine that builds has an architecture without a known loader.
-    #[error("no images can be built on this architecture")]
-    Machine,
 }
 
 /// Packs `stage` into `image`.
@@ -59,7 +54,7 @@ pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> 
     {
         return Err(ErofsError::Remove { path: image.to_owned(), source });
     }
-    let mut command = tool_of_parts("mkfs.erofs", tools)?;
+    let mut command = program::command("erofs-utils", "mkfs.erofs", tools)?;
     let hints = image.with_extension("hints");
     fs::write(&hints, hint(root)).map_err(|source| ErofsError::Hints { path: hints.clone(), source })?;
     command.arg(format!("-z{}:{}", root.compression, root.module_compression));
@@ -71,7 +66,7 @@ pub(crate) fn pack(stage: &Path, image: &Path, root: &Root, tools: &PartSet) -> 
 
 /// Unpacks the files of `image` into `folder`, with the owner of whoever builds.
 pub(crate) fn unpack(image: &Path, folder: &Path, tools: &PartSet) -> Result<(), ErofsError> {
-    let mut command = tool_of_parts("fsck.erofs", tools)?;
+    let mut command = program::command("erofs-utils", "fsck.erofs", tools)?;
     let mut to = OsString::from("--extract=");
     to.push(folder);
     // Running as root it would give the files their owners.
@@ -79,34 +74,7 @@ pub(crate) fn unpack(image: &Path, folder: &Path, tools: &PartSet) -> Result<(),
     tool::output(&mut command).map(|_| ()).map_err(ErofsError::Unpack)
 }
 
-/// A program of erofs-utils. The tools are of a newer suite than the machine: they run with the C library of their own suite.
-fn tool_of_parts(name: &str, tools: &PartSet) -> Result<Command, ErofsError> {
-    let loader = Arch::of_machine().ok_or(ErofsError::Machine)?.dynamic_loader();
-    let program = tools.get("erofs-utils")?.file(&format!("/usr/bin/{name}"))?;
-    let folder = Path::new(loader).parent().unwrap_or_else(|| Path::new("/"));
-    // Buildroot's tools know the way to their libraries.
-    if tools.iter().all(|part| part.package.is_from_buildroot()) {
-        return Ok(tool::command(program));
-    }
-    let libraries: BTreeSet<String> = tools
-        .iter()
-        .flat_map(|part| {
-            [folder, folder.strip_prefix("/usr").unwrap_or(folder)].map(|f| join(&part.folder, f))
-        })
-        .filter(|folder| folder.is_dir())
-        .map(|folder| folder.to_string_lossy().into_owned())
-        .collect();
-    let libraries = libraries.into_iter().collect::<Vec<_>>().join(":");
-    let mut command = tool::command(tools.get("libc6")?.file(loader)?);
-    command.arg("--library-path").arg(libraries).arg(program);
-    Ok(command)
-}
-
 /// `<bytes compressed together> <number of the algorithm> <pattern of paths>`: mkfs.erofs(1), `--compress-hints`.
 fn hint(root: &Root) -> String {
     format!("{} 1 \\.ko$\n", root.cluster_bytes)
-}
-
-fn join(folder: &Path, path: &Path) -> PathBuf {
-    folder.join(path.strip_prefix("/").unwrap_or(path))
 }

@@ -34,6 +34,7 @@ pub mod manifest;
 pub mod measure;
 pub mod modinfo;
 pub mod modules;
+pub mod overlays;
 pub mod own_modules;
 pub mod parts;
 pub mod pe;

@@ -98,6 +98,9 @@ pub struct Parts {
     /// Packages that our programs are compiled and linked against, where the machine that builds has none of its own for the board.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub build: Vec<String>,
+    /// Overlays of a Raspberry Pi's device tree that its owner may choose, by name of their source in `image/overlays`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<String>,
 }
 
 /// What starts the kernel.

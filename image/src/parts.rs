@@ -12,6 +12,7 @@
 
 pub mod buildroot;
 pub(crate) mod overlay;
+pub mod program;
 
 use crate::apt::Apt;
 use crate::apt::AptError;

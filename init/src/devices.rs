@@ -81,6 +81,11 @@ pub const WIRELESS: &[(&str, &str)] = &[
     ("md4", "iwd: the same"),
 ];
 
+/// Modules that a driver asks for at run time and cannot do without, as `modules.softdep` would say it: the driver, what comes right
+/// after it, and why. The driver has to find it there when its firmware has been read, tens of milliseconds later (brcmfmac/fwvid.c).
+pub const AFTER: &[(&str, &str, &str)] =
+    &[("brcmfmac", "brcmfmac_wcc", "radio of a Raspberry Pi: what is particular to this maker's chips")];
+
 /// Whether a device is on the way to the page: wired network cards, and the disks of virtual machines and NVMe.
 #[must_use]
 pub fn is_urgent(modalias: &str) -> bool {
@@ -126,6 +131,16 @@ mod tests {
                 boards.iter().any(|board| board.lines().any(|found| found.trim() == line)),
                 "{name}, {reason}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_driver_asks_for_is_in_the_image_beside_it() {
+        let board = include_str!("../../board-configs/raspberry-pi-wifi.toml");
+        for (driver, after, reason) in AFTER {
+            for name in [driver, after] {
+                assert!(board.lines().any(|line| line.trim() == format!("\"{name}\",")), "{name}, {reason}");
+            }
         }
     }
 

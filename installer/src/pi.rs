@@ -81,11 +81,22 @@ impl<'a> Partitions<'a> {
     }
 
     fn write_side(&mut self, side: Side) -> Result<(), EspError> {
-        let folder = self.folder(&Place::System { side, version: self.approved()?.version.clone() })?;
+        let version = self.approved()?.version.clone();
+        let running = self.folder(&Place::System { side: side.other(), version: version.clone() })?;
+        let hats = hats(&running)?;
+        let folder = self.folder(&Place::System { side, version })?;
         empty(&folder)?;
         let content = self.content.as_mut().ok_or(EspError::NoContent)?;
         let tell = &mut *self.tell;
         self.written = unpack(content, Some(&folder), &mut |done| tell(InstallStep::Writing, done))?;
+        // Only in the place of one: a system that does not know the file has no use for it.
+        if let Some(hats) = hats
+            && let Some(new) = self.written.iter_mut().find(|written| written.name == pi::HATS)
+        {
+            put(&folder, pi::HATS, &hats)?;
+            new.length = u64::try_from(hats.len()).unwrap_or(u64::MAX);
+            new.sha256 = Hash::of(&hats);
+        }
         Ok(())
     }
 
@@ -318,6 +329,18 @@ fn remove(folder: &File, name: &str) -> Result<(), EspError> {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// What a side says of the board's pins. Nothing where the file is not there, or is longer than anybody would write it.
+fn hats(folder: &File) -> Result<Option<Vec<u8>>, EspError> {
+    let file = match open(folder, pi::HATS, OFlags::RDONLY) {
+        Ok(file) => file,
+        Err(EspError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(pi::MAX_HATS.saturating_add(1)).read_to_end(&mut bytes).map_err(EspError::Io)?;
+    Ok(u64::try_from(bytes.len()).is_ok_and(|length| length <= pi::MAX_HATS).then_some(bytes))
 }
 
 /// Removes all files; a side has no folders of ours, and others are left alone.

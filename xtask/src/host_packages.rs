@@ -77,6 +77,7 @@ pub(crate) const TEST: &[HostPackage] = &[
     package("avahi-daemon", "a real neighbour for multicast DNS"),
     package("avahi-utils", "asks that neighbour"),
     package("dbus-daemon", "the bus between those two"),
+    package("device-tree-compiler", "lays overlays over the device tree of a Raspberry Pi"),
     package("fonts-dejavu-core", "letters for the screenshots"),
     package("dnsmasq-base", "a real DHCP server for netd"),
     package("radvd", "a real router for netd"),

@@ -43,6 +43,13 @@ pub use plan::plan;
 /// Name of a side's label: a text file with the version and a line break.
 pub const LABEL: &str = "hearth-version";
 
+/// Name of the file on a side that says what is on the board's pins. It is the box's owner's, by a card reader: an update takes over the one of
+/// the side that runs.
+pub const HATS: &str = "hats.txt";
+
+/// Most bytes of [`HATS`] that are taken over.
+pub const MAX_HATS: u64 = 16 << 10;
+
 /// How many names there are for a new `autoboot.txt`. One is used up when the power is lost between a write of it and the end of its rename.
 pub const MAX_NUMBERS: u8 = 100;
 

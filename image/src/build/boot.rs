@@ -19,6 +19,7 @@ use crate::manifest::Boot;
 use crate::manifest::Manifest;
 use crate::manifest::Pi;
 use crate::measure;
+use crate::overlays;
 use crate::parts::PartsError;
 use crate::parts::Unpacked;
 use crate::pe::Layout;
@@ -155,7 +156,7 @@ fn side(
     board: PiBoard<'_>,
     parts: &SlotParts,
 ) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
-    let PiBoard { pi, fetched, release, .. } = board;
+    let PiBoard { manifest, pi, fetched, release } = board;
     let version: Version = inputs
         .version
         .parse()
@@ -175,8 +176,11 @@ fn side(
                 .or_else(|_elsewhere| kernel.file(&format!("/usr/lib/modules/{release}/dtb/{name}")))?,
         );
     }
+    let sources = inputs.repo.join("image/overlays");
+    let overlays = overlays::compile(&sources, &manifest.parts.overlays, &fetched.tools, inputs.out)?;
+    let more = if overlays.is_empty() { "" } else { overlays::CONFIG };
     let mut files = vec![
-        ("config.txt".to_owned(), pi.config.clone().into_bytes()),
+        ("config.txt".to_owned(), format!("{}{more}", pi.config).into_bytes()),
         ("cmdline.txt".to_owned(), format!("{}\n", parts.cmdline()?).into_bytes()),
         // A third of the size: a card reads more slowly than the processor unpacks.
         ("vmlinuz".to_owned(), gzip(&parts.read("vmlinuz")?).map_err(at(&parts.path("vmlinuz")))?),
@@ -188,6 +192,7 @@ fn side(
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files.push((name, fs::read(&path).map_err(at(&path))?));
     }
+    files.extend(overlays);
     files.sort();
     Ok(files)
 }

@@ -151,6 +151,7 @@ struct Merged {
     libraries: BTreeSet<String>,
     tools: BTreeSet<String>,
     build: BTreeSet<String>,
+    overlays: Vec<String>,
     cmdline: Vec<Entry>,
     initrd_modules: Vec<Entry>,
     modules: Vec<Entry>,
@@ -207,6 +208,12 @@ impl Merged {
         self.libraries.extend(parts.libraries);
         self.tools.extend(parts.tools);
         self.build.extend(parts.build);
+        for name in parts.overlays {
+            if name.get_ref().is_empty() || !name.get_ref().bytes().all(|byte| byte.is_ascii_lowercase()) {
+                return Err(source.wrong(&name, "an overlay is named by a-z".to_owned()));
+            }
+            self.overlays.push(name.into_inner());
+        }
         for word in &fragment.kernel.cmdline {
             if word.get_ref().is_empty() || !word.get_ref().bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(source.wrong(word, "one word of printable ASCII an entry".to_owned()));
@@ -285,6 +292,7 @@ impl Merged {
                 libraries: self.libraries.into_iter().collect(),
                 tools: self.tools.into_iter().collect(),
                 build: self.build.into_iter().collect(),
+                overlays: self.overlays,
             },
             kernel: Kernel {
                 cmdline: self.cmdline,

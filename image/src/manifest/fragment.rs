@@ -72,6 +72,8 @@ pub(super) struct PartsPart {
     pub(super) tools: Vec<String>,
     #[serde(default)]
     pub(super) build: Vec<String>,
+    #[serde(default)]
+    pub(super) overlays: Vec<Spanned<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

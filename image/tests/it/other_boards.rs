@@ -14,6 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use tempfile::TempDir;
 
 const REPO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -111,7 +112,7 @@ fn files_of(disk: &Path, start_mib: u64, mib: u64) -> Vec<(String, u64)> {
     found
 }
 
-fn expect_pi(board: &str, more: &[&str], console: &str) {
+fn expect_pi(board: &str, more: &[&str], console: &str) -> (TempDir, BuiltImage) {
     let folder = tempfile::tempdir().unwrap();
     let built = build(folder.path(), board);
     let mut expected =
@@ -151,12 +152,37 @@ fn expect_pi(board: &str, more: &[&str], console: &str) {
     let record = record(&built);
     assert!(record.get("pcr_11").is_none() && built.loader.is_none());
     expect_tryboot(&built.folder.join("root/usr/lib/modules"));
+    expect_radio(&built.folder.join("root/usr/lib"), board);
+    (folder, built)
+}
+
+/// The root has the driver of the radio on board with the part that it asks for by name, the radio's firmware by the names that the driver
+/// looks for, and who joins networks.
+fn expect_radio(lib: &Path, board: &str) {
+    let aliases = fs::read_to_string(only_entry(&lib.join("modules")).join("modules.alias")).unwrap();
+    // Maker and chip: SDIO_VENDOR_ID_BROADCOM, SDIO_DEVICE_ID_BROADCOM_43455 (include/linux/mmc/sdio_ids.h).
+    assert!(aliases.lines().any(|line| line == "alias sdio:c*v02D0dA9BF* brcmfmac"), "{aliases}");
+    assert!(only_entry(&lib.join("modules")).join("brcmfmac_wcc.ko").exists());
+    let chip = lib.join("firmware/brcm");
+    let size = |name: &str| fs::metadata(chip.join(name)).unwrap().len();
+    let place = format!("brcmfmac43455-sdio.raspberrypi,{}-model-b.txt", board.trim_start_matches("rpi"));
+    assert!(size("brcmfmac43455-sdio.bin") > 500_000 && size("brcmfmac43455-sdio.clm_blob") > 1000);
+    let wiring = fs::read_to_string(chip.join(place)).unwrap();
+    assert!(wiring.contains("boardtype=") && wiring.contains("boardflags="), "{wiring}");
+    for program in ["usr/libexec/iwd", "usr/bin/dbus-daemon", "usr/lib/firmware/regulatory.db"] {
+        assert!(lib.join("../..").join(program).exists(), "{program}");
+    }
+}
+
+fn only_entry(folder: &Path) -> PathBuf {
+    let entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    entry.clone()
 }
 
 /// The root has our module for the firmware's flag, made for its very kernel, and init will find it by the firmware's device.
 fn expect_tryboot(modules: &Path) {
-    let releases: Vec<PathBuf> = fs::read_dir(modules).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let [folder] = releases.as_slice() else { panic!("{releases:?}") };
+    let folder = only_entry(modules);
     let release = folder.file_name().unwrap().to_string_lossy().into_owned();
     let module = fs::read(folder.join("hearth_tryboot.ko")).unwrap();
     let file = object::File::parse(module.as_slice()).unwrap();
@@ -174,8 +200,53 @@ fn expect_tryboot(modules: &Path) {
 
 #[test]
 fn a_raspberry_pi_4_has_firmware_kernel_and_device_trees_on_side_a() {
-    let more = ["bcm2711-rpi-4-b.dtb", "bcm2711-rpi-400.dtb", "fixup4.dat", "start4.elf"];
-    expect_pi("rpi4", &more, "console=ttyS1,115200");
+    let more = [
+        "bcm2711-rpi-4-b.dtb",
+        "bcm2711-rpi-400.dtb",
+        "fixup4.dat",
+        "hats.txt",
+        "overlay-clock.dtbo",
+        "overlay-tpm.dtbo",
+        "start4.elf",
+    ];
+    let (_folder, built) = expect_pi("rpi4", &more, "console=ttyS1,115200");
+    expect_overlays(&built);
+}
+
+/// What the owner may have on the pins is off until he says so, and fits the device trees that the firmware lays it over.
+fn expect_overlays(built: &BuiltImage) {
+    let slot = built.folder.join("slot");
+    let text = |name: &str| fs::read_to_string(slot.join(name)).unwrap();
+    let config = text("config.txt");
+    assert!(config.ends_with("overlay_prefix=overlay-\ninclude hats.txt\n"), "{config}");
+    let hats = text("hats.txt");
+    assert!(hats.lines().all(|line| line.is_empty() || line.starts_with('#')), "{hats}");
+    assert!(hats.contains("\n#dtoverlay=clock\n") && hats.contains("\n#dtoverlay=tpm\n"), "{hats}");
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).current_dir(&slot).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{program} {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    for tree in ["bcm2711-rpi-4-b.dtb", "bcm2711-rpi-400.dtb"] {
+        run("fdtoverlay", &["-i", tree, "-o", "both", "overlay-clock.dtbo", "overlay-tpm.dtbo"]);
+        let asked = |place: &str, property: &str| run("fdtget", &["both", place, property]);
+        let (spi, bus) = ("/soc/spi@7e204000", "/soc/i2c@7e804000");
+        assert_eq!(run("fdtget", &[tree, spi, "status"]), "disabled");
+        assert_eq!((asked(spi, "status"), asked(bus, "status")), ("okay".to_owned(), "okay".to_owned()));
+        let pins = run("fdtget", &["both", "/__symbols__", "spi0_gpio7"]);
+        assert_eq!(asked(spi, "pinctrl-0"), asked(&pins, "phandle"));
+        assert_eq!(asked(&format!("{spi}/tpm@1"), "compatible"), "infineon,slb9670 tcg,tpm_tis-spi");
+        assert_eq!(asked(&format!("{bus}/rtc@68"), "compatible"), "maxim,ds3231");
+    }
+    // The drivers know these names.
+    let modules = only_entry(&built.folder.join("root/usr/lib/modules"));
+    let aliases = fs::read_to_string(modules.join("modules.alias")).unwrap();
+    assert!(aliases.lines().any(|line| line == "alias spi:slb9670 tpm_tis_spi"));
+    assert!(modules.join("i2c_bcm2835.ko").exists() && modules.join("spi_bcm2835.ko").exists());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use super::AFTER;
 use super::EARLY;
 use super::NEEDED;
 use super::WANTED;
@@ -84,10 +85,14 @@ impl Loader {
                 String::new()
             })
         };
+        let mut softdep = text("modules.softdep");
+        for (driver, after, _reason) in AFTER {
+            softdep.push_str(&format!("softdep {driver} post: {after}\n"));
+        }
         Self {
             folder: folder.to_owned(),
             aliases: alias::Index::parse(&text("modules.alias")),
-            dependencies: Dependencies::parse(&text("modules.dep"), &text("modules.softdep")),
+            dependencies: Dependencies::parse(&text("modules.dep"), &softdep),
             loaded: HashSet::new(),
             seen: HashSet::new(),
             queue: VecDeque::new(),
@@ -201,10 +206,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(
             folder.path().join("modules.alias"),
-            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\nalias pci:v8086d25ab* i6300esb\nalias acpi*:MSFT0101:* tpm_tis\n",
+            "alias pci:v1d*bc01sc06* ahci\nalias virtio:d2* virtio_blk\nalias pci:v8086d25ab* i6300esb\nalias acpi*:MSFT0101:* tpm_tis\nalias sdio:c*v02D0dA9BF* brcmfmac\n",
         )
         .unwrap();
-        let needs = "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\ntpm_tis.ko:\n";
+        let needs = "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\ntpm_tis.ko:\n\
+                     brcmfmac.ko: brcmutil.ko\nbrcmutil.ko:\nbrcmfmac_wcc.ko: brcmfmac.ko brcmutil.ko\n";
         fs::write(folder.path().join("modules.dep"), needs).unwrap();
         fs::write(folder.path().join("modules.softdep"), "").unwrap();
         let loader = Loader::read(folder.path());
@@ -234,6 +240,14 @@ mod tests {
         loader.wanted("pci:v8086d25absv0sd0bc08sc80i00".to_owned());
         loader.wanted("acpi:MSFT0101:".to_owned());
         assert_eq!(loaded(&loader), ["i6300esb", "tpm_tis", "watchdog"]);
+    }
+
+    #[test]
+    fn what_a_driver_will_ask_for_comes_with_it() {
+        let (_folder, mut loader) = loader();
+        loader.wanted("sdio:c00v02D0dA9BF".to_owned());
+        assert!(loader.work_off_one());
+        assert_eq!(loaded(&loader), ["brcmfmac", "brcmfmac_wcc", "brcmutil"]);
     }
 
     #[test]

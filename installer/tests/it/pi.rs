@@ -227,6 +227,40 @@ fn updates_are_written_tried_and_kept_on_one_side_after_the_other() {
     assert_eq!(it.does(&Verb::Loader), Outcome::Done);
 }
 
+/// An update whose files name what is on the pins.
+fn with_hats(it: &Pi, version: &str) -> Signed {
+    let bytes = archive_of(version, BOARD, &["cmdline.txt", pi::HATS, "initrd", "vmlinuz"]);
+    fs::write(it.places.download(), &bytes).unwrap();
+    Signed(approved(version, &bytes))
+}
+
+#[test]
+fn what_the_owner_wrote_of_the_pins_goes_along_to_the_other_side() {
+    let it = Pi::new();
+    let hats = |side: Side| fs::read(it.places.side(side).join(pi::HATS)).unwrap();
+    // The system before did not know the file: that of the update is new.
+    it.run(&install("2"), &with_hats(&it, "2")).unwrap();
+    assert_eq!(hats(Side::B), content("2", pi::HATS));
+    it.does(&Verb::Restart);
+    it.starts(true);
+    it.does(&Verb::Booted);
+    it.does(&Verb::Confirmed);
+    it.starts(false);
+    it.does(&Verb::Booted);
+    fs::write(it.places.side(Side::B).join(pi::HATS), "dtoverlay=tpm\n").unwrap();
+    it.run(&install("3"), &with_hats(&it, "3")).unwrap();
+    assert_eq!(hats(Side::A), b"dtoverlay=tpm\n");
+    assert_eq!(it.whole(Side::A).as_deref(), Some("3"));
+    assert_eq!(it.report().armed.as_deref(), Some("3"));
+    // Nobody writes that much: it is no file of the owner's.
+    fs::write(it.places.side(Side::B).join(pi::HATS), vec![b'#'; 16 << 10 | 1]).unwrap();
+    it.run(&install("4"), &with_hats(&it, "4")).unwrap();
+    assert_eq!(hats(Side::A), content("4", pi::HATS));
+    // A system without the file gets none.
+    it.installs("5");
+    assert!(!it.has(Side::A, pi::HATS));
+}
+
 #[test]
 fn a_trial_that_fails_leads_back_and_is_not_taken_again() {
     for says_so in [true, false] {
