@@ -1,6 +1,7 @@
 //! Builds the programs that go into the image.
 
 use crate::command::Program;
+use crate::command::repository;
 use crate::toolchain::Toolchain;
 use anyhow::Result;
 use image::root::Programs;
@@ -15,14 +16,18 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<Programs> {
     build_static(toolchain, "init")?;
     build_static(toolchain, "app-init")?;
     build_daemons(toolchain).run()?;
-    build_starter(toolchain)?;
     Ok(built(toolchain))
 }
 
 /// The command that builds the daemons: together, so that they share what they have in common.
+///
+/// Among them is the program that starts containers. It is linked as a whole, since it is started for each of them and finding libraries
+/// would be a fifth of its time (docs/adr/0023); `rustc-static-starter` sees to that.
 pub(crate) fn build_daemons(toolchain: &Toolchain) -> Program {
     let daemons = ["containerd-lite", "netd", "hostd", "installer", "storaged"];
-    toolchain.cargo("build", daemons.into_iter().flat_map(|name| ["--package", name]))
+    toolchain
+        .cargo("build", daemons.into_iter().flat_map(|name| ["--package", name]))
+        .env("RUSTC_WORKSPACE_WRAPPER", repository().join("xtask/rustc-static-starter"))
 }
 
 /// Where [`build`] leaves the programs.
@@ -43,22 +48,13 @@ pub(crate) fn built(toolchain: &Toolchain) -> Programs {
     }
 }
 
-/// Builds the program that starts containers: as a whole, since it is started for each of them and finding libraries would be a fifth of its time
-/// (docs/adr/0023). Only the last step is for it alone: the crates are those of the daemons.
-///
-/// # Errors
-/// When the compiler fails.
-pub(crate) fn build_starter(toolchain: &Toolchain) -> Result<()> {
-    let program = ["--package", "containerd-lite", "--bin", "containerd-lite-run", "--", "-C", STATIC];
-    toolchain.cargo("rustc", program).run()
-}
-
 /// Builds the agent that tests add to an image, and what it is given to run there.
 ///
 /// # Errors
 /// When the compiler fails.
 pub(crate) fn build_agent(toolchain: &Toolchain) -> Result<()> {
-    toolchain.cargo("build", ["--package", "containerd-lite", "--example", "containers"]).run()?;
+    // As the test programs are built, of which it is one: there is nothing to compile after those.
+    toolchain.cargo("build", ["--workspace", "--all-features", "--example", "containers"]).run()?;
     build_static(toolchain, "hearth-agent")
 }
 
