@@ -162,7 +162,7 @@ fn expect_radio(lib: &Path, board: &str) {
     let aliases = fs::read_to_string(only_entry(&lib.join("modules")).join("modules.alias")).unwrap();
     // Maker and chip: SDIO_VENDOR_ID_BROADCOM, SDIO_DEVICE_ID_BROADCOM_43455 (include/linux/mmc/sdio_ids.h).
     assert!(aliases.lines().any(|line| line == "alias sdio:c*v02D0dA9BF* brcmfmac"), "{aliases}");
-    assert!(only_entry(&lib.join("modules")).join("brcmfmac_wcc.ko").exists());
+    assert!(only_entry(&lib.join("modules")).join("brcmfmac-wcc.ko").exists());
     let chip = lib.join("firmware/brcm");
     let size = |name: &str| fs::metadata(chip.join(name)).unwrap().len();
     let place = format!("brcmfmac43455-sdio.raspberrypi,{}-model-b.txt", board.trim_start_matches("rpi"));
@@ -246,7 +246,7 @@ fn expect_overlays(built: &BuiltImage) {
     let modules = only_entry(&built.folder.join("root/usr/lib/modules"));
     let aliases = fs::read_to_string(modules.join("modules.alias")).unwrap();
     assert!(aliases.lines().any(|line| line == "alias spi:slb9670 tpm_tis_spi"));
-    assert!(modules.join("i2c_bcm2835.ko").exists() && modules.join("spi_bcm2835.ko").exists());
+    assert!(modules.join("i2c-bcm2835.ko").exists() && modules.join("spi-bcm2835.ko").exists());
 }
 
 #[test]

@@ -210,7 +210,7 @@ mod tests {
         )
         .unwrap();
         let needs = "ahci.ko: libata.ko\nlibata.ko:\nvirtio_blk.ko:\ni6300esb.ko: watchdog.ko\nwatchdog.ko:\ntpm_tis.ko:\n\
-                     brcmfmac.ko: brcmutil.ko\nbrcmutil.ko:\nbrcmfmac_wcc.ko: brcmfmac.ko brcmutil.ko\n";
+                     brcmfmac.ko: brcmutil.ko\nbrcmutil.ko:\nbrcmfmac-wcc.ko: brcmfmac.ko brcmutil.ko\n";
         fs::write(folder.path().join("modules.dep"), needs).unwrap();
         fs::write(folder.path().join("modules.softdep"), "").unwrap();
         let loader = Loader::read(folder.path());
