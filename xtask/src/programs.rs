@@ -6,6 +6,9 @@ use crate::toolchain::Toolchain;
 use anyhow::Result;
 use image::root::Programs;
 
+/// How test programs are compiled (`--config` of cargo), from the repository's folder.
+pub(crate) const FOR_TESTS: &str = ".config/tests.toml";
+
 const STATIC: &str = "target-feature=+crt-static";
 
 /// Builds all programs of the image.
@@ -54,7 +57,8 @@ pub(crate) fn built(toolchain: &Toolchain) -> Programs {
 /// When the compiler fails.
 pub(crate) fn build_agent(toolchain: &Toolchain) -> Result<()> {
     // As the test programs are built, of which it is one: there is nothing to compile after those.
-    toolchain.cargo("build", ["--workspace", "--all-features", "--example", "containers"]).run()?;
+    let example = ["--config", FOR_TESTS, "--workspace", "--all-features", "--example", "containers"];
+    toolchain.cargo("build", example).run()?;
     build_static(toolchain, "hearth-agent")
 }
 

@@ -141,8 +141,10 @@ fn run_stage(stage: Stage, arguments: &TestArguments, machines: &str) -> Result<
 
 /// One set of test programs, built once; the profiles in `.config/nextest.toml` choose among the tests.
 fn nextest(profile: &str, filter: &[String]) -> Program {
-    let fixed = ["nextest", "run", "--release", "--workspace", "--all-features", "--profile", profile];
-    cargo(fixed.into_iter().map(str::to_owned).chain(filter.iter().cloned()))
+    let fixed =
+        ["nextest", "run", "--config", programs::FOR_TESTS, "--release", "--workspace", "--all-features"];
+    let profile = ["--profile", profile];
+    cargo(fixed.into_iter().chain(profile).map(str::to_owned).chain(filter.iter().cloned()))
 }
 
 fn ensure_nextest() -> Result<()> {
