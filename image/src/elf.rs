@@ -13,6 +13,8 @@ pub struct Needs {
     pub interpreter: Option<String>,
     /// Names of shared libraries (`DT_NEEDED`).
     pub libraries: Vec<String>,
+    /// Folders of its own in which the loader looks for them first (`DT_RPATH`, `DT_RUNPATH`), as written: with colons.
+    pub search: Option<String>,
 }
 
 /// The file is no sound 64-bit ELF file.
@@ -43,9 +45,14 @@ pub fn needs(bytes: &[u8]) -> Result<Needs, ElfError> {
     if let Some((entries, strings)) = sections.dynamic(endian, bytes).map_err(ElfError)? {
         let strings = sections.strings(endian, bytes, strings).map_err(ElfError)?;
         for entry in entries {
-            if entry.tag32(endian) == Some(elf::DT_NEEDED) {
-                let name = entry.string(endian, strings).map_err(ElfError)?;
-                needs.libraries.push(String::from_utf8_lossy(name).into_owned());
+            let text = || -> Result<String, ElfError> {
+                let text = entry.string(endian, strings).map_err(ElfError)?;
+                Ok(String::from_utf8_lossy(text).into_owned())
+            };
+            match entry.tag32(endian) {
+                Some(elf::DT_NEEDED) => needs.libraries.push(text()?),
+                Some(elf::DT_RPATH | elf::DT_RUNPATH) => needs.search = Some(text()?),
+                Some(_) | None => {}
             }
         }
     }

@@ -105,12 +105,18 @@ def write_hash(out, package, path):
     (folder / f"{package}.hash").write_text(f"# Debian's, repacked\nsha256  {sha256(path)}  {path.name}\n")
 
 
+def own(program):
+    """A program beside this one that stands in for the machine's."""
+    path = HERE / "programs" / program
+    return path if path.exists() else None
+
+
 def stub(name, programs, out):
-    """A host package that links the machine's programs."""
+    """A host package that links the machine's programs, or one of ours in the place of one."""
     variable = "HOST_" + name.upper().replace("-", "_")
     (out / "stubs" / name).mkdir(parents=True, exist_ok=True)
     paths = [p if "/" in p else f"bin/{p}" for p in programs]
-    found = [shutil.which(path.split("/")[1], path=MACHINE) for path in paths]
+    found = [own(path.split("/")[1]) or shutil.which(path.split("/")[1], path=MACHINE) for path in paths]
     links = " && ".join(["mkdir -p $(HOST_DIR)/bin $(HOST_DIR)/sbin"] + [f"ln -sf {at} $(HOST_DIR)/{path}" for at, path in zip(found, paths)])
     hooks = "" if name == "pkgconf" else f"override {variable}_POST_INSTALL_HOOKS =\n"
     # What is built with meson calls ninja too, and says so through meson only.

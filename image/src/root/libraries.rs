@@ -33,6 +33,17 @@ pub enum LibraryError {
         #[source]
         source: ElfError,
     },
+    /// The loader would look for libraries elsewhere first: all are in one folder, and such a path is mostly left over from the machine that
+    /// compiled the file, where who can make that folder would be believed.
+    #[error(
+        "{path} looks for libraries in {search:?} of its own (DT_RUNPATH): remove that with patchelf --remove-rpath"
+    )]
+    Searches {
+        /// Path of the file.
+        path: PathBuf,
+        /// Its folders.
+        search: String,
+    },
     /// Stage 1 runs where there are no libraries.
     #[error("{path} must be static, but needs {library}")]
     NotStatic {
@@ -59,6 +70,9 @@ pub(super) fn complete(stage: &Stage, manifest: &Manifest, parts: &PartSet) -> R
         let shown = stage.shown(&file);
         let needs =
             elf::needs(&bytes).map_err(|source| LibraryError::Unreadable { path: shown.clone(), source })?;
+        if let Some(search) = needs.search {
+            return Err(LibraryError::Searches { path: shown, search }.into());
+        }
         if shown == Path::new("/usr/lib/hearth/init") {
             must_be_static(&shown, &needs)?;
         }

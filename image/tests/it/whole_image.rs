@@ -177,7 +177,7 @@ fn the_root_has_its_programs_libraries_and_modules_and_no_agent() {
 }
 
 #[test]
-fn a_dynamic_init_and_a_missing_library_are_refused() {
+fn a_dynamic_init_a_missing_library_and_a_search_path_are_refused() {
     let fixture = &*FIXTURE;
     let programs = Programs { init: fixture.programs.netd.clone(), ..fixture.programs.clone() };
     let error = build(fixture.folder.path(), "dynamic-init", &programs).unwrap_err();
@@ -195,6 +195,11 @@ fn a_dynamic_init_and_a_missing_library_are_refused() {
     let error = build(fixture.folder.path(), "foreign", &programs).unwrap_err();
     assert!(matches!(error, image::build::BuildError::Root(RootError::Library(_))), "{error}");
     assert!(error.to_string().contains("/usr/lib/hearth/hostd needs libforeign.so.1"), "{error}");
+    let searching = compile(fixture.folder.path(), "searching", &["-Wl,-rpath,/home/builder/lib"]);
+    let programs = Programs { hostd: searching, ..fixture.programs.clone() };
+    let error = build(fixture.folder.path(), "searching-image", &programs).unwrap_err();
+    let said = "/usr/lib/hearth/hostd looks for libraries in \"/home/builder/lib\" of its own";
+    assert!(error.to_string().starts_with(said), "{error}");
 }
 
 fn compile_with_foreign_library(folder: &Path) -> PathBuf {
